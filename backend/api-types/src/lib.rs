@@ -1,0 +1,227 @@
+//! The JSON that the REST API speaks, shared by the server that writes it and the dashboard that reads it.
+//!
+//! Every answer is `{"data": …}`, every failure `{"error": {…}}`. Prices and quantities are decimal strings. Moments
+//! are RFC 3339 in UTC, except in [`PriceHistoryMinute`], which keeps the date format that its users know.
+
+pub mod live;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Data<T> {
+    /// What was asked for.
+    pub data: T,
+}
+
+/// One page of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The rows of this page.
+    pub data: Vec<T>,
+    /// Pass as `cursor` to get the next page; null on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// A failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorDetail {
+    /// A fixed word for programs.
+    #[schema(example = "unknown_ticker")]
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+    /// The parameter at fault, where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// The value that was given for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// What is allowed instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
+}
+
+/// A coin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SymbolRow {
+    /// Its name, lower-case.
+    #[schema(example = "bitcoin")]
+    pub coin: String,
+    /// Its code.
+    #[schema(example = "BTC")]
+    pub symbol: String,
+}
+
+/// An exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExchangeRow {
+    /// Its name, lower-case.
+    #[schema(example = "binance")]
+    pub exchange: String,
+    /// Where it is seated, if known.
+    #[schema(example = "malta")]
+    pub country: Option<String>,
+}
+
+/// A pair that an exchange trades.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TickerRow {
+    /// The exchange's own spelling of the pair.
+    #[schema(example = "BTCUSDT")]
+    pub ticker: String,
+    /// The exchange.
+    #[schema(example = "binance")]
+    pub exchange: String,
+    /// Name of the coin that is bought and sold.
+    #[schema(example = "bitcoin")]
+    pub coin: String,
+}
+
+/// The mean price of one minute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PriceHistoryMinute {
+    /// The pair.
+    #[schema(example = "BTCUSDT")]
+    pub ticker: String,
+    /// Mean of the prices seen in that minute, a decimal string.
+    #[schema(value_type = String, example = "64250.01")]
+    pub price: Decimal,
+    /// The minute's beginning, as HTTP writes dates.
+    #[schema(example = "Fri, 20 Nov 2026 12:00:00 GMT")]
+    pub date: String,
+}
+
+/// The newest price of a pair, and how it stands against a day ago.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LatestPrice {
+    /// The exchange.
+    #[schema(example = "binance")]
+    pub exchange: String,
+    /// The pair.
+    #[schema(example = "BTCUSDT")]
+    pub ticker: String,
+    /// Code of the coin that is bought and sold.
+    #[schema(example = "BTC")]
+    pub base: String,
+    /// Code of what it is priced in.
+    #[schema(example = "USDT")]
+    pub quote: String,
+    /// Name of the coin that is bought and sold.
+    #[schema(example = "bitcoin")]
+    pub coin: String,
+    /// The newest price.
+    #[schema(value_type = String, example = "64250.01")]
+    pub price: Decimal,
+    /// When the exchange says it was made; null where it does not say (`source` is `poll`).
+    pub exchange_time: Option<DateTime<Utc>>,
+    /// When it reached the tracker.
+    pub received_at: DateTime<Utc>,
+    /// Milliseconds between its time and this answer.
+    pub age_ms: i64,
+    /// How it came: `stream` or `poll`.
+    #[schema(example = "stream")]
+    pub source: String,
+    /// The price 24 hours ago, or the oldest within them; null while nothing that old is stored.
+    #[schema(value_type = Option<String>, example = "63100.5")]
+    pub open_24h: Option<Decimal>,
+    /// Change since then in percent, two decimals.
+    #[schema(value_type = Option<String>, example = "1.82")]
+    pub change_24h_percent: Option<Decimal>,
+    /// Units of the quote that changed hands in the last 24 hours, as far as they were recorded.
+    #[schema(value_type = String, example = "18234511.25")]
+    pub quote_volume_24h: Decimal,
+}
+
+/// Open, high, low, close and volume of one interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CandleRow {
+    /// Where the interval begins.
+    pub open_time: DateTime<Utc>,
+    /// First price.
+    #[schema(value_type = String, example = "64250.01")]
+    pub open: Decimal,
+    /// Highest price.
+    #[schema(value_type = String, example = "64290")]
+    pub high: Decimal,
+    /// Lowest price.
+    #[schema(value_type = String, example = "64201.5")]
+    pub low: Decimal,
+    /// Last price.
+    #[schema(value_type = String, example = "64277.77")]
+    pub close: Decimal,
+    /// Units of the base that changed hands.
+    #[schema(value_type = String, example = "12.25")]
+    pub volume: Decimal,
+    /// Units of the quote that changed hands.
+    #[schema(value_type = String, example = "787062.62")]
+    pub quote_volume: Decimal,
+    /// Number of trades; zero where only polled prices are known.
+    pub trades: i64,
+    /// Whether the interval is over. A late tick may still correct it.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+}
+
+/// One stored price observation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TickRow {
+    /// The exchange's number of the trade; null for a polled price.
+    pub trade_id: Option<i64>,
+    /// Price.
+    #[schema(value_type = String, example = "64250.01")]
+    pub price: Decimal,
+    /// Units of the base that changed hands; null for a polled price.
+    #[schema(value_type = Option<String>, example = "0.0012")]
+    pub quantity: Option<Decimal>,
+    /// `buy` or `sell`, as the taker did; null for a polled price.
+    #[schema(example = "buy")]
+    pub taker_side: Option<String>,
+    /// When the exchange says it happened.
+    pub exchange_time: Option<DateTime<Utc>>,
+    /// When it reached the tracker.
+    pub received_at: DateTime<Utc>,
+    /// When its transaction began.
+    pub stored_at: DateTime<Utc>,
+    /// How it came: `stream` or `poll`.
+    #[schema(example = "stream")]
+    pub source: String,
+}
+
+/// How the connection to one exchange is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FeedRow {
+    /// The exchange.
+    #[schema(example = "binance")]
+    pub exchange: String,
+    /// `connecting`, `streaming`, `polling`, `waiting`, `stopped`; `silent` when the tracker has not reported for
+    /// fifteen seconds.
+    #[schema(example = "streaming")]
+    pub state: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// When the tracker last reported.
+    pub reported_at: DateTime<Utc>,
+    /// Why, in words, where there is something to explain.
+    pub detail: Option<String>,
+    /// When the next connection is tried, while waiting.
+    pub next_try_at: Option<DateTime<Utc>>,
+    /// When the last valid tick was received.
+    pub last_tick_at: Option<DateTime<Utc>>,
+    /// Connections lost since the tracker started.
+    pub reconnects: u64,
+    /// Valid ticks received since the tracker started.
+    pub ticks: u64,
+    /// Ticks and frames refused since the tracker started.
+    pub rejected: u64,
+}

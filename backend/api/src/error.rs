@@ -1,0 +1,228 @@
+//! How a request fails: one type, one table of codes, one shape of body.
+//!
+//! What always holds: what a client sent never makes a 500, the body of a 500 says nothing about our insides, and
+//! whatever may pass soon is a 503 that says when to come again.
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use api_types::{ErrorBody, ErrorDetail};
+
+macro_rules! codes {
+    ($($name:ident $word:literal $status:ident,)+) => {
+        /// Every way to fail. The word is for programs and never changes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code { $($name,)+ }
+
+        impl Code {
+            /// The word in the body.
+            pub(crate) fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+
+            /// The status of the answer.
+            pub(crate) fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    BadRequest "bad_request" BAD_REQUEST,
+    InvalidParameter "invalid_parameter" BAD_REQUEST,
+    UnknownParameter "unknown_parameter" BAD_REQUEST,
+    RepeatedParameter "repeated_parameter" BAD_REQUEST,
+    UnknownRoute "unknown_route" NOT_FOUND,
+    UnknownCoin "unknown_coin" NOT_FOUND,
+    UnknownExchange "unknown_exchange" NOT_FOUND,
+    UnknownTicker "unknown_ticker" NOT_FOUND,
+    NotRecorded "not_recorded" NOT_FOUND,
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED,
+    NotAcceptable "not_acceptable" NOT_ACCEPTABLE,
+    BodyNotAllowed "body_not_allowed" PAYLOAD_TOO_LARGE,
+    WebSocketExpected "websocket_expected" UPGRADE_REQUIRED,
+    Internal "internal" INTERNAL_SERVER_ERROR,
+    DatabaseBusy "database_busy" SERVICE_UNAVAILABLE,
+    DatabaseUnavailable "database_unavailable" SERVICE_UNAVAILABLE,
+    QueryTimeout "query_timeout" SERVICE_UNAVAILABLE,
+    TooManyClients "too_many_clients" SERVICE_UNAVAILABLE,
+    NotReady "not_ready" SERVICE_UNAVAILABLE,
+}
+
+/// Longer values are not repeated in full: the answer must not grow with what was sent.
+const SHOWN: usize = 100;
+
+/// Why a request is not answered. Boxed, because most requests are.
+#[derive(Debug)]
+pub(crate) struct Failure(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    code: Code,
+    message: String,
+    parameter: Option<String>,
+    value: Option<String>,
+    allowed: Option<String>,
+}
+
+impl Failure {
+    /// A failure, with a sentence for people.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self(Box::new(Parts { code, message: message.into(), parameter: None, value: None, allowed: None }))
+    }
+
+    /// A parameter that cannot be used, and what could be.
+    pub(crate) fn parameter(name: &str, value: &str, message: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Self::new(Code::InvalidParameter, message).at(name, value).allowed(allowed)
+    }
+
+    /// Names the parameter at fault and the value it had.
+    pub(crate) fn at(mut self, parameter: &str, value: &str) -> Self {
+        self.0.parameter = Some(shortened(parameter));
+        self.0.value = Some(shortened(value));
+        self
+    }
+
+    /// Says what is allowed instead.
+    pub(crate) fn allowed(mut self, allowed: impl Into<String>) -> Self {
+        self.0.allowed = Some(allowed.into());
+        self
+    }
+
+    /// The failure that stands behind a bare status, such as the framework's own answers.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new(Code::UnknownRoute, "there is nothing here; / lists what there is"),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(Code::MethodNotAllowed, "only GET is understood here"),
+            StatusCode::NOT_ACCEPTABLE => {
+                Self::new(Code::NotAcceptable, "none of the accepted encodings is spoken here")
+                    .allowed("gzip, identity")
+            }
+            status if status.is_client_error() => Self::new(Code::BadRequest, "the request cannot be understood"),
+            _ => Self::new(Code::Internal, "something went wrong here; the server's log says what"),
+        }
+    }
+
+    /// The part of the body that says what went wrong.
+    pub(crate) fn detail(&self) -> ErrorDetail {
+        let Parts { code, message, parameter, value, allowed } = &*self.0;
+        ErrorDetail {
+            code: code.word().to_owned(),
+            message: message.clone(),
+            parameter: parameter.clone(),
+            value: value.clone(),
+            allowed: allowed.clone(),
+        }
+    }
+
+    /// When to come again, in seconds, where that can help.
+    fn retry_after(&self) -> Option<u32> {
+        match self.0.code {
+            Code::TooManyClients => Some(5),
+            code if code.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code.word(), self.0.message)
+    }
+}
+
+impl ResponseError for Failure {
+    fn status_code(&self) -> StatusCode {
+        self.0.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(seconds) = self.retry_after() {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        match self.0.code {
+            Code::MethodNotAllowed => drop(response.insert_header((header::ALLOW, "GET, HEAD"))),
+            Code::WebSocketExpected => drop(response.insert_header((header::UPGRADE, "websocket"))),
+            _ => {}
+        }
+        response.json(ErrorBody { error: self.detail() })
+    }
+}
+
+/// What the database says, sorted by whose fault it is. The only place where it is logged.
+impl From<database::Error> for Failure {
+    fn from(error: database::Error) -> Self {
+        let state = error.sql_state().map(|state| state.code().to_owned());
+        match (&error, state.as_deref()) {
+            // Cancelled by a statement timeout.
+            (_, Some("57014")) => Self::query_timeout(),
+            // No such table or function: the db-handler has not made the schema yet.
+            (_, Some("42P01" | "42883" | "42704" | "3F000")) => {
+                Self::new(Code::DatabaseUnavailable, "the database has no schema yet; the db-handler makes it")
+            }
+            // Values that PostgreSQL cannot hold. Each should have been refused by name before; none is our fault.
+            (_, Some(state)) if state.starts_with("22") => {
+                tracing::warn!(%error, "a parameter was refused by the database only");
+                Self::new(Code::BadRequest, "a parameter holds a value that cannot be looked for")
+            }
+            // Serialization, resources, an operator's intervention.
+            (_, Some(state)) if ["08", "25", "28", "3D", "40", "53", "55", "57", "58"].contains(&&state[..2]) => {
+                Self::unavailable(&error)
+            }
+            (database::Error::Pool(_), _) | (database::Error::Query { .. }, None) => Self::unavailable(&error),
+            _ => {
+                tracing::error!(%error, "a query failed");
+                Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+}
+
+impl Failure {
+    /// A query took too long and was given up.
+    pub(crate) fn query_timeout() -> Self {
+        Self::new(Code::QueryTimeout, "the database took too long; ask for less, or again later")
+    }
+
+    fn unavailable(error: &database::Error) -> Self {
+        tracing::warn!(%error, "the database cannot be asked");
+        Self::new(Code::DatabaseUnavailable, "the database cannot be reached just now")
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_the_parameter_and_what_is_allowed() {
+        let failure = Failure::parameter("limit", "abc", "limit must be a whole number", "1 to 1000");
+        assert_eq!(
+            serde_json::to_string(&failure.detail()).unwrap(),
+            r#"{"code":"invalid_parameter","message":"limit must be a whole number","parameter":"limit","value":"abc","allowed":"1 to 1000"}"#
+        );
+        assert!(failure.error_response().headers().get(header::RETRY_AFTER).is_none());
+    }
+
+    #[test]
+    fn what_may_pass_says_when_to_come_again_and_long_values_are_cut() {
+        let busy = Failure::new(Code::DatabaseBusy, "busy").error_response();
+        assert_eq!(busy.status(), 503);
+        assert_eq!(busy.headers().get(header::RETRY_AFTER).unwrap(), "1");
+        let long = Failure::parameter("x", &"ä".repeat(5_000), "too long", "less").detail();
+        assert_eq!(long.value.unwrap().chars().count(), SHOWN + 1);
+    }
+}

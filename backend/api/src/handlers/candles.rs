@@ -1,0 +1,108 @@
+//! `/candles`
+
+use actix_web::web;
+use api_types::{CandleRow, Data};
+use chrono::{DateTime, Utc};
+use database::candles::{End, StoredCandle, list_candles};
+use domain::Interval;
+use utoipa::IntoParams;
+
+use crate::{
+    error::Failure,
+    handlers::{Answer, answer},
+    lookup,
+    openapi::Failures,
+    parameters::{Asked, FromQuery, Query},
+    server::State,
+};
+
+/// Which candles are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// Width of a candle. Weeks open on Monday, everything in UTC.
+    #[param(value_type = Option<String>, example = "1m", pattern = "^(1m|5m|15m|30m|1h|4h|1d|1w)$")]
+    interval: Interval,
+    /// Where the first candle opens, or later: RFC 3339, or seconds or milliseconds since 1970. Left away: as far back
+    /// as the limit reaches.
+    #[param(value_type = Option<String>, example = "2026-11-20T12:00:00Z")]
+    from: Option<DateTime<Utc>>,
+    /// Before which the last candle opens. Left away: now.
+    #[param(value_type = Option<String>, example = "2026-11-20T18:00:00Z")]
+    to: DateTime<Utc>,
+    /// How many: the first ones after `from`, or without it the last ones before `to`. 500 where not said.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 500)]
+    limit: i64,
+}
+
+impl FromQuery for Wanted {
+    const NAMES: &'static [&'static str] = &["interval", "from", "to", "limit"];
+
+    fn from_query(query: &Query) -> Result<Self, Failure> {
+        let allowed = Interval::ALL.map(Interval::as_str).join(", ");
+        let interval = query.parsed("interval", &allowed)?.unwrap_or(Interval::OneMinute);
+        let (from, to) = query.span(Utc::now())?;
+        Ok(Self { interval, from, to, limit: query.number("limit", 1..=1000)?.unwrap_or(500) })
+    }
+}
+
+/// Open, high, low, close and volume, oldest first; an interval without prices is left out
+#[utoipa::path(
+    get,
+    path = "/candles/{exchange}/{ticker}",
+    tag = "prices",
+    params(
+        ("exchange" = String, Path, description = "Name of the exchange", example = "binance"),
+        ("ticker" = String, Path, description = "The pair", example = "BTCUSDT"),
+        Wanted
+    ),
+    responses((status = 200, description = "The candles", body = Data<Vec<CandleRow>>), Failures)
+)]
+pub(crate) async fn list(
+    names: web::Path<(String, String)>,
+    Asked(wanted): Asked<Wanted>,
+    state: web::Data<State>,
+) -> Answer<Vec<CandleRow>> {
+    let (exchange, ticker) = names.into_inner();
+    let Wanted { interval, from, to, limit } = wanted;
+    let end = if from.is_some() { End::Oldest } else { End::Newest };
+    // Candles open within the span, so each is whole: none is made of the part of it that the span happens to hold.
+    let (from, to) = (next_open(interval, from.unwrap_or(DateTime::UNIX_EPOCH)), next_open(interval, to));
+    let found = state.reader.read(async |client| {
+        let exchange = lookup::exchange(client, &exchange).await?;
+        let ticker = lookup::ticker(client, &exchange, &ticker).await?;
+        Ok(list_candles(client, ticker.id, interval, from, to, limit, end).await?)
+    });
+    let now = Utc::now();
+    answer(found.await?.into_iter().map(|candle| row(candle, interval, now)).collect())
+}
+
+/// Where the next candle opens, or this one if it opens right here.
+fn next_open(interval: Interval, time: DateTime<Utc>) -> DateTime<Utc> {
+    let open = interval.open_time(time);
+    if open == time { time } else { open + interval.duration() }
+}
+
+fn row(candle: StoredCandle, interval: Interval, now: DateTime<Utc>) -> CandleRow {
+    let StoredCandle { open_time, open, high, low, close, volume, quote_volume, trades } = candle;
+    let is_final = open_time + interval.duration() <= now;
+    CandleRow { open_time, open, high, low, close, volume, quote_volume, trades, is_final }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_begins_and_ends_where_candles_open() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        for (interval, time, open) in [
+            (Interval::OneHour, "2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z"),
+            (Interval::OneHour, "2026-11-20T12:00:00.000001Z", "2026-11-20T13:00:00Z"),
+            (Interval::OneWeek, "2026-11-18T00:00:00Z", "2026-11-23T00:00:00Z"),
+            (Interval::OneWeek, "1970-01-01T00:00:00Z", "1970-01-05T00:00:00Z"),
+        ] {
+            assert_eq!(next_open(interval, at(time)), at(open));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `/prices`
+
+use std::collections::HashMap;
+
+use actix_web::web;
+use api_types::{Data, LatestPrice};
+use chrono::{DateTime, Utc};
+use database::prices::{DayStatistics, NewestPrice, find_newest_price, list_day_statistics, list_newest_prices};
+use rust_decimal::Decimal;
+use utoipa::IntoParams;
+
+use crate::{
+    error::{Code, Failure},
+    handlers::{Answer, answer},
+    lookup,
+    openapi::Failures,
+    parameters::{Asked, FromQuery, Nothing, Query},
+    server::State,
+};
+
+/// How many pairs one request may name.
+const MOST_TICKERS: usize = 500;
+
+/// Which prices are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// Only of this exchange.
+    #[param(example = "binance")]
+    exchange: Option<String>,
+    /// Only of these pairs, separated by commas. Those that are not recorded are left out.
+    #[param(value_type = Option<String>, example = "BTCUSDT,ETHUSDT")]
+    tickers: Option<Vec<String>>,
+}
+
+impl FromQuery for Wanted {
+    const NAMES: &'static [&'static str] = &["exchange", "tickers"];
+
+    fn from_query(query: &Query) -> Result<Self, Failure> {
+        Ok(Self { exchange: query.text("exchange")?.map(str::to_owned), tickers: query.list("tickers", MOST_TICKERS)? })
+    }
+}
+
+/// The newest price of every recorded pair, by exchange and ticker
+#[utoipa::path(
+    get,
+    path = "/prices",
+    tag = "prices",
+    params(Wanted),
+    responses((status = 200, description = "The prices", body = Data<Vec<LatestPrice>>), Failures)
+)]
+pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) -> Answer<Vec<LatestPrice>> {
+    let found = state.reader.read(async |client| {
+        let exchange = lookup::optional_exchange(client, wanted.exchange.as_deref()).await?;
+        let exchange_id = exchange.map(|exchange| exchange.id);
+        let newest = list_newest_prices(client, exchange_id, wanted.tickers.as_deref()).await?;
+        let ids: Vec<i32> = newest.iter().map(|price| price.ticker_id).collect();
+        Ok((newest, list_day_statistics(client, &ids).await?))
+    });
+    let (newest, days) = found.await?;
+    let days: HashMap<i32, DayStatistics> = days.into_iter().map(|day| (day.ticker_id, day)).collect();
+    let now = Utc::now();
+    answer(newest.into_iter().map(|price| row(days.get(&price.ticker_id), price, now)).collect())
+}
+
+/// The newest price of one pair
+#[utoipa::path(
+    get,
+    path = "/prices/{exchange}/{ticker}",
+    tag = "prices",
+    params(
+        ("exchange" = String, Path, description = "Name of the exchange", example = "binance"),
+        ("ticker" = String, Path, description = "The pair", example = "BTCUSDT")
+    ),
+    responses((status = 200, description = "The price", body = Data<LatestPrice>), Failures)
+)]
+pub(crate) async fn find(
+    names: web::Path<(String, String)>,
+    _: Asked<Nothing>,
+    state: web::Data<State>,
+) -> Answer<LatestPrice> {
+    let (exchange, ticker) = names.into_inner();
+    let found = state.reader.read(async |client| {
+        let exchange = lookup::exchange(client, &exchange).await?;
+        let ticker = lookup::ticker(client, &exchange, &ticker).await?;
+        let Some(price) = find_newest_price(client, ticker.id).await? else {
+            let message = format!("{} lists this pair, but no price of it is stored", exchange.name);
+            return Err(Failure::new(Code::NotRecorded, message).at("ticker", &ticker.ticker));
+        };
+        Ok((price, list_day_statistics(client, &[ticker.id]).await?))
+    });
+    let (price, days) = found.await?;
+    answer(row(days.first(), price, Utc::now()))
+}
+
+fn row(day: Option<&DayStatistics>, newest: NewestPrice, now: DateTime<Utc>) -> LatestPrice {
+    let open = day.and_then(|day| day.open);
+    LatestPrice {
+        exchange: newest.exchange,
+        ticker: newest.ticker,
+        base: newest.base,
+        quote: newest.quote,
+        coin: newest.coin,
+        price: newest.price,
+        exchange_time: (newest.source != "poll").then_some(newest.time),
+        received_at: newest.received_at,
+        // An exchange's clock may be ahead of ours.
+        age_ms: (now - newest.time).num_milliseconds().max(0),
+        source: newest.source,
+        open_24h: open,
+        change_24h_percent: open.and_then(|open| change_percent(open, newest.price)),
+        quote_volume_24h: day.map(|day| day.quote_volume).unwrap_or_default(),
+    }
+}
+
+fn change_percent(open: Decimal, price: Decimal) -> Option<Decimal> {
+    let change = price.checked_sub(open)?.checked_div(open)?.checked_mul(Decimal::ONE_HUNDRED)?;
+    Some(change.round_dp(2).normalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_in_percent_with_two_decimals() {
+        for (open, price, expected) in
+            [("63100.5", "64250.01", "1.82"), ("100", "50", "-50"), ("3", "3", "0"), ("1000000", "999999.99", "0")]
+        {
+            assert_eq!(change_percent(open.parse().unwrap(), price.parse().unwrap()).unwrap().to_string(), expected);
+        }
+        assert_eq!(change_percent(Decimal::new(1, 28), Decimal::MAX), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! The API's description, made from the code that answers.
+
+use std::sync::LazyLock;
+
+use actix_web::{HttpResponse, http::header};
+use api_types::ErrorBody;
+use utoipa::{IntoResponses, OpenApi};
+
+use crate::handlers::{
+    candles, exchanges, feeds, health, live, metrics, price_history, prices, symbols, tickers, ticks,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "crypto-tracker",
+        description = "Prices of cryptocurrencies, recorded and live. Every answer is `{\"data\": …}`, every failure \
+            `{\"error\": {…}}` with a fixed `code`. Prices are decimal strings, moments RFC 3339 in UTC. Names of coins, \
+            exchanges and pairs may be written in any case."
+    ),
+    paths(
+        symbols::list, exchanges::list, tickers::list, tickers::of_coin, price_history::list, prices::list, prices::find,
+        candles::list, ticks::list, feeds::list, live::socket, live::events, health::live, health::ready,
+        metrics::render, serve
+    ),
+    components(schemas(api_types::live::LiveEvent)),
+    tags(
+        (name = "catalogue", description = "What there is"),
+        (name = "prices", description = "What it costs and did cost"),
+        (name = "live", description = "What is happening now"),
+        (name = "operation", description = "For whoever keeps it running")
+    )
+)]
+struct Description;
+
+/// How requests fail.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described, never made")]
+pub(crate) enum Failures {
+    /// A parameter cannot be used or is not known: `invalid_parameter`, `unknown_parameter`, `repeated_parameter`.
+    #[response(status = 400)]
+    BadRequest(ErrorBody),
+    /// There is no such thing: `unknown_coin`, `unknown_exchange`, `unknown_ticker`, `not_recorded`, `unknown_route`.
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// A failure of ours; the server's log says what.
+    #[response(status = 500)]
+    Internal(ErrorBody),
+    /// Not just now; `Retry-After` says when: `database_busy`, `database_unavailable`, `query_timeout`,
+    /// `too_many_clients`.
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
+}
+
+/// The description as an OpenAPI document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+/// This description, as OpenAPI
+#[utoipa::path(get, path = "/openapi.json", tag = "operation", responses((status = 200, description = "OpenAPI 3.1")))]
+pub(crate) async fn serve() -> HttpResponse {
+    static JSON: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((header::CACHE_CONTROL, "max-age=300"))
+        .body(JSON.as_str())
+}

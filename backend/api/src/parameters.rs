@@ -1,0 +1,229 @@
+//! Reading parameters: what cannot be used is refused with its name, its value and what is allowed.
+//!
+//! Every route names its query parameters ([`FromQuery::NAMES`]); any other is a mistake that is told, not ignored,
+//! because a misspelt filter would answer a different question. Text that reaches the database holds no control
+//! characters, and every moment lies between 1970 and 2262, where PostgreSQL and our arithmetic agree.
+
+use std::{
+    future::{Ready, ready},
+    ops::RangeInclusive,
+    str::FromStr,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use chrono::{DateTime, TimeZone as _, Utc};
+
+use crate::error::{Code, Failure};
+
+/// Names of coins, exchanges and pairs are shorter; more is not looked for.
+const LONGEST_NAME: usize = 128;
+
+/// The query parameters of a route.
+pub(crate) trait FromQuery: Sized {
+    /// Every name that may be given.
+    const NAMES: &'static [&'static str];
+
+    /// Reads them.
+    fn from_query(query: &Query) -> Result<Self, Failure>;
+}
+
+/// Hands a route its query parameters.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: FromQuery> FromRequest for Asked<T> {
+    type Error = Failure;
+    type Future = Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let read = || T::from_query(&Query::read(request.query_string(), T::NAMES)?);
+        ready(read().map(Self))
+    }
+}
+
+/// A route without parameters.
+pub(crate) struct Nothing;
+
+impl FromQuery for Nothing {
+    const NAMES: &'static [&'static str] = &[];
+
+    fn from_query(_: &Query) -> Result<Self, Failure> {
+        Ok(Self)
+    }
+}
+
+/// The part of a URL behind the question mark.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn read(text: &str, names: &[&str]) -> Result<Self, Failure> {
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
+            .map_err(|_| Failure::new(Code::BadRequest, "the part behind the question mark cannot be read"))?
+            .into_inner();
+        for (index, (name, value)) in pairs.iter().enumerate() {
+            if !names.contains(&name.as_str()) {
+                let allowed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                return Err(Failure::new(Code::UnknownParameter, "this parameter is not known here")
+                    .at(name, value)
+                    .allowed(allowed));
+            }
+            if pairs[..index].iter().any(|(other, _)| other == name) {
+                return Err(Failure::new(Code::RepeatedParameter, format!("{name} is given twice")).at(name, value));
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The text of a parameter.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Failure> {
+        let Some((_, value)) = self.0.iter().find(|(other, _)| other == name) else { return Ok(None) };
+        checked(name, value).map(Some)
+    }
+
+    /// A parameter of a type that says itself what it allows.
+    pub(crate) fn parsed<T: FromStr<Err: ToString>>(&self, name: &str, allowed: &str) -> Result<Option<T>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|error: T::Err| Failure::parameter(name, text, error.to_string(), allowed))
+    }
+
+    /// A whole number within bounds.
+    pub(crate) fn number(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match text.parse::<i64>() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => {
+                let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+                Err(Failure::parameter(name, text, format!("{name} must be {allowed}"), allowed))
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        text.parse()
+            .map(Some)
+            .map_err(|_| Failure::parameter(name, text, format!("{name} must be true or false"), "true, false"))
+    }
+
+    /// A moment, as RFC 3339 or as a number of seconds or milliseconds since 1970.
+    pub(crate) fn moment(&self, name: &str) -> Result<Option<DateTime<Utc>>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        moment(text).map(Some).ok_or_else(|| {
+            let allowed = "RFC 3339 such as 2026-11-20T12:00:00Z, or seconds or milliseconds since 1970, before 2262";
+            Failure::parameter(name, text, format!("{name} is not a moment that can be asked for"), allowed)
+        })
+    }
+
+    /// `from` and `to`, of which the first must be the earlier one. The default of `to` is given.
+    pub(crate) fn span(&self, to_by_default: DateTime<Utc>) -> Result<(Option<DateTime<Utc>>, DateTime<Utc>), Failure> {
+        let from = self.moment("from")?;
+        let to = self.moment("to")?.unwrap_or(to_by_default);
+        match from {
+            Some(moment) if moment >= to => {
+                let value = self.text("from")?.unwrap_or_default();
+                Err(Failure::parameter(
+                    "from",
+                    value,
+                    "from must be earlier than to",
+                    format!("a moment before {to:?}"),
+                ))
+            }
+            from => Ok((from, to)),
+        }
+    }
+
+    /// Things separated by commas, in lower-case.
+    pub(crate) fn list(&self, name: &str, most: usize) -> Result<Option<Vec<String>>, Failure> {
+        let Some((_, text)) = self.0.iter().find(|(other, _)| other == name) else { return Ok(None) };
+        let items: Vec<&str> = text.split(',').map(str::trim).collect();
+        if items.len() > most {
+            let allowed = format!("at most {most}, separated by commas");
+            return Err(Failure::parameter(name, text, format!("{name} holds {} items", items.len()), allowed));
+        }
+        items.into_iter().map(|item| checked(name, item).map(str::to_lowercase)).collect::<Result<_, _>>().map(Some)
+    }
+}
+
+/// Text that may be looked for in the database.
+pub(crate) fn checked<'a>(name: &str, value: &'a str) -> Result<&'a str, Failure> {
+    let message = if value.is_empty() {
+        "is empty"
+    } else if value.len() > LONGEST_NAME {
+        "is too long"
+    } else if value.chars().any(char::is_control) {
+        "holds a control character"
+    } else {
+        return Ok(value);
+    };
+    let allowed = format!("1 to {LONGEST_NAME} bytes of text without control characters");
+    Err(Failure::parameter(name, value, format!("{name} {message}"), allowed))
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    /// As seconds, this is the year 5138; as milliseconds, 1973.
+    const MILLISECONDS_FROM: i64 = 100_000_000_000;
+    let moment = match text.parse::<i64>() {
+        Ok(number) if number < MILLISECONDS_FROM => Utc.timestamp_opt(number, 0).single()?,
+        Ok(number) => Utc.timestamp_millis_opt(number).single()?,
+        // A plus sign that was not escaped arrives as a space.
+        Err(_) => DateTime::parse_from_rfc3339(&text.replacen(' ', "+", 1)).ok()?.to_utc(),
+    };
+    let (first, last) = (DateTime::UNIX_EPOCH, Utc.with_ymd_and_hms(2262, 1, 1, 0, 0, 0).single()?);
+    (first..last).contains(&moment).then_some(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_in_every_documented_form() {
+        let noon: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
+        for text in [
+            "2026-11-20T12:00:00Z",
+            "2026-11-20T14:00:00+02:00",
+            "2026-11-20T14:00:00 02:00",
+            "1795176000",
+            "1795176000000",
+        ] {
+            assert_eq!(moment(text), Some(noon), "{text}");
+        }
+        for text in [
+            "",
+            "noon",
+            "-1",
+            "9223372036854775807",
+            "9e9",
+            "2262-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2026-11-20",
+        ] {
+            assert_eq!(moment(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_or_said_twice_is_refused_by_name() {
+        let refused = |text: &str| Query::read(text, &["limit", "from"]).err().unwrap().detail();
+        let unknown = refused("limit=5&limti=6");
+        assert_eq!((unknown.code.as_str(), unknown.parameter.as_deref()), ("unknown_parameter", Some("limti")));
+        assert_eq!(unknown.allowed.as_deref(), Some("limit, from"));
+        assert_eq!(refused("limit=5&limit=6").code, "repeated_parameter");
+    }
+
+    #[test]
+    fn bounds_are_checked_and_told() {
+        let query = |text: &str| Query::read(text, &["limit", "from", "to", "tickers"]).unwrap();
+        for text in
+            ["limit=0", "limit=1001", "limit=abc", "limit=", "limit=99999999999999999999", "limit=1.5", "limit=%00"]
+        {
+            assert!(query(text).number("limit", 1..=1000).is_err(), "{text}");
+        }
+        assert_eq!(query("limit=1000").number("limit", 1..=1000).unwrap(), Some(1000));
+        assert!(query("from=2&to=1").span(Utc::now()).is_err());
+        assert!(query("from=4000000000").span(Utc::now()).is_err());
+        assert_eq!(query("tickers=BTCUSDT,%20ethusdt").list("tickers", 2).unwrap().unwrap(), ["btcusdt", "ethusdt"]);
+        assert!(query("tickers=a,b,c").list("tickers", 2).is_err());
+        assert!(query("tickers=a,,c").list("tickers", 5).is_err());
+    }
+}

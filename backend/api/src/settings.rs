@@ -1,0 +1,118 @@
+//! The settings of the API.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::Args;
+
+/// How the API serves. Each has a default that suits one machine.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "API")]
+#[group(id = "api")]
+pub struct Settings {
+    /// Address and port to serve on; 0.0.0.0 serves other machines too
+    #[arg(long, env = "API_BIND", value_name = "ADDRESS:PORT", default_value = BIND)]
+    pub api_bind: SocketAddr,
+    /// Threads that serve requests
+    #[arg(long, env = "API_WORKERS", value_name = "COUNT", default_value_t = WORKERS)]
+    pub api_workers: usize,
+    /// How long a request may take to arrive, in milliseconds
+    #[arg(long, env = "API_REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = REQUEST_MS)]
+    pub api_request_timeout_ms: u64,
+    /// How long a request waits for a free database connection before it is turned away, in milliseconds
+    #[arg(long, env = "API_DATABASE_WAIT_MS", value_name = "MS", default_value_t = DATABASE_WAIT_MS)]
+    pub api_database_wait_ms: u64,
+    /// How long a request's queries may take before they are given up, in milliseconds
+    #[arg(long, env = "API_QUERY_TIMEOUT_MS", value_name = "MS", default_value_t = QUERY_MS)]
+    pub api_query_timeout_ms: u64,
+    /// How many clients may listen to the live feed at once
+    #[arg(long, env = "API_LIVE_CLIENTS", value_name = "COUNT", default_value_t = LIVE_CLIENTS)]
+    pub api_live_clients: usize,
+    /// How often a live client gets news at most, in milliseconds
+    #[arg(long, env = "API_LIVE_PACE_MS", value_name = "MS", default_value_t = LIVE_PACE_MS)]
+    pub api_live_pace_ms: u64,
+    /// How long a live client may refuse to take a message before it is cut off, in milliseconds
+    #[arg(long, env = "API_LIVE_SEND_TIMEOUT_MS", value_name = "MS", default_value_t = LIVE_SEND_MS)]
+    pub api_live_send_timeout_ms: u64,
+    /// How often a live client is asked for a sign of life, in milliseconds; after three times as long without one it
+    /// is cut off
+    #[arg(long, env = "API_LIVE_PING_MS", value_name = "MS", default_value_t = LIVE_PING_MS)]
+    pub api_live_ping_ms: u64,
+    /// How long requests may finish after the process was asked to stop, in seconds
+    #[arg(long, env = "API_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = DRAIN_SECONDS)]
+    pub api_drain_seconds: u64,
+}
+
+const BIND: &str = "127.0.0.1:5001";
+const WORKERS: usize = 2;
+const REQUEST_MS: u64 = 5_000;
+const DATABASE_WAIT_MS: u64 = 250;
+const QUERY_MS: u64 = 2_000;
+const LIVE_CLIENTS: usize = 1_000;
+const LIVE_PACE_MS: u64 = 100;
+const LIVE_SEND_MS: u64 = 10_000;
+const LIVE_PING_MS: u64 = 15_000;
+const DRAIN_SECONDS: u64 = 5;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            api_bind: SocketAddr::from(([127, 0, 0, 1], 5001)),
+            api_workers: WORKERS,
+            api_request_timeout_ms: REQUEST_MS,
+            api_database_wait_ms: DATABASE_WAIT_MS,
+            api_query_timeout_ms: QUERY_MS,
+            api_live_clients: LIVE_CLIENTS,
+            api_live_pace_ms: LIVE_PACE_MS,
+            api_live_send_timeout_ms: LIVE_SEND_MS,
+            api_live_ping_ms: LIVE_PING_MS,
+            api_drain_seconds: DRAIN_SECONDS,
+        }
+    }
+}
+
+/// How live clients are treated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LiveLimits {
+    /// How many there may be.
+    pub(crate) clients: usize,
+    /// How often they get news.
+    pub(crate) pace: Duration,
+    /// How long one may refuse to take a message.
+    pub(crate) send: Duration,
+    /// How often one is asked for a sign of life.
+    pub(crate) ping: Duration,
+    /// How long one may go without giving it.
+    pub(crate) silence: Duration,
+}
+
+impl Settings {
+    pub(crate) fn live_limits(&self) -> LiveLimits {
+        let ping = Duration::from_millis(self.api_live_ping_ms.max(1));
+        LiveLimits {
+            clients: self.api_live_clients,
+            pace: Duration::from_millis(self.api_live_pace_ms.max(1)),
+            send: Duration::from_millis(self.api_live_send_timeout_ms.max(1)),
+            ping,
+            silence: ping * 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn no_flags_give_the_defaults() {
+        let read = Program::parse_from(["api"]).settings;
+        assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
+    }
+}

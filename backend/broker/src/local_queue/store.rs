@@ -1,0 +1,209 @@
+//! The file: numbered messages, messages set aside, and the queue's name.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+
+use super::{Entry, LocalQueueError};
+
+/// Number of a message → its topic and payload.
+const MESSAGES: TableDefinition<'_, u64, (&str, &[u8])> = TableDefinition::new("messages");
+/// Number of a message that was set aside → reason, topic, payload.
+const DEAD_LETTERS: TableDefinition<'_, u64, (&str, &str, &[u8])> = TableDefinition::new("dead_letters");
+/// `next_number` → the number of the next message, so that no number is used twice.
+const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+const NEXT: &str = "next_number";
+const NAME: &str = "name";
+
+/// Messages set aside are few; when there are very many, something is wrong that more of them do not explain.
+const DEAD_LETTERS_KEPT: u64 = 10_000;
+
+/// How much of the file is kept in memory. The window keeps what is about to be delivered.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// The open file. One thread at a time; opened again after a failure, since the database refuses to go on after one.
+pub(super) struct Store {
+    path: PathBuf,
+    database: Mutex<Option<Database>>,
+}
+
+/// What the file held when it was opened.
+pub(super) struct Found {
+    /// Drawn when the file was made: part of every message's id.
+    pub(super) name: String,
+    /// Number of the oldest message.
+    pub(super) first: u64,
+    /// One more than the newest number ever used.
+    pub(super) end: u64,
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+}
+
+/// A message that can never be handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Why.
+    pub reason: String,
+    /// Its kind and exchange.
+    pub topic: String,
+    /// The message.
+    pub payload: Bytes,
+}
+
+/// One change to the file.
+pub(super) enum Change {
+    Append(Entry),
+    Remove(u64),
+    SetAside(Entry, String),
+}
+
+impl Store {
+    pub(super) fn open(path: PathBuf) -> Result<(Self, Found), LocalQueueError> {
+        let found = |reason: String| LocalQueueError::Open { path: path.clone(), reason };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| found(error.to_string()))?;
+        }
+        let mut database = open_database(&path).map_err(|error| {
+            found(match error {
+                DatabaseError::DatabaseAlreadyOpen => {
+                    "another process uses it; stop that one, or choose another data folder".to_owned()
+                }
+                error => error.to_string(),
+            })
+        })?;
+        let contents = inspect(&database).map_err(|error| found(error.to_string()))?;
+        if contents.messages == 0 {
+            // The file keeps the size of its worst day unless told otherwise; an empty one is compacted in no time.
+            let _ = database.compact();
+        }
+        Ok((Self { path, database: Mutex::new(Some(database)) }, contents))
+    }
+
+    /// Makes all changes or none. Changes that need not survive a crash are not waited for.
+    pub(super) fn apply(&self, changes: &[Change], end: u64, durable: bool) -> Result<(), String> {
+        let mut guard = self.lock();
+        let outcome = self
+            .opened(&mut guard)
+            .and_then(|database| write(database, changes, end, durable).map_err(|error| error.to_string()));
+        if outcome.is_err() {
+            *guard = None;
+        }
+        outcome
+    }
+
+    /// Up to `most` messages, from number `from` on.
+    pub(super) fn read(&self, from: u64, most: usize) -> Result<Vec<Entry>, LocalQueueError> {
+        let mut guard = self.lock();
+        let database = self.opened(&mut guard).map_err(LocalQueueError::Read)?;
+        let read = || -> Result<Vec<Entry>, redb::Error> {
+            let table = database.begin_read()?.open_table(MESSAGES)?;
+            table
+                .range(from..)?
+                .take(most)
+                .map(|row| {
+                    let (number, value) = row?;
+                    let (topic, payload) = value.value();
+                    let payload = Bytes::copy_from_slice(payload);
+                    Ok(Entry { number: number.value(), topic: topic.to_owned(), payload })
+                })
+                .collect()
+        };
+        read().map_err(|error| LocalQueueError::Read(error.to_string()))
+    }
+
+    pub(super) fn dead_letters(&self) -> Result<Vec<DeadLetter>, LocalQueueError> {
+        let mut guard = self.lock();
+        let database = self.opened(&mut guard).map_err(LocalQueueError::Read)?;
+        let read = || -> Result<Vec<DeadLetter>, redb::Error> {
+            let table = database.begin_read()?.open_table(DEAD_LETTERS)?;
+            table
+                .iter()?
+                .map(|row| {
+                    let value = row?.1;
+                    let (reason, topic, payload) = value.value();
+                    let payload = Bytes::copy_from_slice(payload);
+                    Ok(DeadLetter { reason: reason.to_owned(), topic: topic.to_owned(), payload })
+                })
+                .collect()
+        };
+        read().map_err(|error| LocalQueueError::Read(error.to_string()))
+    }
+
+    /// Closes the file, so that another process may open it.
+    pub(super) fn close(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Database>> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened<'a>(&self, guard: &'a mut MutexGuard<'_, Option<Database>>) -> Result<&'a Database, String> {
+        if guard.is_none() {
+            **guard = Some(open_database(&self.path).map_err(|error| error.to_string())?);
+        }
+        guard.as_ref().ok_or_else(|| "not open".to_owned())
+    }
+}
+
+fn open_database(path: &Path) -> Result<Database, DatabaseError> {
+    Database::builder().set_cache_size(CACHE_BYTES).create(path)
+}
+
+fn inspect(database: &Database) -> Result<Found, redb::Error> {
+    let transaction = database.begin_write()?;
+    let found = {
+        let messages = transaction.open_table(MESSAGES)?;
+        transaction.open_table(DEAD_LETTERS)?;
+        let mut numbers = transaction.open_table(NUMBERS)?;
+        let known_name = numbers.get(NAME)?.map(|value| value.value());
+        let name = known_name.unwrap_or_else(|| fastrand::u64(1..));
+        numbers.insert(NAME, name)?;
+        let end = numbers.get(NEXT)?.map_or(1, |value| value.value());
+        let (mut first, mut count, mut bytes) = (end, 0, 0);
+        for row in messages.iter()? {
+            let (number, value) = row?;
+            first = first.min(number.value());
+            count += 1;
+            bytes += value.value().1.len() as u64;
+        }
+        Found { name: format!("{name:016x}"), first, end, messages: count, bytes }
+    };
+    transaction.commit()?;
+    Ok(found)
+}
+
+fn write(database: &Database, changes: &[Change], end: u64, durable: bool) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(if durable { Durability::Immediate } else { Durability::None })?;
+    {
+        let mut messages = transaction.open_table(MESSAGES)?;
+        let mut dead_letters = transaction.open_table(DEAD_LETTERS)?;
+        for change in changes {
+            match change {
+                Change::Append(entry) => {
+                    messages.insert(entry.number, (entry.topic.as_str(), &entry.payload[..]))?;
+                }
+                Change::Remove(number) => {
+                    messages.remove(number)?;
+                }
+                Change::SetAside(entry, reason) => {
+                    messages.remove(entry.number)?;
+                    let value = (reason.as_str(), entry.topic.as_str(), &entry.payload[..]);
+                    dead_letters.insert(entry.number, value)?;
+                    while redb::ReadableTableMetadata::len(&dead_letters)? > DEAD_LETTERS_KEPT {
+                        dead_letters.pop_first()?;
+                        tracing::warn!("the oldest dead letter is forgotten: more than {DEAD_LETTERS_KEPT} are kept");
+                    }
+                }
+            }
+        }
+        transaction.open_table(NUMBERS)?.insert(NEXT, end)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}

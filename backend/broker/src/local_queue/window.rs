@@ -1,0 +1,206 @@
+//! What is known in memory: which messages wait, which are out, how full the queue is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use super::{
+    Entry, LocalQueueError,
+    store::{Found, Store},
+};
+
+/// How many bytes of waiting messages are kept in memory; the rest is read from the file when its turn comes.
+const MEMORY_BYTES: usize = 32 << 20;
+/// How many messages are read from the file at once.
+const READ_AHEAD: usize = 32;
+
+pub(super) struct Window {
+    state: Mutex<State>,
+    /// One consumer at a time looks for the next message, so that the file is not read twice.
+    turn: tokio::sync::Mutex<()>,
+    arrived: Notify,
+    room: Notify,
+    max_bytes: u64,
+}
+
+struct State {
+    /// Number of the next message that was not delivered since the queue was opened.
+    next: u64,
+    /// One more than the number of the newest message on disk.
+    end: u64,
+    /// Messages below were there when the queue was opened, and may have been delivered before.
+    opened_at: u64,
+    /// Messages that were given back.
+    again: BTreeSet<u64>,
+    /// Waiting messages in memory.
+    memory: BTreeMap<u64, Entry>,
+    memory_bytes: usize,
+    messages: u64,
+    bytes: u64,
+}
+
+/// Where the next message is.
+enum Place {
+    Here(Entry, bool),
+    OnDisk { from: u64, again: bool },
+    Nowhere,
+}
+
+impl Window {
+    pub(super) fn new(found: &Found, max_bytes: u64) -> Self {
+        let state = State {
+            next: found.first,
+            end: found.end,
+            opened_at: found.end,
+            again: BTreeSet::new(),
+            memory: BTreeMap::new(),
+            memory_bytes: 0,
+            messages: found.messages,
+            bytes: found.bytes,
+        };
+        let (turn, arrived, room) = Default::default();
+        Self { state: Mutex::new(state), turn, arrived, room, max_bytes }
+    }
+
+    /// The next message, and whether it may have been delivered before.
+    pub(super) async fn next(&self, store: &Arc<Store>) -> Result<(Entry, bool), LocalQueueError> {
+        let _turn = self.turn.lock().await;
+        loop {
+            let arrived = self.arrived.notified();
+            let place = self.lock().next_place();
+            match place {
+                Place::Here(entry, redelivered) => return Ok((entry, redelivered)),
+                Place::Nowhere => arrived.await,
+                Place::OnDisk { from, again } => {
+                    let store = store.clone();
+                    let most = if again { 1 } else { READ_AHEAD };
+                    let read = tokio::task::spawn_blocking(move || store.read(from, most)).await;
+                    self.lock().keep(from, again, read.map_err(|_| LocalQueueError::Closed)??);
+                }
+            }
+        }
+    }
+
+    /// A message's receiver is gone.
+    pub(super) fn give_back(&self, number: u64) {
+        self.lock().again.insert(number);
+        self.arrived.notify_waiters();
+    }
+
+    /// Messages are on disk.
+    pub(super) fn appended(&self, entries: Vec<Entry>, end: u64) {
+        let mut state = self.lock();
+        state.end = end;
+        for entry in entries {
+            state.messages += 1;
+            state.bytes += entry.payload.len() as u64;
+            if state.memory_bytes < MEMORY_BYTES {
+                state.memory_bytes += entry.payload.len();
+                state.memory.insert(entry.number, entry);
+            }
+        }
+        state.publish_gauges();
+        drop(state);
+        self.arrived.notify_waiters();
+    }
+
+    /// Messages are off the queue.
+    pub(super) fn removed(&self, messages: u64, bytes: u64) {
+        let mut state = self.lock();
+        state.messages = state.messages.saturating_sub(messages);
+        state.bytes = state.bytes.saturating_sub(bytes);
+        state.publish_gauges();
+        drop(state);
+        self.room.notify_waiters();
+    }
+
+    pub(super) async fn wait_for_room(&self) {
+        let mut told = false;
+        loop {
+            let room = self.room.notified();
+            if self.lock().bytes < self.max_bytes {
+                return;
+            }
+            if !told {
+                tracing::warn!(max_bytes = self.max_bytes, "the local queue is full; publishing waits");
+                told = true;
+            }
+            room.await;
+        }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.lock().messages
+    }
+
+    pub(super) fn fill(&self) -> f64 {
+        self.lock().bytes as f64 / self.max_bytes as f64
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next_place(&mut self) -> Place {
+        if let Some(number) = self.again.first().copied() {
+            return match self.take(number) {
+                Some(entry) => {
+                    self.again.remove(&number);
+                    Place::Here(entry, true)
+                }
+                None => Place::OnDisk { from: number, again: true },
+            };
+        }
+        if self.next >= self.end {
+            return Place::Nowhere;
+        }
+        match self.take(self.next) {
+            Some(entry) => {
+                self.next = entry.number + 1;
+                let redelivered = entry.number < self.opened_at;
+                Place::Here(entry, redelivered)
+            }
+            None => Place::OnDisk { from: self.next, again: false },
+        }
+    }
+
+    fn take(&mut self, number: u64) -> Option<Entry> {
+        let entry = self.memory.remove(&number)?;
+        self.memory_bytes = self.memory_bytes.saturating_sub(entry.payload.len());
+        Some(entry)
+    }
+
+    /// Keeps what was read from the file. Where numbers are missing, those messages were taken off the queue earlier.
+    fn keep(&mut self, from: u64, again: bool, entries: Vec<Entry>) {
+        let first = entries.first().map(|entry| entry.number);
+        if again && first != Some(from) {
+            self.again.remove(&from);
+            return;
+        }
+        if !again {
+            self.next = first.unwrap_or(self.end).min(self.end);
+        }
+        let mut expected = first.unwrap_or(from);
+        for entry in entries.into_iter().take_while(|entry| entry.number < self.end) {
+            if !again && entry.number != expected {
+                // A hole: stop here, so that the next read starts behind it.
+                break;
+            }
+            expected = entry.number + 1;
+            self.memory_bytes += entry.payload.len();
+            if let Some(known) = self.memory.insert(entry.number, entry) {
+                self.memory_bytes = self.memory_bytes.saturating_sub(known.payload.len());
+            }
+        }
+    }
+
+    fn publish_gauges(&self) {
+        metrics::gauge!("local_queue_messages").set(self.messages as f64);
+        metrics::gauge!("local_queue_bytes").set(self.bytes as f64);
+    }
+}

@@ -1,0 +1,250 @@
+//! The envelope: what a message looks like on the wire.
+//!
+//! JSON, so that a consumer in any language can read it: `{"version":1,"kind":"ticks","body":{…}}`. A new field in a
+//! body is not a new version; a changed meaning is. docs/MESSAGES.md describes every body.
+
+use std::fmt;
+
+use domain::{Catalogue, FeedStatus, TickBatch};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::value::RawValue;
+
+/// The version that this program writes, and the only one that it reads.
+pub const VERSION: u16 = 1;
+
+/// What can be said.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// Prices.
+    Ticks(TickBatch),
+    /// What an exchange lists.
+    Catalogue(Catalogue),
+    /// How a feed does. Passing news: never stored, lost when nobody listens.
+    Feed(FeedStatus),
+}
+
+impl Message {
+    /// The word that names its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ticks(_) => "ticks",
+            Self::Catalogue(_) => "catalogue",
+            Self::Feed(_) => "feed",
+        }
+    }
+
+    /// The exchange that it is about.
+    pub fn exchange(&self) -> &str {
+        match self {
+            Self::Ticks(batch) => &batch.exchange,
+            Self::Catalogue(catalogue) => &catalogue.exchange.name,
+            Self::Feed(status) => &status.exchange,
+        }
+    }
+
+    /// What follows the prefix in its routing key: `ticks.binance`.
+    pub fn topic(&self) -> String {
+        format!("{}.{}", self.kind(), self.exchange())
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Never in practice: every part of a message can be written as JSON.
+    pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Envelope<'a, T> {
+            version: u16,
+            kind: &'a str,
+            body: &'a T,
+        }
+        fn write<T: Serialize>(kind: &str, body: &T, capacity: usize) -> Result<Vec<u8>, serde_json::Error> {
+            let mut bytes = Vec::with_capacity(capacity);
+            serde_json::to_writer(&mut bytes, &Envelope { version: VERSION, kind, body })?;
+            Ok(bytes)
+        }
+        match self {
+            Self::Ticks(body) => write(self.kind(), body, 128 + body.ticks.len() * 192),
+            Self::Catalogue(body) => write(self.kind(), body, 128 + body.instruments.len() * 80),
+            Self::Feed(body) => write(self.kind(), body, 512),
+        }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the bytes are not a message of a known kind in the known version, with what is wrong and where.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        serde_json::from_slice(bytes).map_err(|error| DecodeError(error.to_string()))
+    }
+}
+
+/// The bytes are no message that this program knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unreadable message: {0}")]
+pub struct DecodeError(String);
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EnvelopeVisitor)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Field {
+    Version,
+    Kind,
+    Body,
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Ticks,
+    Catalogue,
+    Feed,
+}
+
+/// Reads the body straight into its type when version and kind came before it, as we write them; a body that comes
+/// first is kept as text until they are known.
+struct EnvelopeVisitor;
+
+impl<'de> de::Visitor<'de> for EnvelopeVisitor {
+    type Value = Message;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with version, kind and body")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Message, A::Error> {
+        let (mut version, mut kind, mut early_body, mut message) = (None, None, None, None);
+        while let Some(field) = map.next_key()? {
+            match field {
+                Field::Version => version = Some(checked_version(map.next_value()?)?),
+                Field::Kind => kind = Some(map.next_value::<Kind>()?),
+                Field::Body => match (version, kind) {
+                    (Some(_), Some(Kind::Ticks)) => message = Some(Message::Ticks(map.next_value()?)),
+                    (Some(_), Some(Kind::Catalogue)) => message = Some(Message::Catalogue(map.next_value()?)),
+                    (Some(_), Some(Kind::Feed)) => message = Some(Message::Feed(map.next_value()?)),
+                    _ => early_body = Some(map.next_value::<&'de RawValue>()?),
+                },
+                Field::Unknown => {
+                    map.next_value::<de::IgnoredAny>()?;
+                }
+            }
+        }
+        version.ok_or_else(|| de::Error::missing_field("version"))?;
+        let kind = kind.ok_or_else(|| de::Error::missing_field("kind"))?;
+        match (message, early_body) {
+            (Some(message), _) => Ok(message),
+            (None, Some(body)) => read_body(kind, body.get()).map_err(de::Error::custom),
+            (None, None) => Err(de::Error::missing_field("body")),
+        }
+    }
+}
+
+fn checked_version<E: de::Error>(version: u64) -> Result<u64, E> {
+    if version == u64::from(VERSION) {
+        Ok(version)
+    } else {
+        Err(E::custom(format_args!("version {version} is not known; this program reads version {VERSION}")))
+    }
+}
+
+fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
+    Ok(match kind {
+        Kind::Ticks => Message::Ticks(serde_json::from_str(body)?),
+        Kind::Catalogue => Message::Catalogue(serde_json::from_str(body)?),
+        Kind::Feed => Message::Feed(serde_json::from_str(body)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Exchange, FeedState, Instrument, InstrumentStatus, Side, Tick, TickSource};
+
+    use super::*;
+
+    fn ticks() -> Message {
+        Message::Ticks(TickBatch {
+            exchange: "binance".into(),
+            source: TickSource::Stream,
+            ticks: vec![Tick {
+                ticker: "BTCUSDT".into(),
+                trade_id: Some(3),
+                price: "64250.01".parse().unwrap(),
+                quantity: Some("0.5".parse().unwrap()),
+                taker_side: Some(Side::Buy),
+                exchange_time: Some("2026-11-20T12:00:00.123Z".parse().unwrap()),
+                received_at: "2026-11-20T12:00:00.200Z".parse().unwrap(),
+            }],
+        })
+    }
+
+    #[test]
+    fn every_kind_reads_back() {
+        let catalogue = Message::Catalogue(Catalogue {
+            exchange: Exchange { name: "binance".into(), country: None },
+            instruments: vec![Instrument {
+                ticker: "BTCUSDT".into(),
+                base: "BTC".into(),
+                quote: "USDT".into(),
+                status: InstrumentStatus::Trading,
+            }],
+        });
+        let feed = Message::Feed(FeedStatus {
+            exchange: "binance".into(),
+            state: FeedState::Waiting,
+            since: "2026-11-20T12:00:00Z".parse().unwrap(),
+            reported_at: "2026-11-20T12:00:00Z".parse().unwrap(),
+            detail: Some("connection refused".into()),
+            next_try_at: None,
+            last_tick_at: None,
+            reconnects: 0,
+            ticks: 0,
+            rejected: 0,
+        });
+        for message in [ticks(), catalogue, feed] {
+            assert_eq!(Message::decode(&message.encode().unwrap()).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn the_wire_form_is_the_documented_one() {
+        let json = String::from_utf8(ticks().encode().unwrap()).unwrap();
+        assert_eq!(
+            json,
+            r#"{"version":1,"kind":"ticks","body":{"exchange":"binance","source":"stream","ticks":[{"ticker":"BTCUSDT","trade_id":3,"price":"64250.01","quantity":"0.5","taker_side":"buy","exchange_time_us":1795176000123000,"received_at_us":1795176000200000}]}}"#
+        );
+    }
+
+    #[test]
+    fn the_order_of_fields_and_new_fields_do_not_matter() {
+        let Message::Ticks(batch) = ticks() else { unreachable!() };
+        let body = serde_json::to_string(&batch).unwrap();
+        let json = format!(r#"{{"body":{body},"trace":"x","kind":"ticks","version":1}}"#);
+        assert_eq!(Message::decode(json.as_bytes()).unwrap(), ticks());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (bytes, said) in [
+            (&b""[..], "EOF"),
+            (b"\xff\xfe", "expected value"),
+            (b"[]", "an object with version, kind and body"),
+            (br#"{"version":2,"kind":"ticks","body":{}}"#, "this program reads version 1"),
+            (br#"{"version":1,"kind":"gossip","body":{}}"#, "unknown variant `gossip`"),
+            (br#"{"version":1,"kind":"ticks"}"#, "missing field `body`"),
+            (
+                br#"{"version":1,"kind":"ticks","body":{"exchange":"x","source":"stream","ticks":[{}]}}"#,
+                "missing field",
+            ),
+        ] {
+            let error = Message::decode(bytes).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Connections to RabbitMQ, and taking messages from its queue.
+//!
+//! A connection is never mended: when anything goes wrong on it or on its channel, it is dropped whole and its owner
+//! makes a new one. RabbitMQ then delivers again what was not acknowledged.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer as LapinConsumer,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions},
+    types::{AMQPValue, FieldTable, ShortString},
+    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
+};
+
+use crate::{RabbitMqSettings, topology};
+
+/// How long connecting may take, and how long an answer to a single request.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Something went wrong between us and RabbitMQ.
+#[derive(Debug, thiserror::Error)]
+pub enum RabbitMqError {
+    /// RabbitMQ or the connection refused.
+    #[error("{doing}: {source}")]
+    Refused {
+        /// What was being done.
+        doing: &'static str,
+        /// What was said.
+        source: Box<lapin::Error>,
+    },
+    /// No answer came in time.
+    #[error("{doing}: no answer within {} seconds", PATIENCE.as_secs())]
+    Silent {
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// The broker did not take a message.
+    #[error("{0}")]
+    NotTaken(String),
+    /// The connection is gone.
+    #[error("the connection to RabbitMQ is gone")]
+    Gone,
+    /// A setting cannot be used.
+    #[error("{0}")]
+    Settings(String),
+}
+
+impl RabbitMqError {
+    pub(crate) fn new(doing: &'static str, source: lapin::Error) -> Self {
+        Self::Refused { doing, source: Box::new(source) }
+    }
+}
+
+/// One connection with one channel.
+pub(crate) struct Link {
+    // Dropping it closes the connection.
+    pub(crate) connection: Connection,
+    pub(crate) channel: Channel,
+}
+
+impl Link {
+    /// Connects, under a name that RabbitMQ's management page shows.
+    pub(crate) async fn open(settings: &RabbitMqSettings, name: &str) -> Result<Self, RabbitMqError> {
+        if let Some(mistake) = settings.mistake() {
+            return Err(RabbitMqError::Settings(mistake));
+        }
+        let uri = AMQPUri {
+            scheme: AMQPScheme::AMQP,
+            authority: AMQPAuthority {
+                userinfo: AMQPUserInfo {
+                    username: settings.rabbitmq_user.clone(),
+                    password: settings.rabbitmq_password.clone(),
+                },
+                host: settings.host().to_owned(),
+                port: settings.rabbitmq_port,
+            },
+            vhost: settings.rabbitmq_vhost.clone(),
+            query: AMQPQueryString { heartbeat: Some(10), ..Default::default() },
+        };
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let connection = answer("connecting", Connection::connect_uri(uri, properties)).await?;
+        let channel = answer("opening a channel", connection.create_channel()).await?;
+        Ok(Self { connection, channel })
+    }
+
+    /// Makes every published message be confirmed.
+    pub(crate) async fn confirm(&self) -> Result<(), RabbitMqError> {
+        answer("asking for confirms", self.channel.confirm_select(ConfirmSelectOptions::default())).await
+    }
+}
+
+async fn answer<T>(
+    doing: &'static str,
+    request: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, RabbitMqError> {
+    match tokio::time::timeout(PATIENCE, request).await {
+        Ok(outcome) => outcome.map_err(|error| RabbitMqError::new(doing, error)),
+        Err(_) => Err(RabbitMqError::Silent { doing }),
+    }
+}
+
+/// Properties of a message that must not be lost.
+pub(crate) fn persistent(id: &str) -> BasicProperties {
+    BasicProperties::default()
+        .with_content_type("application/json".into())
+        .with_delivery_mode(2)
+        .with_message_id(id.into())
+}
+
+/// Tells whether the broker took a message. One that no queue took is acknowledged too, but comes back.
+pub(crate) fn check(confirmation: Confirmation) -> Result<(), RabbitMqError> {
+    match confirmation {
+        Confirmation::Ack(None) => Ok(()),
+        Confirmation::Ack(Some(returned)) => Err(RabbitMqError::NotTaken(format!(
+            "a message was returned, since no queue takes it: {}",
+            returned.reply_text
+        ))),
+        Confirmation::Nack(_) => Err(RabbitMqError::NotTaken("the broker refused a message (queue full?)".to_owned())),
+        Confirmation::NotRequested => Err(RabbitMqError::NotTaken("the channel does not confirm".to_owned())),
+    }
+}
+
+/// Takes messages from the db-handler's queue.
+pub(crate) struct QueueConsumer {
+    link: Link,
+    deliveries: LapinConsumer,
+    dead_letters: ShortString,
+}
+
+/// A message from the queue, not yet acknowledged.
+pub(crate) struct QueueDelivery {
+    pub(crate) delivery: lapin::message::Delivery,
+    channel: Channel,
+    dead_letters: ShortString,
+}
+
+impl QueueConsumer {
+    pub(crate) async fn open(settings: &RabbitMqSettings, prefetch: u16) -> Result<Self, RabbitMqError> {
+        let link = Link::open(settings, "db-handler").await?;
+        topology::declare(&link.channel, settings).await?;
+        link.confirm().await?;
+        answer("setting the prefetch", link.channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        let deliveries = answer(
+            "subscribing to the queue",
+            link.channel.basic_consume(
+                settings.rabbitmq_queue_name.as_str().into(),
+                "".into(),
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            ),
+        )
+        .await?;
+        Ok(Self { link, deliveries, dead_letters: settings.dead_letters().into() })
+    }
+
+    /// The next message. Safe to give up waiting for.
+    pub(crate) async fn next(&mut self) -> Result<QueueDelivery, RabbitMqError> {
+        match self.deliveries.next().await {
+            Some(Ok(delivery)) => Ok(QueueDelivery {
+                delivery,
+                channel: self.link.channel.clone(),
+                dead_letters: self.dead_letters.clone(),
+            }),
+            Some(Err(error)) => Err(RabbitMqError::new("receiving", error)),
+            None => Err(RabbitMqError::Gone),
+        }
+    }
+}
+
+impl QueueDelivery {
+    pub(crate) async fn ack(&self) -> Result<(), RabbitMqError> {
+        match self.delivery.acker.ack(BasicAckOptions::default()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(RabbitMqError::Gone),
+            Err(error) => Err(RabbitMqError::new("acknowledging", error)),
+        }
+    }
+
+    /// Hands the message to the dead-letter queue with the reason, and only then takes it off the queue.
+    pub(crate) async fn dead_letter(&self, reason: &str) -> Result<(), RabbitMqError> {
+        let mut headers = self.delivery.properties.headers().clone().unwrap_or_default();
+        headers.insert("x-reason".into(), AMQPValue::LongString(reason.into()));
+        headers.insert("x-routing-key".into(), AMQPValue::LongString(self.delivery.routing_key.as_str().into()));
+        let properties = self.delivery.properties.clone().with_headers(headers).with_delivery_mode(2);
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        let doing = "setting a message aside";
+        let confirm = answer(
+            doing,
+            self.channel.basic_publish(self.dead_letters.clone(), "".into(), options, &self.delivery.data, properties),
+        )
+        .await?;
+        check(answer(doing, confirm).await?)?;
+        self.ack().await
+    }
+}

@@ -1,0 +1,103 @@
+//! What must stand in RabbitMQ before messages can flow. Declared by everyone who needs it; again changes nothing.
+//!
+//! One durable topic exchange. One durable quorum queue for storing, bounded in size: when it is full the publisher is
+//! refused and keeps its messages. Messages that can never be stored, or were delivered too often, go to the
+//! dead-letter queue.
+
+use lapin::{
+    Channel, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable, ShortString},
+};
+
+use crate::{RabbitMqSettings, rabbitmq::RabbitMqError};
+
+/// Kinds of messages that are stored.
+const STORED: [&str; 2] = ["ticks", "catalogue"];
+
+/// Kinds of messages that the live feed carries.
+const LIVE: [&str; 2] = ["ticks", "feed"];
+
+/// How large the dead-letter queue may grow.
+const DEAD_LETTERS_MAX_BYTES: i64 = 1_000_000_000;
+
+/// Declares the exchange, the queue, and where dead letters go.
+pub(crate) async fn declare(channel: &Channel, settings: &RabbitMqSettings) -> Result<(), RabbitMqError> {
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let dead_letters = ShortString::from(settings.dead_letters());
+    channel
+        .exchange_declare(dead_letters.clone(), ExchangeKind::Fanout, durable, FieldTable::default())
+        .await
+        .map_err(|error| RabbitMqError::new("declaring the dead-letter exchange", error))?;
+    declare_queue(channel, &dead_letters, quorum(DEAD_LETTERS_MAX_BYTES)).await?;
+    bind(channel, &dead_letters, &dead_letters, "").await?;
+
+    let amqp_exchange = ShortString::from(settings.amqp_exchange());
+    channel
+        .exchange_declare(amqp_exchange.clone(), ExchangeKind::Topic, durable, FieldTable::default())
+        .await
+        .map_err(|error| RabbitMqError::new("declaring the topic exchange", error))?;
+    let mut arguments = quorum(i64::try_from(settings.rabbitmq_queue_max_bytes).unwrap_or(i64::MAX));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(settings.rabbitmq_delivery_limit.into()));
+    arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString(settings.dead_letters().into()));
+    arguments.insert("x-dead-letter-strategy".into(), AMQPValue::LongString("at-least-once".into()));
+    let queue = ShortString::from(settings.rabbitmq_queue_name.as_str());
+    declare_queue(channel, &queue, arguments).await?;
+    for kind in STORED {
+        bind(channel, &queue, &amqp_exchange, &settings.routing_key(&format!("{kind}.#"))).await?;
+    }
+    Ok(())
+}
+
+/// Declares a queue of one listener's own, gone when it goes. It holds little: a listener that falls behind loses the
+/// oldest, which the newest make good.
+pub(crate) async fn declare_live(channel: &Channel, settings: &RabbitMqSettings) -> Result<ShortString, RabbitMqError> {
+    let amqp_exchange = ShortString::from(settings.amqp_exchange());
+    channel
+        .exchange_declare(
+            amqp_exchange.clone(),
+            ExchangeKind::Topic,
+            ExchangeDeclareOptions { durable: true, ..Default::default() },
+            FieldTable::default(),
+        )
+        .await
+        .map_err(|error| RabbitMqError::new("declaring the topic exchange", error))?;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(1_000));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("drop-head".into()));
+    let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+    let queue = channel
+        .queue_declare("".into(), options, arguments)
+        .await
+        .map_err(|error| RabbitMqError::new("declaring a queue for the live feed", error))?;
+    for kind in LIVE {
+        bind(channel, queue.name(), &amqp_exchange, &settings.routing_key(&format!("{kind}.#"))).await?;
+    }
+    Ok(queue.name().clone())
+}
+
+fn quorum(max_bytes: i64) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(max_bytes));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    arguments
+}
+
+async fn declare_queue(channel: &Channel, name: &ShortString, arguments: FieldTable) -> Result<(), RabbitMqError> {
+    let options = QueueDeclareOptions { durable: true, ..Default::default() };
+    channel.queue_declare(name.clone(), options, arguments).await.map(drop).map_err(|error| {
+        RabbitMqError::new(
+            "declaring a queue (where one of that name stands with other arguments, delete it when it is empty, or \
+             choose another RABBITMQ_QUEUE_NAME)",
+            error,
+        )
+    })
+}
+
+async fn bind(channel: &Channel, queue: &ShortString, exchange: &ShortString, key: &str) -> Result<(), RabbitMqError> {
+    channel
+        .queue_bind(queue.clone(), exchange.clone(), key.into(), QueueBindOptions::default(), FieldTable::default())
+        .await
+        .map_err(|error| RabbitMqError::new("binding a queue", error))
+}

@@ -1,0 +1,88 @@
+//! What can go wrong between us and PostgreSQL, and whether trying again can help.
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// The result of asking the database for something.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failed dealing with the database. Each says what was being done; none holds a password.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection could be had.
+    #[error("no database connection: {0}")]
+    Pool(#[from] PoolError),
+    /// A statement failed.
+    #[error("{doing}: {}", describe(.source))]
+    Query {
+        /// What was being done.
+        doing: &'static str,
+        /// What PostgreSQL or the connection said.
+        source: tokio_postgres::Error,
+    },
+    /// The settings do not make a connection.
+    #[error("{0}")]
+    Settings(String),
+    /// The server is older than what the schema needs.
+    #[error("PostgreSQL {found} is too old: version 15 or later is needed")]
+    ServerTooOld {
+        /// The version that answered.
+        found: String,
+    },
+    /// The schema could not be brought up to date.
+    #[error("migrating the database: {0}")]
+    Migration(#[from] refinery::Error),
+    /// A candle's sums no longer fit.
+    #[error("folding ticks: {0}")]
+    Candle(#[from] domain::candle::CandleOverflow),
+}
+
+impl Error {
+    /// Whether the data itself was refused, so that the same data will be refused again. Everything else (no
+    /// connection, no disk, no schema yet, a deadlock) may pass, and is tried again.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Query { .. } => self.sql_state().is_some_and(|state| matches!(&state.code()[..2], "22" | "23")),
+            Self::Candle(_) => true,
+            Self::Pool(_) | Self::Settings(_) | Self::ServerTooOld { .. } | Self::Migration(_) => false,
+        }
+    }
+
+    /// PostgreSQL's code for what went wrong, where it was PostgreSQL that said it.
+    pub fn sql_state(&self) -> Option<&SqlState> {
+        match self {
+            Self::Query { source, .. } => source.code(),
+            Self::Pool(PoolError::Backend(source)) => source.code(),
+            _ => None,
+        }
+    }
+
+    /// Whether a row was there already.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        self.sql_state() == Some(&SqlState::UNIQUE_VIOLATION)
+    }
+}
+
+/// tokio-postgres prints only "db error" or "error connecting to server" and keeps the cause apart.
+fn describe(source: &tokio_postgres::Error) -> String {
+    match (source.as_db_error(), std::error::Error::source(source)) {
+        (Some(db), _) => format!("{} (SQLSTATE {})", db.message(), db.code().code()),
+        (None, Some(cause)) => format!("{source}: {cause}"),
+        (None, None) => source.to_string(),
+    }
+}
+
+/// Says what was being done when a statement failed.
+pub trait Context<T> {
+    /// Attaches it.
+    ///
+    /// # Errors
+    /// The failure, with what was being done.
+    fn context(self, doing: &'static str) -> Result<T>;
+}
+
+impl<T> Context<T> for std::result::Result<T, tokio_postgres::Error> {
+    fn context(self, doing: &'static str) -> Result<T> {
+        self.map_err(|source| Error::Query { doing, source })
+    }
+}

@@ -1,0 +1,264 @@
+//! Storing ticks: the one transaction on which everything else hangs.
+//!
+//! Optimistic: a COPY straight into `price` that succeeds proves that every row is new, and costs half of any other
+//! way. When it meets a row that is there already, everything is rolled back and done again by
+//! `INSERT … ON CONFLICT DO NOTHING RETURNING`, which tells which rows were new. Candles are folded from the new rows
+//! only, in the same transaction, so that storing a batch twice changes nothing.
+//!
+//! Rows and candles are written in the order of their keys, so that two writers cannot wait for each other in a circle.
+
+use std::{collections::HashSet, pin::pin};
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::{GenericClient, Transaction};
+use domain::{Candle, Interval, Tick, TickSource};
+use rust_decimal::Decimal;
+use tokio_postgres::{
+    binary_copy::BinaryCopyInWriter,
+    types::{ToSql, Type},
+};
+
+use crate::{Client, Context as _, Result};
+
+/// One tick and where it belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPrice<'a> {
+    /// Key of its pair.
+    pub ticker_id: i32,
+    /// How it came.
+    pub source: TickSource,
+    /// The tick.
+    pub tick: &'a Tick,
+}
+
+/// What the unique key of `price` is made of.
+type Key = (i32, DateTime<Utc>, Option<i64>);
+
+impl NewPrice<'_> {
+    fn key(&self) -> Key {
+        (self.ticker_id, self.tick.time(), self.tick.trade_id)
+    }
+}
+
+/// How ticks were stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Rows that were new.
+    pub inserted: u64,
+    /// Rows that were there already, or twice in the batch.
+    pub duplicates: u64,
+}
+
+/// Stores prices and folds them into one-minute candles, in one transaction.
+///
+/// `maybe_stored` says that some rows may be there already (a redelivery), so that the optimistic way is not tried.
+/// Pairs in `first_ticks` are marked as recorded.
+///
+/// # Errors
+/// When the database refuses; nothing is stored then, unless the connection broke during the commit: then it is not
+/// known, and storing the same again with `maybe_stored` is right either way.
+pub async fn store(
+    client: &mut Client,
+    mut prices: Vec<NewPrice<'_>>,
+    first_ticks: &[i32],
+    maybe_stored: bool,
+) -> Result<Stored> {
+    let received = prices.len();
+    prices.sort_unstable_by_key(NewPrice::key);
+    prices.dedup_by_key(|price| price.key());
+    if !maybe_stored {
+        match store_in_transaction(client, &prices, first_ticks, Way::Copy).await {
+            Err(error) if error.is_duplicate() => {}
+            outcome => return outcome.map(|inserted| counted(received, inserted)),
+        }
+    }
+    store_in_transaction(client, &prices, first_ticks, Way::Insert).await.map(|inserted| counted(received, inserted))
+}
+
+fn counted(received: usize, inserted: usize) -> Stored {
+    Stored { inserted: inserted as u64, duplicates: (received - inserted) as u64 }
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    Copy,
+    Insert,
+}
+
+async fn store_in_transaction(
+    client: &mut Client,
+    prices: &[NewPrice<'_>],
+    first_ticks: &[i32],
+    way: Way,
+) -> Result<usize> {
+    let transaction = client.transaction().await.context("beginning a transaction")?;
+    let inserted = match way {
+        Way::Copy => {
+            copy(&transaction, prices).await?;
+            fold(&transaction, prices.iter()).await?;
+            prices.len()
+        }
+        Way::Insert => {
+            let new = insert(&transaction, prices).await?;
+            fold(&transaction, prices.iter().filter(|price| new.contains(&price.key()))).await?;
+            new.len()
+        }
+    };
+    if !first_ticks.is_empty() {
+        transaction
+            .execute(
+                "UPDATE ticker SET first_tick_at = now() WHERE id = ANY($1) AND first_tick_at IS NULL",
+                &[&first_ticks],
+            )
+            .await
+            .context("marking pairs as recorded")?;
+    }
+    transaction.commit().await.context("committing prices")?;
+    Ok(inserted)
+}
+
+const COPY: &str = "
+    COPY price (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity) FROM STDIN (FORMAT binary)";
+
+/// PostgreSQL reads an enum's binary form as its label, so that text serves.
+const COPY_TYPES: [Type; 8] = [
+    Type::TIMESTAMPTZ,
+    Type::TIMESTAMPTZ,
+    Type::INT8,
+    Type::INT4,
+    Type::TEXT,
+    Type::TEXT,
+    Type::NUMERIC,
+    Type::NUMERIC,
+];
+
+async fn copy(transaction: &Transaction<'_>, prices: &[NewPrice<'_>]) -> Result<()> {
+    let doing = "copying prices";
+    let statement = transaction.prepare_cached(COPY).await.context(doing)?;
+    let sink = transaction.copy_in(&statement).await.context(doing)?;
+    let mut writer = pin!(BinaryCopyInWriter::new(sink, &COPY_TYPES));
+    for NewPrice { ticker_id, source, tick } in prices {
+        let row: [&(dyn ToSql + Sync); 8] = [
+            &tick.time(),
+            &tick.received_at,
+            &tick.trade_id,
+            ticker_id,
+            &source.as_str(),
+            &tick.taker_side.map(domain::Side::as_str),
+            &tick.price,
+            &tick.quantity,
+        ];
+        writer.as_mut().write(&row).await.context(doing)?;
+    }
+    writer.finish().await.context(doing)?;
+    Ok(())
+}
+
+const INSERT: &str = "
+    INSERT INTO price (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity)
+    SELECT time, received_at, trade_id, ticker_id, source::tick_source, taker_side::side, price, quantity
+    FROM unnest($1::timestamptz[], $2::timestamptz[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::numeric[],
+                $8::numeric[]) AS new (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity)
+    ON CONFLICT DO NOTHING
+    RETURNING ticker_id, time, trade_id";
+
+async fn insert(transaction: &Transaction<'_>, prices: &[NewPrice<'_>]) -> Result<HashSet<Key>> {
+    let doing = "inserting prices";
+    let statement = transaction.prepare_cached(INSERT).await.context(doing)?;
+    let times: Vec<DateTime<Utc>> = prices.iter().map(|price| price.tick.time()).collect();
+    let received_at: Vec<DateTime<Utc>> = prices.iter().map(|price| price.tick.received_at).collect();
+    let trade_ids: Vec<Option<i64>> = prices.iter().map(|price| price.tick.trade_id).collect();
+    let ticker_ids: Vec<i32> = prices.iter().map(|price| price.ticker_id).collect();
+    let sources: Vec<&str> = prices.iter().map(|price| price.source.as_str()).collect();
+    let sides: Vec<Option<&str>> = prices.iter().map(|price| price.tick.taker_side.map(domain::Side::as_str)).collect();
+    let amounts: Vec<Decimal> = prices.iter().map(|price| price.tick.price).collect();
+    let quantities: Vec<Option<Decimal>> = prices.iter().map(|price| price.tick.quantity).collect();
+    let rows = transaction
+        .query(&statement, &[&times, &received_at, &trade_ids, &ticker_ids, &sources, &sides, &amounts, &quantities])
+        .await
+        .context(doing)?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+}
+
+/// [`Candle::merge`], said in SQL: candles of one kind join; one of trades outranks one of polled prices.
+const FOLD: &str = "
+    INSERT INTO candle AS old (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
+                               price_sum, first_time, first_trade_id, last_time, last_trade_id)
+    SELECT ticker_id, '1m', open_time, open, high, low, close, volume, quote_volume, trades, ticks,
+           price_sum, first_time, first_trade_id, last_time, last_trade_id
+    FROM unnest($1::int[], $2::timestamptz[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[],
+                $8::numeric[], $9::bigint[], $10::bigint[], $11::numeric[], $12::timestamptz[], $13::bigint[],
+                $14::timestamptz[], $15::bigint[])
+        AS folded (ticker_id, open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum,
+                   first_time, first_trade_id, last_time, last_trade_id)
+    ON CONFLICT (ticker_id, width, open_time) DO UPDATE
+    SET (open, first_time, first_trade_id) = (
+            SELECT candidate.open, candidate.first_time, candidate.first_trade_id
+            FROM (VALUES (old.open, old.first_time, old.first_trade_id, old.trades),
+                         (excluded.open, excluded.first_time, excluded.first_trade_id, excluded.trades))
+                AS candidate (open, first_time, first_trade_id, trades)
+            ORDER BY candidate.trades > 0 DESC, candidate.first_time, candidate.first_trade_id LIMIT 1),
+        (close, last_time, last_trade_id) = (
+            SELECT candidate.close, candidate.last_time, candidate.last_trade_id
+            FROM (VALUES (old.close, old.last_time, old.last_trade_id, old.trades),
+                         (excluded.close, excluded.last_time, excluded.last_trade_id, excluded.trades))
+                AS candidate (close, last_time, last_trade_id, trades)
+            ORDER BY candidate.trades > 0 DESC, candidate.last_time DESC, candidate.last_trade_id DESC LIMIT 1),
+        high = CASE WHEN old.trades = 0 AND excluded.trades > 0 THEN excluded.high
+                    ELSE greatest(old.high, excluded.high) END,
+        low = CASE WHEN old.trades = 0 AND excluded.trades > 0 THEN excluded.low
+                   ELSE least(old.low, excluded.low) END,
+        ticks = CASE WHEN old.trades = 0 AND excluded.trades > 0 THEN excluded.ticks
+                     ELSE old.ticks + excluded.ticks END,
+        price_sum = CASE WHEN old.trades = 0 AND excluded.trades > 0 THEN excluded.price_sum
+                         ELSE old.price_sum + excluded.price_sum END,
+        volume = old.volume + excluded.volume,
+        quote_volume = old.quote_volume + excluded.quote_volume,
+        trades = old.trades + excluded.trades,
+        updated_at = now()
+    WHERE NOT (old.trades > 0 AND excluded.trades = 0)";
+
+/// Folds new prices, sorted by pair and time, into candles.
+async fn fold<'a>(client: &impl GenericClient, prices: impl Iterator<Item = &'a NewPrice<'a>>) -> Result<()> {
+    let mut folded: Vec<(i32, Candle)> = Vec::new();
+    for price in prices {
+        let candle = Candle::of(price.tick, Interval::OneMinute)?;
+        match folded.last_mut() {
+            Some((ticker_id, last)) if *ticker_id == price.ticker_id && last.open_time == candle.open_time => {
+                *last = last.merge(&candle)?;
+            }
+            _ => folded.push((price.ticker_id, candle)),
+        }
+    }
+    if folded.is_empty() {
+        return Ok(());
+    }
+    let statement = client.prepare_cached(FOLD).await.context("preparing candles")?;
+    let each = |part: fn(&Candle) -> Decimal| folded.iter().map(|(_, candle)| part(candle)).collect::<Vec<_>>();
+    let number = |part: fn(&Candle) -> i64| folded.iter().map(|(_, candle)| part(candle)).collect::<Vec<_>>();
+    let moment = |part: fn(&Candle) -> DateTime<Utc>| folded.iter().map(|(_, candle)| part(candle)).collect::<Vec<_>>();
+    client
+        .execute(
+            &statement,
+            &[
+                &folded.iter().map(|(ticker_id, _)| *ticker_id).collect::<Vec<_>>(),
+                &moment(|candle| candle.open_time),
+                &each(|candle| candle.open),
+                &each(|candle| candle.high),
+                &each(|candle| candle.low),
+                &each(|candle| candle.close),
+                &each(|candle| candle.volume),
+                &each(|candle| candle.quote_volume),
+                &number(|candle| candle.trades),
+                &number(|candle| candle.ticks),
+                &each(|candle| candle.price_sum),
+                &moment(|candle| candle.first.time),
+                &number(|candle| candle.first.trade_id),
+                &moment(|candle| candle.last.time),
+                &number(|candle| candle.last.trade_id),
+            ],
+        )
+        .await
+        .context("folding candles")?;
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! Everything that is known about PostgreSQL: the schema, the connections, and every query.
+//!
+//! The only crate that knows tokio-postgres. One file per family of tables; each query is a free function over
+//! `&impl GenericClient`, so that the caller decides what shares a transaction. Nothing here asks the pool for a second
+//! connection while it holds one: the embedded database has just one.
+
+pub mod candles;
+pub mod catalogue;
+pub mod error;
+pub mod exchanges;
+pub mod ingest;
+pub mod migrate;
+pub mod partitions;
+pub mod pool;
+pub mod prices;
+pub mod question;
+pub mod settings;
+pub mod symbols;
+pub mod tickers;
+
+pub use deadpool_postgres::{GenericClient, Object as Client, Pool};
+
+pub use error::{Context, Error, Result};
+pub use migrate::migrate;
+pub use pool::connect;
+pub use settings::DatabaseSettings;

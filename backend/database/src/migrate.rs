@@ -1,0 +1,68 @@
+//! Brings the schema up to date.
+//!
+//! Migrations are embedded in the binary and append-only. An advisory lock makes them run once, however many services
+//! start together; a binary older than the schema refuses to touch it.
+
+use refinery::Runner;
+
+use crate::{Context as _, Error, Pool, Result};
+
+mod embedded {
+    #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
+    refinery::embed_migrations!("migrations");
+}
+
+/// Any number that no other program locks.
+const LOCK: i64 = 7_304_017_181;
+
+/// The migrations, in order.
+fn runner() -> Runner {
+    embedded::migrations::runner()
+}
+
+/// The number of the newest migration that this binary holds.
+pub fn newest_version() -> i32 {
+    runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
+}
+
+/// Brings the schema up to date, and makes the partitions of the coming days.
+///
+/// # Errors
+/// When the server cannot be reached, is too old, or refuses a migration.
+pub async fn migrate(pool: &Pool) -> Result<()> {
+    let mut client = pool.get().await?;
+    let row = client
+        .query_one("SELECT current_setting('server_version_num')::int, current_setting('server_version')", &[])
+        .await
+        .context("asking for the server's version")?;
+    if row.get::<_, i32>(0) < 150_000 {
+        return Err(Error::ServerTooOld { found: row.get(1) });
+    }
+    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.context("waiting for the migration lock")?;
+    let outcome = runner().set_abort_missing(true).run_async(&mut **client).await;
+    client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.context("releasing the migration lock")?;
+    for migration in outcome?.applied_migrations() {
+        tracing::info!(version = %migration.version(), name = migration.name(), "migrated the database");
+    }
+    crate::partitions::create_coming(&client).await
+}
+
+/// Tells whether the schema is as new as this binary needs it.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn is_current(pool: &Pool) -> Result<bool> {
+    let client = pool.get().await?;
+    let known = client
+        .query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])
+        .await
+        .context("looking for the schema")?;
+    if !known.get::<_, bool>(0) {
+        return Ok(false);
+    }
+    let row = client
+        .query_one("SELECT coalesce(max(version), 0)::int FROM refinery_schema_history", &[])
+        .await
+        .context("asking for the schema's version")?;
+    Ok(row.get::<_, i32>(0) >= newest_version())
+}

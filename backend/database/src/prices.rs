@@ -1,0 +1,241 @@
+//! Reading prices.
+//!
+//! `price` has one partition a day. Every query here names one pair at a time and reads its unique index backwards, so
+//! that it touches the newest partitions only, however many there are.
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
+use rust_decimal::Decimal;
+use tokio_postgres::Row;
+
+use crate::{Context as _, Error, Result};
+
+/// The newest price of a pair.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewestPrice {
+    /// Key of the pair.
+    pub ticker_id: i32,
+    /// The exchange's name.
+    pub exchange: String,
+    /// The exchange's own spelling of the pair.
+    pub ticker: String,
+    /// Code of the coin that is bought and sold.
+    pub base: String,
+    /// Code of what it is priced in.
+    pub quote: String,
+    /// Name of the coin that is bought and sold.
+    pub coin: String,
+    /// The price.
+    pub price: Decimal,
+    /// When it was made; for a polled price, when it was received.
+    pub time: DateTime<Utc>,
+    /// When it reached the tracker.
+    pub received_at: DateTime<Utc>,
+    /// `stream` or `poll`.
+    pub source: String,
+}
+
+/// What happened to a pair in the last 24 hours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DayStatistics {
+    /// Key of the pair.
+    pub ticker_id: i32,
+    /// The first price within them; `None` where there is none.
+    pub open: Option<Decimal>,
+    /// Units of the quote that changed hands.
+    pub quote_volume: Decimal,
+}
+
+/// One price as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredTick {
+    /// When it was made; for a polled price, when it was received.
+    pub time: DateTime<Utc>,
+    /// The exchange's number of the trade.
+    pub trade_id: Option<i64>,
+    /// Price.
+    pub price: Decimal,
+    /// Units of the base that changed hands.
+    pub quantity: Option<Decimal>,
+    /// `buy` or `sell`.
+    pub taker_side: Option<String>,
+    /// When it reached the tracker.
+    pub received_at: DateTime<Utc>,
+    /// When its transaction began.
+    pub stored_at: DateTime<Utc>,
+    /// `stream` or `poll`.
+    pub source: String,
+}
+
+/// Where a page of ticks ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TickPosition {
+    /// [`StoredTick::time`] of its last row.
+    pub time: DateTime<Utc>,
+    /// [`StoredTick::trade_id`] of its last row.
+    pub trade_id: Option<i64>,
+}
+
+const NEWEST: &str = "
+    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name,
+           newest.price, newest.time, newest.received_at, newest.source
+    FROM ticker
+    JOIN exchange ON exchange.id = ticker.exchange_id
+    JOIN symbol base ON base.id = ticker.base_id
+    JOIN symbol quote ON quote.id = ticker.quote_id
+    CROSS JOIN LATERAL (
+        SELECT price, time, received_at, source::text FROM price
+        WHERE price.ticker_id = ticker.id ORDER BY time DESC, trade_id DESC LIMIT 1) AS newest
+    WHERE ticker.first_tick_at IS NOT NULL
+      AND ($1::smallint IS NULL OR ticker.exchange_id = $1)
+      AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2))
+    ORDER BY exchange.name, ticker.ticker";
+
+/// The newest price of every recorded pair, by exchange and ticker; of one exchange only and of these tickers only
+/// (in lower-case), where given.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_newest_prices(
+    client: &impl GenericClient,
+    exchange_id: Option<i16>,
+    tickers: Option<&[String]>,
+) -> Result<Vec<NewestPrice>> {
+    let doing = "listing the newest prices";
+    let statement = client.prepare_cached(NEWEST).await.context(doing)?;
+    client
+        .query(&statement, &[&exchange_id, &tickers])
+        .await
+        .context(doing)?
+        .iter()
+        .map(NewestPrice::try_from)
+        .collect()
+}
+
+/// The newest price of one pair, as [`list_newest_prices`] has it.
+const NEWEST_OF_ONE: &str = "
+    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name,
+           newest.price, newest.time, newest.received_at, newest.source
+    FROM ticker
+    JOIN exchange ON exchange.id = ticker.exchange_id
+    JOIN symbol base ON base.id = ticker.base_id
+    JOIN symbol quote ON quote.id = ticker.quote_id
+    CROSS JOIN (
+        SELECT price, time, received_at, source::text FROM price
+        WHERE price.ticker_id = $1 ORDER BY time DESC, trade_id DESC LIMIT 1) AS newest
+    WHERE ticker.id = $1";
+
+/// The newest price of one pair; `None` while none is stored.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_newest_price(client: &impl GenericClient, ticker_id: i32) -> Result<Option<NewestPrice>> {
+    let doing = "looking for the newest price";
+    let statement = client.prepare_cached(NEWEST_OF_ONE).await.context(doing)?;
+    client.query_opt(&statement, &[&ticker_id]).await.context(doing)?.as_ref().map(NewestPrice::try_from).transpose()
+}
+
+/// Apart from the newest prices, and with the keys as an array: in one statement the planner's estimate reaches the
+/// cost from which PostgreSQL compiles it, and compiling a scan for each partition takes half a second.
+const DAY: &str = "
+    SELECT wanted.id,
+        (SELECT open FROM candle WHERE ticker_id = wanted.id AND width = '1m' AND open_time >= now() - interval '24 hours'
+         ORDER BY open_time LIMIT 1),
+        coalesce((SELECT sum(quote_volume) FROM candle
+         WHERE ticker_id = wanted.id AND width = '1m' AND open_time >= now() - interval '24 hours'), 0)
+    FROM unnest($1::int[]) AS wanted (id)";
+
+/// What happened to these pairs in the last 24 hours, one row each.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_day_statistics(client: &impl GenericClient, ticker_ids: &[i32]) -> Result<Vec<DayStatistics>> {
+    let doing = "summing up a day";
+    let statement = client.prepare_cached(DAY).await.context(doing)?;
+    let rows = client.query(&statement, &[&ticker_ids]).await.context(doing)?;
+    let read = |row: &Row| {
+        Ok(DayStatistics {
+            ticker_id: row.try_get(0).context(doing)?,
+            open: row.try_get::<_, Option<Decimal>>(1).context(doing)?.map(|open| open.normalize()),
+            quote_volume: row.try_get::<_, Decimal>(2).context(doing)?.normalize(),
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The index holds the row without a trade number after the others of its time; read backwards it comes first.
+const TICKS: &str = "
+    SELECT time, trade_id, price, quantity, taker_side::text, received_at, stored_at, source::text FROM price
+    WHERE ticker_id = $1 AND time >= $2 AND time < $3
+    ORDER BY time DESC, trade_id DESC LIMIT $4";
+
+const TICKS_AFTER: &str = "
+    SELECT time, trade_id, price, quantity, taker_side::text, received_at, stored_at, source::text FROM price
+    WHERE ticker_id = $1 AND time >= $2 AND time < $3 AND time <= $5
+      AND (time < $5 OR trade_id < $6 OR ($6::bigint IS NULL AND trade_id IS NOT NULL))
+    ORDER BY time DESC, trade_id DESC LIMIT $4";
+
+/// Stored prices of one pair from `from` until just before `to`, newest first, at most `limit`; those after a position
+/// in that order, where one is given.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_ticks(
+    client: &impl GenericClient,
+    ticker_id: i32,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    after: Option<TickPosition>,
+    limit: i64,
+) -> Result<Vec<StoredTick>> {
+    let doing = "listing prices";
+    let rows = match after {
+        None => {
+            let statement = client.prepare_cached(TICKS).await.context(doing)?;
+            client.query(&statement, &[&ticker_id, &from, &to, &limit]).await
+        }
+        Some(TickPosition { time, trade_id }) => {
+            let statement = client.prepare_cached(TICKS_AFTER).await.context(doing)?;
+            client.query(&statement, &[&ticker_id, &from, &to, &limit, &time, &trade_id]).await
+        }
+    };
+    rows.context(doing)?.iter().map(StoredTick::try_from).collect()
+}
+
+impl TryFrom<&Row> for NewestPrice {
+    type Error = Error;
+
+    fn try_from(row: &Row) -> Result<Self> {
+        let doing = "reading a newest price";
+        Ok(Self {
+            ticker_id: row.try_get(0).context(doing)?,
+            exchange: row.try_get(1).context(doing)?,
+            ticker: row.try_get(2).context(doing)?,
+            base: row.try_get(3).context(doing)?,
+            quote: row.try_get(4).context(doing)?,
+            coin: row.try_get(5).context(doing)?,
+            price: row.try_get::<_, Decimal>(6).context(doing)?.normalize(),
+            time: row.try_get(7).context(doing)?,
+            received_at: row.try_get(8).context(doing)?,
+            source: row.try_get(9).context(doing)?,
+        })
+    }
+}
+
+impl TryFrom<&Row> for StoredTick {
+    type Error = Error;
+
+    fn try_from(row: &Row) -> Result<Self> {
+        let doing = "reading a price";
+        Ok(Self {
+            time: row.try_get(0).context(doing)?,
+            trade_id: row.try_get(1).context(doing)?,
+            price: row.try_get::<_, Decimal>(2).context(doing)?.normalize(),
+            quantity: row.try_get::<_, Option<Decimal>>(3).context(doing)?.map(|quantity| quantity.normalize()),
+            taker_side: row.try_get(4).context(doing)?,
+            received_at: row.try_get(5).context(doing)?,
+            stored_at: row.try_get(6).context(doing)?,
+            source: row.try_get(7).context(doing)?,
+        })
+    }
+}

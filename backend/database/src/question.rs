@@ -1,0 +1,61 @@
+//! Questions that somebody else wrote, in SQL, answered as text.
+
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::{Client, Context as _, Result};
+
+/// The answer to one statement of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Rows, each with one text or null per column.
+    Rows {
+        /// The columns' names.
+        columns: Vec<String>,
+        /// The rows.
+        rows: Vec<Vec<Option<String>>>,
+    },
+    /// Nothing but the number of rows that were touched.
+    Done(u64),
+}
+
+/// Asks as it stands.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn ask(client: &Client, question: &str) -> Result<Vec<Answer>> {
+    let messages = client.simple_query(question).await.context("answering")?;
+    let mut answers = Vec::new();
+    let mut table = None;
+    for message in messages {
+        match message {
+            SimpleQueryMessage::RowDescription(columns) => {
+                let columns: Vec<String> = columns.iter().map(|column| column.name().to_owned()).collect();
+                table = Some((columns, Vec::new()));
+            }
+            SimpleQueryMessage::Row(row) => {
+                if let Some((columns, rows)) = &mut table {
+                    rows.push((0..columns.len()).map(|at| row.get(at).map(str::to_owned)).collect());
+                }
+            }
+            SimpleQueryMessage::CommandComplete(touched) => answers.push(match table.take() {
+                Some((columns, rows)) => Answer::Rows { columns, rows },
+                None => Answer::Done(touched),
+            }),
+            _ => {}
+        }
+    }
+    Ok(answers)
+}
+
+/// Asks inside a read-only transaction, and leaves nothing behind in the session. Guards against accidents, not against
+/// somebody who means to write.
+///
+/// # Errors
+/// When the database refuses, or `seconds` are over.
+pub async fn ask_only(client: &Client, question: &str, seconds: u32) -> Result<Vec<Answer>> {
+    let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = '{seconds}s'");
+    client.batch_execute(&begin).await.context("beginning a read-only transaction")?;
+    let answers = ask(client, question).await;
+    client.batch_execute("ROLLBACK; RESET ALL").await.context("ending a read-only transaction")?;
+    answers
+}

@@ -1,0 +1,111 @@
+//! Reading pairs.
+
+use deadpool_postgres::GenericClient;
+use tokio_postgres::Row;
+
+use crate::{Context as _, Error, Result};
+
+/// A pair that an exchange lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTicker {
+    /// Key.
+    pub id: i32,
+    /// The exchange's own spelling: `BTCUSDT`.
+    pub ticker: String,
+    /// The exchange's name.
+    pub exchange: String,
+    /// Name of the coin that is bought and sold.
+    pub coin: String,
+    /// Whether a price of it is stored.
+    pub recorded: bool,
+}
+
+/// Which pairs are wanted; what is `None` does not matter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TickerFilter {
+    /// Key of the exchange that lists them.
+    pub exchange_id: Option<i16>,
+    /// Key of the coin that is bought and sold.
+    pub coin_id: Option<i32>,
+    /// Whether prices of them are stored.
+    pub recorded: Option<bool>,
+}
+
+const LIST: &str = "
+    SELECT ticker.id, ticker.ticker, exchange.name, base.name, ticker.first_tick_at IS NOT NULL
+    FROM ticker
+    JOIN exchange ON exchange.id = ticker.exchange_id
+    JOIN symbol base ON base.id = ticker.base_id
+    WHERE ($1::smallint IS NULL OR ticker.exchange_id = $1)
+      AND ($2::int IS NULL OR ticker.base_id = $2)
+      AND ($3::bool IS NULL OR (ticker.first_tick_at IS NOT NULL) = $3)
+    ORDER BY exchange.name, ticker.ticker";
+
+/// The pairs that the filter lets through, by exchange and ticker.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_tickers(client: &impl GenericClient, filter: TickerFilter) -> Result<Vec<StoredTicker>> {
+    let doing = "listing pairs";
+    let statement = client.prepare_cached(LIST).await.context(doing)?;
+    let rows = client.query(&statement, &[&filter.exchange_id, &filter.coin_id, &filter.recorded]).await;
+    rows.context(doing)?.iter().map(StoredTicker::try_from).collect()
+}
+
+/// The index finds the usual spellings; only what it does not find is looked for by reading all of the exchange's
+/// pairs. `Append` runs its second half only while the limit is not reached.
+const FIND: &str = "
+    SELECT found.id, found.ticker, exchange.name, base.name, found.first_tick_at IS NOT NULL
+    FROM (SELECT * FROM ticker WHERE exchange_id = $1 AND ticker IN ($2, upper($2))
+          UNION ALL
+          SELECT * FROM ticker WHERE exchange_id = $1 AND lower(ticker) = lower($2)
+          LIMIT 1) AS found
+    JOIN exchange ON exchange.id = found.exchange_id
+    JOIN symbol base ON base.id = found.base_id";
+
+/// A pair of one exchange, however it is capitalised.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_ticker(client: &impl GenericClient, exchange_id: i16, ticker: &str) -> Result<Option<StoredTicker>> {
+    let doing = "looking for a pair";
+    let statement = client.prepare_cached(FIND).await.context(doing)?;
+    let row = client.query_opt(&statement, &[&exchange_id, &ticker]).await.context(doing)?;
+    row.as_ref().map(StoredTicker::try_from).transpose()
+}
+
+const FIND_ANYWHERE: &str = "
+    SELECT ticker.id, ticker.ticker, exchange.name, base.name, ticker.first_tick_at IS NOT NULL
+    FROM ticker
+    JOIN exchange ON exchange.id = ticker.exchange_id
+    JOIN symbol base ON base.id = ticker.base_id
+    WHERE lower(ticker.ticker) = lower($1)
+    ORDER BY ticker.first_tick_at IS NULL, exchange.name = 'simulated', exchange.id, ticker.ticker
+    LIMIT 1";
+
+/// The pair that is meant by a ticker without an exchange, however it is capitalised: a recorded one before one that is
+/// only listed, a real market before the simulated one, then the exchange that was known first.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_ticker_anywhere(client: &impl GenericClient, ticker: &str) -> Result<Option<StoredTicker>> {
+    let doing = "looking for a pair on every exchange";
+    let statement = client.prepare_cached(FIND_ANYWHERE).await.context(doing)?;
+    let row = client.query_opt(&statement, &[&ticker]).await.context(doing)?;
+    row.as_ref().map(StoredTicker::try_from).transpose()
+}
+
+impl TryFrom<&Row> for StoredTicker {
+    type Error = Error;
+
+    fn try_from(row: &Row) -> Result<Self> {
+        let doing = "reading a pair";
+        Ok(Self {
+            id: row.try_get(0).context(doing)?,
+            ticker: row.try_get(1).context(doing)?,
+            exchange: row.try_get(2).context(doing)?,
+            coin: row.try_get(3).context(doing)?,
+            recorded: row.try_get(4).context(doing)?,
+        })
+    }
+}

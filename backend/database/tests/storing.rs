@@ -1,0 +1,309 @@
+//! Storing on a real PostgreSQL: each tick once, candles true, whatever comes twice, late, or at the same time.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{
+    Client, DatabaseSettings, Pool, catalogue,
+    ingest::{self, NewPrice, Stored},
+    partitions,
+};
+use domain::{Candle, Catalogue, Exchange, Instrument, InstrumentStatus, Interval, Side, Tick, TickSource};
+use rust_decimal::Decimal;
+use testbed::database::TestDatabase;
+
+/// The migrations' text, so that changed ones make a new template.
+const MIGRATIONS: &str =
+    concat!(include_str!("../migrations/V0001__schema.sql"), include_str!("../migrations/V0002__coin_names.sql"));
+
+async fn migrated() -> (TestDatabase, Pool) {
+    let database = TestDatabase::create(MIGRATIONS, |url| async move {
+        let pool = database::connect(&DatabaseSettings::at(url))?;
+        let outcome = database::migrate(&pool).await;
+        pool.close();
+        outcome
+    })
+    .await;
+    let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
+    (database, pool)
+}
+
+fn listed(ticker: &str, base: &str, quote: &str) -> Instrument {
+    let status = InstrumentStatus::Trading;
+    Instrument { ticker: ticker.into(), base: base.into(), quote: quote.into(), status }
+}
+
+fn binance(instruments: Vec<Instrument>) -> Catalogue {
+    Catalogue { exchange: Exchange { name: "binance".into(), country: None }, instruments }
+}
+
+/// A database in which binance lists BTCUSDT, and that pair's key.
+async fn with_bitcoin() -> (TestDatabase, Pool, i32) {
+    let (database, pool) = migrated().await;
+    let mut client = pool.get().await.unwrap();
+    catalogue::store(&mut client, &binance(vec![listed("BTCUSDT", "BTC", "USDT")])).await.unwrap();
+    let id = catalogue::ticker_ids(&client, "binance").await.unwrap()["BTCUSDT"];
+    partitions::create(&client, noon().date_naive()).await.unwrap();
+    (database, pool, id)
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn trade(id: i64, price: i64, offset_ms: i64) -> Tick {
+    let time = noon() + TimeDelta::milliseconds(offset_ms);
+    Tick {
+        ticker: "BTCUSDT".into(),
+        trade_id: Some(id),
+        price: Decimal::new(price, 2),
+        quantity: Some(Decimal::new(id % 7 + 1, 3)),
+        taker_side: Some(if id % 2 == 0 { Side::Buy } else { Side::Sell }),
+        exchange_time: Some(time),
+        received_at: time + TimeDelta::milliseconds(40),
+    }
+}
+
+fn poll(price: i64, offset_ms: i64) -> Tick {
+    let received_at = noon() + TimeDelta::milliseconds(offset_ms);
+    let (trade_id, quantity, taker_side, exchange_time) = (None, None, None, None);
+    let price = Decimal::new(price, 2);
+    Tick { ticker: "BTCUSDT".into(), trade_id, price, quantity, taker_side, exchange_time, received_at }
+}
+
+async fn store(client: &mut Client, ticker_id: i32, ticks: &[Tick], maybe_stored: bool) -> Stored {
+    let price = |tick| {
+        let source = if Tick::clone(tick).trade_id.is_some() { TickSource::Stream } else { TickSource::Poll };
+        NewPrice { ticker_id, source, tick }
+    };
+    ingest::store(client, ticks.iter().map(price).collect(), &[ticker_id], maybe_stored).await.unwrap()
+}
+
+/// The candles in the database, as the domain knows them.
+async fn candles(client: &Client) -> Vec<Candle> {
+    let rows = client.query("SELECT * FROM candle ORDER BY open_time", &[]).await.unwrap();
+    rows.iter()
+        .map(|row| Candle {
+            open_time: row.get("open_time"),
+            open: row.get("open"),
+            high: row.get("high"),
+            low: row.get("low"),
+            close: row.get("close"),
+            volume: row.get("volume"),
+            quote_volume: row.get("quote_volume"),
+            trades: row.get("trades"),
+            ticks: row.get("ticks"),
+            price_sum: row.get("price_sum"),
+            first: domain::Moment { time: row.get("first_time"), trade_id: row.get("first_trade_id") },
+            last: domain::Moment { time: row.get("last_time"), trade_id: row.get("last_trade_id") },
+        })
+        .collect()
+}
+
+/// The candles that the rule makes of the ticks.
+fn expected(ticks: &[Tick]) -> Vec<Candle> {
+    let mut folded: std::collections::BTreeMap<DateTime<Utc>, Candle> = Default::default();
+    for tick in ticks {
+        let candle = Candle::of(tick, Interval::OneMinute).unwrap();
+        let merged = folded.get(&candle.open_time).map_or(candle.clone(), |known| known.merge(&candle).unwrap());
+        folded.insert(candle.open_time, merged);
+    }
+    folded.into_values().collect()
+}
+
+async fn count(client: &Client, table: &str) -> i64 {
+    client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_tick_is_stored_to_the_last_digit() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let exact = Tick {
+        price: "0.000000000123456789".parse().unwrap(),
+        quantity: Some("98765432109876.54321".parse().unwrap()),
+        ..trade(7, 1, 123)
+    };
+    store(&mut client, id, &[exact.clone(), poll(6_425_001, 500)], false).await;
+    let row = client
+        .query_one("SELECT price::text, quantity::text, time, received_at, taker_side::text, source::text, trade_id FROM price WHERE trade_id = 7", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, &str>(0), "0.000000000123456789");
+    assert_eq!(row.get::<_, &str>(1), "98765432109876.54321");
+    assert_eq!(row.get::<_, DateTime<Utc>>(2), exact.time());
+    assert_eq!(row.get::<_, DateTime<Utc>>(3), exact.received_at);
+    assert_eq!((row.get::<_, &str>(4), row.get::<_, &str>(5)), ("sell", "stream"));
+    let polled = client
+        .query_one("SELECT exchange_time, quantity::text, taker_side::text FROM prices WHERE source = 'poll'", &[])
+        .await
+        .unwrap();
+    assert_eq!(polled.get::<_, Option<DateTime<Utc>>>(0), None);
+    assert_eq!((polled.get::<_, Option<&str>>(1), polled.get::<_, Option<&str>>(2)), (None, None));
+}
+
+#[tokio::test]
+async fn the_same_batch_again_changes_nothing_either_way() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let ticks: Vec<Tick> =
+        (0..500).map(|n| trade(n, 6_400_000 + n * 37 % 1_000, n * 400)).chain([poll(1, 7)]).collect();
+    assert_eq!(store(&mut client, id, &ticks, false).await, Stored { inserted: 501, duplicates: 0 });
+    let before = candles(&client).await;
+    assert_eq!(before, expected(&ticks));
+    for maybe_stored in [false, true] {
+        let again = store(&mut client, id, &ticks, maybe_stored).await;
+        assert_eq!(again, Stored { inserted: 0, duplicates: 501 });
+        assert_eq!(candles(&client).await, before);
+    }
+    // A batch that is half new stores its half.
+    let half: Vec<Tick> = (250..750).map(|n| trade(n, 6_400_000 + n * 37 % 1_000, n * 400)).collect();
+    assert_eq!(store(&mut client, id, &half, false).await, Stored { inserted: 250, duplicates: 250 });
+    let all: Vec<Tick> = ticks.iter().cloned().chain(half[250..].iter().cloned()).collect();
+    assert_eq!(candles(&client).await, expected(&all));
+    assert_eq!(count(&client, "price").await, 751);
+}
+
+#[tokio::test]
+async fn a_tick_twice_in_one_batch_is_stored_once() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let stored = store(&mut client, id, &[trade(1, 5, 0), trade(1, 5, 0), poll(5, 1), poll(5, 1)], false).await;
+    assert_eq!(stored, Stored { inserted: 2, duplicates: 2 });
+}
+
+#[tokio::test]
+async fn late_ticks_and_trades_after_polled_prices_correct_the_candle() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let batches: Vec<Vec<Tick>> = vec![
+        vec![poll(700, 1_000), poll(900, 2_000)],
+        vec![trade(5, 500, 30_000)],
+        vec![poll(100, 40_000)],
+        vec![trade(9, 800, 59_000), trade(1, 300, 10_000)],
+        vec![trade(2, 310, 10_000)],
+    ];
+    let mut so_far = Vec::new();
+    for batch in batches {
+        store(&mut client, id, &batch, false).await;
+        so_far.extend(batch);
+        assert_eq!(candles(&client).await, expected(&so_far), "after {} ticks", so_far.len());
+    }
+}
+
+#[tokio::test]
+async fn two_writers_at_once_make_the_same_candles_as_one() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let ticks: Vec<Tick> = (0..4_000).map(|n| trade(n, 6_400_000 + n * 7_919 % 5_000, n * 60)).collect();
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..4 {
+        let (pool, ticks) = (pool.clone(), ticks.clone());
+        writers.spawn(async move {
+            let mut client = pool.get().await.unwrap();
+            // Each batch overlaps its neighbours, which other writers store.
+            for batch in ticks.chunks(200).skip(writer).step_by(4) {
+                let first = batch[0].trade_id.unwrap() as usize;
+                let wider = &ticks[first.saturating_sub(50)..(first + 250).min(ticks.len())];
+                store(&mut client, id, wider, false).await;
+            }
+        });
+    }
+    writers.join_all().await;
+    let client = pool.get().await.unwrap();
+    assert_eq!(count(&client, "price").await, 4_000);
+    assert_eq!(candles(&client).await, expected(&ticks));
+}
+
+#[tokio::test]
+async fn a_failed_batch_leaves_nothing_behind() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    // No partition for that day.
+    let stray = Tick { exchange_time: Some(noon() - TimeDelta::days(400)), ..trade(2, 5, 0) };
+    let ticks = [trade(1, 5, 0), stray];
+    let price = |tick| NewPrice { ticker_id: id, source: TickSource::Stream, tick };
+    let error = ingest::store(&mut client, ticks.iter().map(price).collect(), &[id], false).await.unwrap_err();
+    assert!(error.is_permanent(), "{error}");
+    assert_eq!((count(&client, "price").await, count(&client, "candle").await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_price_needs_a_ticker_and_a_ticker_keeps_its_prices() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let tick = trade(1, 5, 0);
+    let orphan = vec![NewPrice { ticker_id: id + 1, source: TickSource::Stream, tick: &tick }];
+    let error = ingest::store(&mut client, orphan, &[], false).await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("is not in table ticker"), "{error}");
+    store(&mut client, id, &[tick], false).await;
+    let refused = client.execute("DELETE FROM ticker WHERE id = $1", &[&id]).await.unwrap_err();
+    assert!(refused.as_db_error().unwrap().message().contains("BTCUSDT"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn coins_get_the_names_that_people_use() {
+    let (_database, pool) = migrated().await;
+    let mut client = pool.get().await.unwrap();
+    let first = binance(vec![
+        listed("BTCUSDT", "BTC", "USDT"),
+        listed("ZQXUSDT", "ZQX", "USDT"),
+        // A coin whose code is another coin's name, and two codes that differ in case only.
+        listed("BITCOINUSDT", "BITCOIN", "USDT"),
+        listed("zqxUSDT", "zqx", "USDT"),
+    ]);
+    assert_eq!(catalogue::store(&mut client, &first).await.unwrap(), 4);
+    assert_eq!(catalogue::store(&mut client, &first).await.unwrap(), 0, "the same again changes nothing");
+    let name = async |code: &str| -> String {
+        client.query_one("SELECT name FROM symbol WHERE code = $1", &[&code]).await.unwrap().get(0)
+    };
+    assert_eq!(name("BTC").await, "bitcoin");
+    assert_eq!(name("USDT").await, "tether");
+    assert_eq!(name("BITCOIN").await, "bitcoin-token");
+    let names = [name("ZQX").await, name("zqx").await];
+    assert!(names.contains(&"zqx".to_owned()) && names[0] != names[1], "{names:?}");
+
+    let halted = Instrument { status: InstrumentStatus::Halted, ..listed("BTCUSDT", "BTC", "USDT") };
+    assert_eq!(catalogue::store(&mut client, &binance(vec![halted])).await.unwrap(), 1);
+    let row = client.query_one("SELECT status FROM tickers WHERE ticker = 'BTCUSDT'", &[]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(0), "halted");
+}
+
+#[tokio::test]
+async fn migrating_at_the_same_time_and_again_is_harmless() {
+    let database = TestDatabase::empty().await;
+    let mut services = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
+        services.spawn(async move { database::migrate(&pool).await });
+    }
+    for outcome in services.join_all().await {
+        outcome.unwrap();
+    }
+    let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
+    assert!(database::migrate::is_current(&pool).await.unwrap());
+    let client = pool.get().await.unwrap();
+    let partitions =
+        client.query_one("SELECT count(*) FROM pg_inherits WHERE inhparent = 'price'::regclass", &[]).await.unwrap();
+    assert_eq!(partitions.get::<_, i64>(0), 9, "yesterday, today and seven days ahead");
+}
+
+#[tokio::test]
+async fn every_table_and_column_is_explained() {
+    let (_database, pool) = migrated().await;
+    let client = pool.get().await.unwrap();
+    let unexplained = client
+        .query(
+            "SELECT c.relname || coalesce('.' || a.attname, '') AS what
+             FROM pg_class c
+             LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND c.relkind IN ('r', 'p')
+             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+               AND c.relname <> 'refinery_schema_history'
+               AND (obj_description(c.oid, 'pg_class') IS NULL
+                    OR a.attnum IS NOT NULL AND col_description(c.oid, a.attnum) IS NULL)",
+            &[],
+        )
+        .await
+        .unwrap();
+    let names: Vec<&str> = unexplained.iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, Vec::<&str>::new());
+}

@@ -1,0 +1,93 @@
+//! From the queue to the database: each tick stored once, whatever is delivered twice.
+//!
+//! Deliveries are gathered for a few milliseconds, stored in one transaction, and acknowledged after its commit. While
+//! the database is away, messages wait where they are. A message that can never be stored is set aside with its reason,
+//! and the rest goes on.
+
+pub mod directory;
+pub mod ingest;
+pub mod maintenance;
+pub mod settings;
+pub mod writer;
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use broker::Source;
+use database::Pool;
+use process::{Health, Shutdown};
+
+pub use settings::Settings;
+
+/// Stores what `source` delivers until asked to stop. Brings the schema up to date first, as soon as the database
+/// answers.
+///
+/// # Errors
+/// When the database answers, but cannot be used: too old, or its schema is newer than this program.
+pub async fn run(
+    settings: Settings,
+    source: Source,
+    pool: Pool,
+    health: Health,
+    shutdown: Shutdown,
+) -> Result<(), database::Error> {
+    let database = health.register("database");
+    if !migrate(&pool, &database, &shutdown).await? {
+        return Ok(());
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(maintenance::run(pool.clone(), settings.vacuum, shutdown.clone()));
+    for number in 0..settings.db_handler_writers.max(1) {
+        let queue = health.register(format!("queue (writer {})", number + 1));
+        let writer = writer::Writer {
+            settings: settings.clone(),
+            source: source.clone(),
+            pool: pool.clone(),
+            database: database.clone(),
+            queue,
+        };
+        tasks.spawn(writer.run(shutdown.clone()));
+    }
+    tracing::info!(from = %source.location(), writers = settings.db_handler_writers, "storing prices");
+    while tasks.join_next().await.is_some() {}
+    tracing::info!("every batch begun is committed");
+    Ok(())
+}
+
+/// Tries until the database answers. `false` when asked to stop before that.
+async fn migrate(pool: &Pool, check: &process::Check, shutdown: &Shutdown) -> Result<bool, database::Error> {
+    let mut delays = retry_delays();
+    loop {
+        let error = match database::migrate(pool).await {
+            Ok(()) => {
+                check.ok();
+                return Ok(true);
+            }
+            Err(error @ (database::Error::ServerTooOld { .. } | database::Error::Settings(_))) => return Err(error),
+            Err(database::Error::Migration(error)) if error.report().is_some() => {
+                return Err(database::Error::Migration(error));
+            }
+            Err(error) => error,
+        };
+        let delay = delays.next().unwrap_or(LONGEST_DELAY);
+        tracing::warn!(%error, retry_in = ?delay, "the database is not ready");
+        check.failed(error.to_string());
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = shutdown.cancelled() => return Ok(false),
+        }
+    }
+}
+
+/// How long to wait at most before trying again.
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// How long to wait before each further try.
+pub(crate) fn retry_delays() -> impl Iterator<Item = Duration> + Send {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(LONGEST_DELAY)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}

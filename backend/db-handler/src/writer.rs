@@ -1,0 +1,263 @@
+//! One writer: takes deliveries, stores them, acknowledges them, for ever.
+//!
+//! It owns its connection to the broker. When that fails, everything unacknowledged is dropped and comes again. When
+//! the database fails, the batch is kept and tried again, and the broker keeps the rest.
+
+use broker::{ConsumeError, Consumer, Delivery, Source};
+use database::Pool;
+use process::{Check, Shutdown};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    LONGEST_DELAY, Settings,
+    directory::Directory,
+    ingest::{self, Pending, Received},
+    retry_delays,
+};
+
+/// Everything one writer needs.
+pub struct Writer {
+    pub(crate) settings: Settings,
+    pub(crate) source: Source,
+    pub(crate) pool: Pool,
+    pub(crate) database: Check,
+    pub(crate) queue: Check,
+}
+
+/// Why a round ended early.
+enum Interrupted {
+    Broker(ConsumeError),
+    Stopping,
+}
+
+impl From<ConsumeError> for Interrupted {
+    fn from(error: ConsumeError) -> Self {
+        Self::Broker(error)
+    }
+}
+
+impl Writer {
+    /// Works until asked to stop; then the batch at hand is finished first.
+    pub async fn run(self, shutdown: Shutdown) {
+        let mut directory = Directory::default();
+        let mut delays = retry_delays();
+        while !shutdown.is_cancelled() {
+            let interrupted = match self.source.consume(self.settings.db_handler_prefetch).await {
+                Ok(consumer) => {
+                    self.queue.ok();
+                    delays = retry_delays();
+                    self.take(consumer, &mut directory, &shutdown).await
+                }
+                Err(error) => Interrupted::Broker(error),
+            };
+            let Interrupted::Broker(error) = interrupted else {
+                return;
+            };
+            let delay = delays.next().unwrap_or(LONGEST_DELAY);
+            tracing::warn!(%error, retry_in = ?delay, "no messages");
+            self.queue.failed(error.to_string());
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn take(&self, mut consumer: Consumer, directory: &mut Directory, shutdown: &Shutdown) -> Interrupted {
+        // Deliveries whose pairs are not known yet.
+        let mut pending = Vec::new();
+        loop {
+            if let Err(interrupted) = self.round(&mut consumer, directory, &mut pending, shutdown).await {
+                return interrupted;
+            }
+        }
+    }
+
+    /// Gathers a batch, stores it, acknowledges it.
+    async fn round(
+        &self,
+        consumer: &mut Consumer,
+        directory: &mut Directory,
+        pending: &mut Vec<Pending>,
+        shutdown: &Shutdown,
+    ) -> Result<(), Interrupted> {
+        let gathered = self.gather(consumer, !pending.is_empty(), shutdown).await?;
+        for received in gathered {
+            match received {
+                Received::Ticks(ticks) => pending.push(ticks),
+                Received::Catalogue(delivery, catalogue) => {
+                    self.store_catalogue(&catalogue, shutdown).await?;
+                    delivery.ack().await?;
+                }
+                Received::Unusable(delivery, reason) => set_aside(delivery, &reason).await?,
+            }
+        }
+        let known = self.known(pending, directory, shutdown).await?;
+        self.store(known, directory, shutdown).await?;
+        let now = Instant::now();
+        for one in std::mem::take(pending) {
+            if one.deadline > now {
+                pending.push(one);
+            } else {
+                let reason = ingest::unknown_ticker(directory, &one);
+                set_aside(one.delivery, &reason).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a first delivery, then for as many more as come within the linger and fit the batch. With deliveries
+    /// waiting for their catalogue, it does not wait long for the first.
+    async fn gather(
+        &self,
+        consumer: &mut Consumer,
+        hurry: bool,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<Received>, Interrupted> {
+        /// How soon deliveries of unknown pairs are looked at again.
+        const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+        let mut gathered = Vec::new();
+        let first = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Err(Interrupted::Stopping),
+            first = consumer.next() => first?,
+            () = tokio::time::sleep(LOOK_AGAIN), if hurry => return Ok(gathered),
+        };
+        let deadline = Instant::now() + self.settings.linger();
+        let mut ticks = 0;
+        let mut next = Some(first);
+        while let Some(delivery) = next {
+            metrics::counter!("messages_received_total").increment(1);
+            let received = ingest::read(delivery);
+            if let Received::Ticks(pending) = &received {
+                ticks += pending.batch.ticks.len();
+            }
+            gathered.push(received);
+            next = if ticks < self.settings.db_handler_batch_ticks
+                && gathered.len() < usize::from(self.settings.db_handler_prefetch)
+            {
+                match timeout_at(deadline, consumer.next()).await {
+                    Ok(delivery) => Some(delivery?),
+                    Err(_) => None,
+                }
+            } else {
+                None
+            };
+        }
+        Ok(gathered)
+    }
+
+    async fn known(
+        &self,
+        pending: &mut Vec<Pending>,
+        directory: &mut Directory,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<Pending>, Interrupted> {
+        let mut delays = retry_delays();
+        loop {
+            let outcome = match self.pool.get().await {
+                Ok(client) => ingest::take_known(pending, directory, &client).await,
+                Err(error) => Err(error.into()),
+            };
+            match outcome {
+                Ok(known) => return Ok(known),
+                Err(error) => self.wait(&error, &mut delays, shutdown).await?,
+            }
+        }
+    }
+
+    async fn store_catalogue(&self, catalogue: &domain::Catalogue, shutdown: &Shutdown) -> Result<(), Interrupted> {
+        let mut delays = retry_delays();
+        loop {
+            let outcome = match self.pool.get().await {
+                Ok(mut client) => database::catalogue::store(&mut client, catalogue).await,
+                Err(error) => Err(error.into()),
+            };
+            match outcome {
+                Ok(changed) => {
+                    self.database.ok();
+                    tracing::info!(exchange = %catalogue.exchange.name, changed, "stored a catalogue");
+                    return Ok(());
+                }
+                Err(error) => self.wait(&error, &mut delays, shutdown).await?,
+            }
+        }
+    }
+
+    /// Stores ticks and acknowledges them. Where the database refuses the data itself, each delivery is stored on its
+    /// own, and the one at fault is set aside.
+    async fn store(
+        &self,
+        known: Vec<Pending>,
+        directory: &mut Directory,
+        shutdown: &Shutdown,
+    ) -> Result<(), Interrupted> {
+        if known.is_empty() {
+            return Ok(());
+        }
+        let Err(error) = self.store_until_it_works(&known, directory, shutdown).await? else {
+            return acknowledge(known).await;
+        };
+        tracing::warn!(%error, deliveries = known.len(), "a batch is refused; storing its deliveries one by one");
+        for one in known {
+            match self.store_until_it_works(std::slice::from_ref(&one), directory, shutdown).await? {
+                Ok(()) => one.delivery.ack().await?,
+                Err(error) => set_aside(one.delivery, &error.to_string()).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries until the database takes it, or refuses the data itself (the inner error).
+    async fn store_until_it_works(
+        &self,
+        known: &[Pending],
+        directory: &mut Directory,
+        shutdown: &Shutdown,
+    ) -> Result<Result<(), database::Error>, Interrupted> {
+        let mut delays = retry_delays();
+        let mut maybe_stored = false;
+        loop {
+            match ingest::store(&self.pool, directory, known, maybe_stored).await {
+                Ok(()) => {
+                    self.database.ok();
+                    return Ok(Ok(()));
+                }
+                Err(error) if error.is_permanent() => return Ok(Err(error)),
+                Err(error) => self.wait(&error, &mut delays, shutdown).await?,
+            }
+            // The connection may have broken after the commit.
+            maybe_stored = true;
+        }
+    }
+
+    async fn wait(
+        &self,
+        error: &database::Error,
+        delays: &mut (impl Iterator<Item = std::time::Duration> + Send),
+        shutdown: &Shutdown,
+    ) -> Result<(), Interrupted> {
+        let delay = delays.next().unwrap_or(LONGEST_DELAY);
+        tracing::warn!(%error, retry_in = ?delay, "the database does not store; messages wait");
+        metrics::counter!("database_failures_total").increment(1);
+        self.database.failed(error.to_string());
+        tokio::select! {
+            () = tokio::time::sleep(delay) => Ok(()),
+            () = shutdown.cancelled() => Err(Interrupted::Stopping),
+        }
+    }
+}
+
+async fn acknowledge(known: Vec<Pending>) -> Result<(), Interrupted> {
+    for one in known {
+        one.delivery.ack().await?;
+    }
+    Ok(())
+}
+
+async fn set_aside(delivery: Delivery, reason: &str) -> Result<(), Interrupted> {
+    tracing::warn!(message = %delivery.id(), reason, "a message can never be stored; it is set aside");
+    metrics::counter!("messages_dead_lettered_total").increment(1);
+    delivery.dead_letter(reason).await?;
+    Ok(())
+}

@@ -1,0 +1,293 @@
+//! From a real queue to a real database: everything stored once, through whatever breaks on the way.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use broker::{LocalQueue, LocalQueueSettings, Message, Publisher, RabbitMqSettings, Source};
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{DatabaseSettings, Pool};
+use domain::{Catalogue, Exchange, Instrument, InstrumentStatus, Side, Tick, TickBatch, TickSource};
+use process::{Health, Shutdown};
+use rust_decimal::Decimal;
+use tempfile::TempDir;
+use testbed::{database::TestDatabase, rabbitmq::VirtualHost};
+use tokio::time::{sleep, timeout};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A queue, a db-handler that empties it, and the database that it fills.
+struct Bench {
+    database: TestDatabase,
+    pool: Pool,
+    publisher: Publisher,
+    source: Source,
+    health: Health,
+    stop: Shutdown,
+    handling: tokio::task::JoinHandle<Result<(), database::Error>>,
+    _folder: TempDir,
+}
+
+impl Bench {
+    /// With RabbitMQ in between, or with the local queue alone.
+    async fn start(host: Option<&VirtualHost>) -> Self {
+        let database = TestDatabase::empty().await;
+        let folder = tempfile::tempdir().unwrap();
+        let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
+        let publisher = Publisher::new(queue.clone());
+        let stop = Shutdown::new();
+        let source = match host {
+            Some(host) => {
+                tokio::spawn(broker::forward(publisher.clone(), settings(host), stop.clone(), |_| ()));
+                Source::RabbitMq(settings(host))
+            }
+            None => Source::Local(queue),
+        };
+        let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
+        let health = Health::new();
+        let handling = handle(&source, &database, &health, &stop);
+        Self { database, pool, publisher, source, health, stop, handling, _folder: folder }
+    }
+
+    async fn publish(&self, message: Message) {
+        self.publisher.publish(message).await.unwrap();
+    }
+
+    async fn prices(&self) -> i64 {
+        let Ok(client) = self.pool.get().await else { return -1 };
+        client.query_one("SELECT count(*) FROM price", &[]).await.map_or(-1, |row| row.get(0))
+    }
+
+    async fn wait_for_prices(&self, count: i64) {
+        let stored = async {
+            while self.prices().await < count {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(timeout(SOON, stored).await.is_ok(), "{} of {count} prices", self.prices().await);
+        assert_eq!(self.prices().await, count);
+    }
+
+    /// Trade numbers are contiguous from 0, and the candles hold each trade once.
+    async fn check(&self, count: i64) {
+        let client = self.pool.get().await.unwrap();
+        let row = client
+            .query_one("SELECT min(trade_id), max(trade_id), count(DISTINCT trade_id), sum(quantity) FROM price", &[])
+            .await
+            .unwrap();
+        assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), (0, count - 1, count));
+        let candles = client.query_one("SELECT sum(trades)::bigint, sum(volume) FROM candle", &[]).await.unwrap();
+        assert_eq!(candles.get::<_, i64>(0), count);
+        assert_eq!(candles.get::<_, Decimal>(1), row.get::<_, Decimal>(3));
+    }
+
+    async fn dead_letter(&self) -> Option<(String, Vec<u8>)> {
+        let Source::Local(queue) = &self.source else { panic!("only with the local queue") };
+        queue.dead_letters().await.unwrap().pop().map(|dead| (dead.reason, dead.payload.to_vec()))
+    }
+}
+
+fn handle(
+    source: &Source,
+    database: &TestDatabase,
+    health: &Health,
+    stop: &Shutdown,
+) -> tokio::task::JoinHandle<Result<(), database::Error>> {
+    let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
+    let settings = db_handler::Settings { db_handler_batch_ticks: 300, ..Default::default() };
+    tokio::spawn(db_handler::run(settings, source.clone(), pool, health.clone(), stop.clone()))
+}
+
+fn settings(host: &VirtualHost) -> RabbitMqSettings {
+    let address = host.address();
+    RabbitMqSettings {
+        rabbitmq_host: Some(address.host.clone()),
+        rabbitmq_port: address.port,
+        rabbitmq_user: address.user.clone(),
+        rabbitmq_password: address.password.clone(),
+        rabbitmq_vhost: host.vhost().to_owned(),
+        ..Default::default()
+    }
+}
+
+fn catalogue() -> Message {
+    let status = InstrumentStatus::Trading;
+    let instruments = vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
+    Message::Catalogue(Catalogue { exchange: Exchange { name: "binance".into(), country: None }, instruments })
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn trades(numbers: std::ops::Range<i64>) -> Message {
+    let ticks = numbers
+        .map(|number| {
+            let time = noon() + TimeDelta::milliseconds(number * 20);
+            Tick {
+                ticker: "BTCUSDT".into(),
+                trade_id: Some(number),
+                price: Decimal::new(6_400_000 + number % 1_000, 2).normalize(),
+                quantity: Some(Decimal::new(number % 13 + 1, 4)),
+                taker_side: Some(Side::Buy),
+                exchange_time: Some(time),
+                received_at: time,
+            }
+        })
+        .collect();
+    Message::Ticks(TickBatch { exchange: "binance".into(), source: TickSource::Stream, ticks })
+}
+
+#[tokio::test]
+async fn what_is_published_is_stored_once_with_its_candles() {
+    let host = VirtualHost::create();
+    let bench = Bench::start(Some(&host)).await;
+    bench.publish(catalogue()).await;
+    for start in (0..5_000).step_by(100) {
+        bench.publish(trades(start..start + 100)).await;
+    }
+    // Half of it again: another tracker may follow the same exchange.
+    for start in (0..2_500).step_by(100) {
+        bench.publish(trades(start..start + 100)).await;
+    }
+    bench.wait_for_prices(5_000).await;
+    host.wait_for_queue_depth("crypto-prices", 0, SOON);
+    bench.check(5_000).await;
+    assert!(bench.health.report().iter().all(|check| check.ok), "{:?}", bench.health.report());
+    bench.stop.cancel();
+    timeout(SOON, bench.handling).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn lost_connections_to_both_servers_lose_and_double_nothing() {
+    let host = VirtualHost::create();
+    let bench = Bench::start(Some(&host)).await;
+    bench.publish(catalogue()).await;
+    for start in (0..20_000).step_by(50) {
+        bench.publish(trades(start..start + 50)).await;
+        match start {
+            3_000 | 12_000 => host.close_all_connections(),
+            6_000 | 15_000 => bench.database.close_all_connections().await,
+            9_000 => {
+                host.close_all_connections();
+                bench.database.close_all_connections().await;
+            }
+            _ => {}
+        }
+    }
+    bench.wait_for_prices(20_000).await;
+    bench.check(20_000).await;
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_messages_wait_and_health_says_so() {
+    let host = VirtualHost::create();
+    let bench = Bench::start(Some(&host)).await;
+    bench.publish(catalogue()).await;
+    bench.publish(trades(0..100)).await;
+    bench.wait_for_prices(100).await;
+    bench.database.take_down().await;
+    for start in (100..3_000).step_by(100) {
+        bench.publish(trades(start..start + 100)).await;
+    }
+    let noticed = async {
+        while bench.health.report().iter().all(|check| check.ok || check.name != "database") {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, noticed).await.expect("health says that the database is away");
+    assert_eq!(host.queue_depth("crypto-prices.dead-letters"), Some(0), "transient is not permanent");
+    bench.database.bring_up().await;
+    bench.wait_for_prices(3_000).await;
+    bench.check(3_000).await;
+    host.wait_for_queue_depth("crypto-prices", 0, SOON);
+}
+
+#[tokio::test]
+async fn poison_goes_to_the_dead_letters_and_the_good_around_it_is_stored() {
+    let host = VirtualHost::create();
+    let bench = Bench::start(Some(&host)).await;
+    bench.publish(catalogue()).await;
+    bench.publish(trades(0..50)).await;
+    let connection = lapin::Connection::connect(&host.url(), Default::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let negative = String::from_utf8(trades(0..1).encode().unwrap()).unwrap().replace("\"64000\"", "\"-1\"");
+    let poison: [&[u8]; 6] = [
+        b"",
+        b"\x00\xff\x00",
+        b"{\"version\":9,\"kind\":\"ticks\",\"body\":{}}",
+        b"{\"version\":1,\"kind\":\"ticks\",\"body\":{\"exchange\":\"x\"}}",
+        negative.as_bytes(),
+        br#"[{"is_valid":true,"ticket":{"exchange_name":"binance","ticker":"BTCUSDT","price":"1","timestamp":"20260101000000"}}]"#,
+    ];
+    for body in poison {
+        let (exchange, key) = ("crypto-market".into(), "market.ticks.poison".into());
+        channel.basic_publish(exchange, key, Default::default(), body, Default::default()).await.unwrap();
+    }
+    bench.publish(trades(50..100)).await;
+    bench.wait_for_prices(100).await;
+    host.wait_for_queue_depth("crypto-prices.dead-letters", poison.len() as u64, SOON);
+    host.wait_for_queue_depth("crypto-prices", 0, SOON);
+    bench.check(100).await;
+    for _ in poison {
+        let dead = channel.basic_get("crypto-prices.dead-letters".into(), Default::default()).await.unwrap().unwrap();
+        let headers = dead.properties.headers().clone().unwrap();
+        assert!(headers.inner().contains_key("x-reason"), "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn ticks_of_an_unknown_pair_wait_for_the_catalogue_but_not_for_ever() {
+    let bench = Bench::start(None).await;
+    bench.publish(trades(0..10)).await;
+    // A message of a pair that nobody ever lists holds up nobody.
+    let stranger = String::from_utf8(trades(0..1).encode().unwrap()).unwrap().replace("BTCUSDT", "NOBODY");
+    bench.publish(Message::decode(stranger.as_bytes()).unwrap()).await;
+    sleep(Duration::from_millis(500)).await;
+    bench.publish(catalogue()).await;
+    bench.wait_for_prices(10).await;
+    let set_aside = async {
+        loop {
+            if let Some(dead) = bench.dead_letter().await {
+                return dead;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (reason, payload) = timeout(SOON, set_aside).await.expect("it is set aside");
+    assert_eq!(reason, "no catalogue of exchange \"binance\" lists ticker \"NOBODY\"");
+    assert_eq!(payload, stranger.as_bytes());
+    bench.check(10).await;
+}
+
+#[tokio::test]
+async fn a_stop_in_the_middle_finishes_the_batch_and_the_next_start_does_the_rest() {
+    let bench = Bench::start(None).await;
+    bench.publish(catalogue()).await;
+    for start in (0..10_000).step_by(100) {
+        bench.publish(trades(start..start + 100)).await;
+    }
+    while bench.prices().await < 1_000 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    bench.stop.cancel();
+    timeout(SOON, bench.handling).await.unwrap().unwrap().unwrap();
+    let stop = Shutdown::new();
+    let handling = handle(&bench.source, &bench.database, &bench.health, &stop);
+    let bench = Bench { stop, handling, ..bench };
+    bench.wait_for_prices(10_000).await;
+    bench.check(10_000).await;
+}
+
+#[tokio::test]
+async fn old_days_get_their_partitions() {
+    let bench = Bench::start(None).await;
+    bench.publish(catalogue()).await;
+    let Message::Ticks(mut batch) = trades(0..3) else { unreachable!() };
+    for (tick, years) in batch.ticks.iter_mut().zip([0, 3, 10]) {
+        let time = tick.exchange_time.unwrap() - TimeDelta::days(365 * years);
+        (tick.exchange_time, tick.received_at) = (Some(time), noon());
+    }
+    bench.publish(Message::Ticks(batch)).await;
+    bench.wait_for_prices(3).await;
+}

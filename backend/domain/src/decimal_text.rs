@@ -1,0 +1,98 @@
+//! Decimals as JSON text, exactly.
+//!
+//! `Decimal`'s own deserializer rounds what does not fit and takes JSON numbers through `f64`. A price must do
+//! neither: it is a string, it is read digit for digit, and what cannot be held exactly is an error.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+use serde::{Deserializer, Serializer, de};
+
+/// Reads a decimal exactly and drops trailing zeros, which carry no value (`"0.00120000"` becomes `0.0012`).
+///
+/// # Errors
+/// When the text is not a plain decimal number (an exponent is not one), or has more digits than 28.
+pub fn parse(text: &str) -> Result<Decimal, rust_decimal::Error> {
+    Ok(Decimal::from_str_exact(text)?.normalize())
+}
+
+/// Writes the decimal as a JSON string.
+///
+/// # Errors
+/// Whatever the serializer reports.
+pub fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// Reads a decimal from a JSON string.
+///
+/// # Errors
+/// When it is not a string, or [`parse`] refuses it.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    deserializer.deserialize_str(TextVisitor)
+}
+
+struct TextVisitor;
+
+impl de::Visitor<'_> for TextVisitor {
+    type Value = Decimal;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a decimal number as a string, such as \"64250.01\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Decimal, E> {
+        parse(text).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
+}
+
+/// The same for a number that may be absent.
+pub mod option {
+    use rust_decimal::Decimal;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the decimal as a JSON string, or null.
+    ///
+    /// # Errors
+    /// Whatever the serializer reports.
+    pub fn serialize<S: Serializer>(value: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// Reads a decimal from a JSON string, or null.
+    ///
+    /// # Errors
+    /// When it is neither, or [`super::parse`] refuses it.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Decimal>, D::Error> {
+        #[derive(Deserialize)]
+        struct Text(#[serde(with = "super")] Decimal);
+        Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_every_digit_and_drops_trailing_zeros() {
+        for (text, expected) in [
+            ("64250.01000000", "64250.01"),
+            ("0.00000001", "0.00000001"),
+            ("7922816251426433759354395033.5", "7922816251426433759354395033.5"),
+            ("100", "100"),
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_would_have_to_round_or_guess() {
+        for text in ["", "abc", "1e5", "NaN", "inf", "0.12345678901234567890123456789012345", "1.2.3", " 1"] {
+            assert!(parse(text).is_err(), "{text:?} must be refused");
+        }
+    }
+}

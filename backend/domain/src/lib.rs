@@ -1,0 +1,23 @@
+//! The vocabulary of the project and the rules of its trade: ticks, candles, instruments, time windows.
+//!
+//! Nothing here reads a clock, a file or a socket, so that every rule can be tested by calling it. Every other crate
+//! speaks in these words; none of them defines a second `Tick` or a second idea of what a candle is.
+//!
+//! Money is [`rust_decimal::Decimal`] from the exchange's text onwards, never a float. Every moment is UTC.
+
+pub mod candle;
+pub mod decimal_text;
+pub mod exchange;
+pub mod feed;
+pub mod interval;
+pub mod symbol;
+pub mod tick;
+pub mod window;
+
+pub use candle::{Candle, Moment};
+pub use exchange::{Catalogue, Exchange, Instrument, InstrumentStatus};
+pub use feed::{FeedState, FeedStatus};
+pub use interval::Interval;
+pub use symbol::Symbol;
+pub use tick::{Rejection, Side, Tick, TickBatch, TickSource};
+pub use window::Window;

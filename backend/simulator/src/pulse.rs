@@ -1,0 +1,161 @@
+//! What is streamed by the clock and not by the trade: mini tickers and candles.
+//!
+//! Once a second. A candle's last frame says that it is closed, and since the ledger was sealed before it was made, no
+//! later trade changes it.
+
+use std::{collections::HashMap, time::Duration};
+
+use domain::Interval;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    frames,
+    kline::{Kline, open_ms},
+    venue::{Venue, now_ms},
+};
+
+const EVERY: Duration = Duration::from_secs(1);
+const ALL_MINI_TICKERS: &str = "!miniTicker@arr";
+
+/// Streams for ever; the caller stops it.
+pub(crate) async fn run(venue: &Venue) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut sent_ids = vec![-1; venue.listed.len()];
+    let mut open_times = HashMap::new();
+    loop {
+        ticks.tick().await;
+        if venue.faults.silent() {
+            continue;
+        }
+        mini_tickers(venue, &mut sent_ids);
+        candles(venue, &mut open_times);
+    }
+}
+
+/// Of the symbols that traded since the last time.
+fn mini_tickers(venue: &Venue, sent_ids: &mut [i64]) {
+    let now = now_ms();
+    let all = venue.hub.listeners(ALL_MINI_TICKERS) > 0;
+    let mut changed: Vec<(usize, Kline)> = Vec::new();
+    for (index, listed) in venue.listed.iter().enumerate() {
+        let name = format!("{}@miniTicker", listed.lower);
+        let wanted = venue.hub.listeners(&name) > 0;
+        if !wanted && !all {
+            continue;
+        }
+        let day = {
+            let mut ledger = venue.ledger(index);
+            ledger.seal(now);
+            ledger.day(now)
+        };
+        let Some(day) = day.filter(|day| day.last_id > sent_ids[index]) else {
+            continue;
+        };
+        sent_ids[index] = day.last_id;
+        venue.hub.publish(&name, |unit| frames::mini_ticker(&listed.symbol.ticker, &day, now, unit));
+        changed.push((index, day));
+    }
+    if !changed.is_empty() {
+        venue.hub.publish(ALL_MINI_TICKERS, |unit| {
+            let rows: Vec<String> = changed
+                .iter()
+                .map(|(index, day)| frames::mini_ticker(&venue.listed[*index].symbol.ticker, day, now, unit))
+                .collect();
+            format!("[{}]", rows.join(","))
+        });
+    }
+}
+
+/// `open_times` holds the candle that each stream was last about.
+fn candles(venue: &Venue, open_times: &mut HashMap<String, i64>) {
+    let streams = venue.hub.streams(|stream| stream.contains("@kline_"));
+    open_times.retain(|stream, _| streams.contains(stream));
+    let now = now_ms();
+    for stream in streams {
+        let Some((index, interval)) = named(venue, &stream) else {
+            continue;
+        };
+        let open = open_ms(interval, now);
+        let before = open_times.insert(stream.clone(), open).filter(|before| *before < open);
+        for (open_time, closed) in before.map(|before| (before, true)).into_iter().chain([(open, false)]) {
+            let klines = {
+                let mut ledger = venue.ledger(index);
+                ledger.seal(now);
+                ledger.klines(interval, Some(open_time), Some(open_time), 1)
+            };
+            for kline in klines {
+                venue.hub.publish(&stream, |unit| {
+                    frames::kline(&venue.listed[index].symbol.ticker, interval, &kline, closed, now, unit)
+                });
+            }
+        }
+    }
+}
+
+fn named(venue: &Venue, stream: &str) -> Option<(usize, Interval)> {
+    let (symbol, interval) = stream.split_once("@kline_")?;
+    let index = venue.listed.iter().position(|listed| listed.lower == symbol)?;
+    Some((index, interval.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use rust_decimal::Decimal;
+
+    use super::*;
+    use crate::{PublishedTrade, Settings, frames::TimeUnit, hub::Membership, market::Step};
+
+    fn venue_with_a_trade_at(ms: i64) -> Venue {
+        let settings = Settings::default();
+        let venue = Venue::new(&settings, settings.symbols.clone(), 1, tokio::sync::mpsc::channel(1).0);
+        let time = DateTime::from_timestamp_millis(ms).unwrap();
+        let (price, quantity) = (Decimal::TEN, Decimal::ONE);
+        venue.publish(0, &PublishedTrade { id: 1, price, quantity, time, buyer_is_maker: true });
+        venue
+    }
+
+    fn listener(venue: &Venue, stream: &str) -> Membership {
+        let member = venue.hub.join(false, TimeUnit::Millisecond);
+        venue.hub.subscribe(member.id, &[stream.to_owned()]).unwrap();
+        member
+    }
+
+    fn frames(member: &mut Membership) -> Vec<serde_json::Value> {
+        std::iter::from_fn(|| member.queue.try_recv().ok())
+            .map(|frame| serde_json::from_slice(&frame).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_candle_is_closed_once_and_stays_as_it_was() {
+        let now = now_ms();
+        let minute = open_ms(Interval::OneMinute, now - 60_000);
+        let venue = venue_with_a_trade_at(minute + 59_999);
+        let mut member = listener(&venue, "btcusdt@kline_1m");
+        let mut open_times = HashMap::from([("btcusdt@kline_1m".to_owned(), minute)]);
+        candles(&venue, &mut open_times);
+        candles(&venue, &mut open_times);
+        let frames = frames(&mut member);
+        assert_eq!(frames.len(), 1, "nothing is traded in the minute after: {frames:?}");
+        assert_eq!(frames[0]["k"]["x"], true);
+        assert_eq!(frames[0]["k"]["t"], minute);
+        assert_eq!(frames[0]["k"]["n"], 1);
+        let step = Step { price: Decimal::ONE, quantity: Decimal::ONE, buyer_is_maker: true };
+        assert!(venue.ledger(0).append(step, minute + 59_999).time.timestamp_millis() >= now);
+    }
+
+    #[test]
+    fn only_what_changed_is_in_the_array() {
+        let venue = venue_with_a_trade_at(now_ms());
+        let mut member = listener(&venue, ALL_MINI_TICKERS);
+        let mut sent = vec![-1; venue.listed.len()];
+        mini_tickers(&venue, &mut sent);
+        mini_tickers(&venue, &mut sent);
+        let frames = frames(&mut member);
+        assert_eq!(frames.len(), 1);
+        assert_eq!(frames[0].as_array().map(Vec::len), Some(1));
+        assert_eq!(frames[0][0]["s"], "BTCUSDT");
+    }
+}

@@ -1,0 +1,254 @@
+//! The running exchange: its tasks, its listening socket, and the handle by which it is driven.
+//!
+//! The port stays ours during an outage: a second socket is bound to it for as long as the exchange lives, and never
+//! listens. While the listening socket is closed, the system therefore refuses connections, and no other process can
+//! take the port before it is opened again.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{App, HttpServer, dev::ServerHandle, web::Data};
+use tokio::{
+    net::TcpSocket,
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    Fault, PublishedTrade, Settings, SimulatorError, Source,
+    market::Market,
+    pace::Walker,
+    pulse, recording, replay, rest, stream,
+    venue::{Venue, now_ms},
+};
+
+/// A running exchange. Dropping it ends it as well as [`stop`](Self::stop), only without waiting for the end.
+pub struct Simulator {
+    address: SocketAddr,
+    venue: Arc<Venue>,
+    walker: Option<Arc<Walker>>,
+    tasks: Vec<JoinHandle<()>>,
+    stop: DropGuard,
+}
+
+impl Simulator {
+    /// Listens and, unless told to wait, begins to trade. Needs a Tokio runtime; serves on threads of its own.
+    ///
+    /// # Errors
+    /// When a setting makes no sense, the address is taken, or the recording cannot be read.
+    pub async fn start(mut settings: Settings) -> Result<Self, SimulatorError> {
+        settings.check()?;
+        let mut first_id = settings.first_trade_id.unwrap_or_else(|| now_ms() * 1_000);
+        let mut contents = None;
+        if let Source::Replay { path, .. } = &settings.source {
+            let failed = |source| SimulatorError::Recording { path: path.clone(), source };
+            let scanned = {
+                let path = path.clone();
+                tokio::task::spawn_blocking(move || recording::scan(&path)).await.map_err(io::Error::other)
+            };
+            let scanned = scanned.and_then(|scanned| scanned).map_err(failed)?;
+            settings.symbols.clone_from(&scanned.symbols);
+            first_id = 0;
+            contents = Some(scanned);
+        }
+
+        let failed = |source| SimulatorError::Bind { address: settings.bind, source };
+        let listener = first_listen(settings.bind).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let reservation = reserve(address).map_err(failed)?;
+
+        let (outages_in, outages) = mpsc::channel(4);
+        let venue = Arc::new(Venue::new(&settings, settings.symbols.clone(), first_id, outages_in));
+        let server = serve(listener, &venue).map_err(failed)?;
+        let stop = CancellationToken::new();
+        let mut tasks =
+            vec![tokio::spawn(supervise(server, reservation, address, venue.clone(), outages, stop.clone()))];
+        tasks.push(spawn_until(&stop, {
+            let venue = venue.clone();
+            async move { pulse::run(&venue).await }
+        }));
+        let mut walker = None;
+        match (settings.source, contents) {
+            (Source::Replay { path, speed, shift_times }, Some(contents)) => {
+                let replay = replay::run(venue.clone(), contents, path, speed, shift_times);
+                tasks.push(spawn_until(&stop, replay));
+            }
+            _ => {
+                let rate = settings.trades_per_second;
+                let market = Market::new(settings.seed, &settings.symbols, rate);
+                let walk = walker.insert(Arc::new(Walker::new(venue.clone(), market))).clone();
+                if rate > 0.0 {
+                    tasks.push(spawn_until(&stop, async move { walk.run(rate).await }));
+                }
+            }
+        }
+        tracing::info!(%address, symbols = venue.listed.len(), "the simulated exchange listens");
+        Ok(Self { address, venue, walker, tasks, stop: stop.drop_guard() })
+    }
+
+    /// Where REST is: `http://127.0.0.1:port`, without the `/api/v3`.
+    pub fn rest_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where the streams are: `ws://127.0.0.1:port`, without the `/ws` or `/stream`.
+    pub fn stream_url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+
+    /// Every trade of the symbol that is still retained, oldest first; none for an unknown symbol.
+    pub fn published(&self, ticker: &str) -> Vec<PublishedTrade> {
+        self.venue.find(ticker).map(|index| self.venue.ledger(index).all()).unwrap_or_default()
+    }
+
+    /// The listed tickers.
+    pub fn tickers(&self) -> Vec<String> {
+        self.venue.listed.iter().map(|listed| listed.symbol.ticker.clone()).collect()
+    }
+
+    /// How many connections listen to the stream, such as `btcusdt@trade`.
+    pub fn listeners(&self, stream: &str) -> usize {
+        self.venue.hub.listeners(stream)
+    }
+
+    /// No trades until [`resume`](Self::resume), except those that [`emit`](Self::emit) asks for.
+    pub fn pause(&self) {
+        self.venue.paused.send_replace(true);
+    }
+
+    /// Goes on, without making up for the pause.
+    pub fn resume(&self) {
+        self.venue.paused.send_replace(false);
+    }
+
+    /// Makes exactly so many trades of each trading symbol now, as fast as the clients read, paused or not, and returns
+    /// how many in all. When it returns they are in the clients' queues. A replay makes none.
+    ///
+    /// A client that leaves no room in its queue for five seconds is no longer waited for, and cut.
+    pub async fn emit(&self, trades_per_symbol: u64) -> u64 {
+        match &self.walker {
+            Some(walker) => walker.emit(trades_per_symbol).await,
+            None => 0,
+        }
+    }
+
+    /// Whether the recording was replayed to its end.
+    pub fn replay_ended(&self) -> bool {
+        self.venue.replay_ended()
+    }
+
+    /// Makes something go wrong. [`Fault::RefuseConnections`] begins a moment after this returns, every other at once.
+    pub fn inject(&self, fault: Fault) {
+        self.venue.inject(fault);
+    }
+
+    /// Ends all connections and tasks, and frees the port.
+    pub async fn stop(self) {
+        self.stop.disarm().cancel();
+        for task in self.tasks {
+            // A task that panicked or was aborted has ended too.
+            let _ = task.await;
+        }
+    }
+}
+
+fn spawn_until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = work => {}
+        }
+    })
+}
+
+struct Running {
+    handle: ServerHandle,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    async fn end(self) {
+        self.handle.stop(false).await;
+        let _ = self.task.await;
+    }
+}
+
+/// Keeps the server up until it is told to stop, except for outages.
+async fn supervise(
+    mut server: Running,
+    reservation: Option<TcpSocket>,
+    address: SocketAddr,
+    venue: Arc<Venue>,
+    mut outages: mpsc::Receiver<Duration>,
+    stop: CancellationToken,
+) {
+    loop {
+        let outage = tokio::select! {
+            () = stop.cancelled() => None,
+            outage = outages.recv() => outage,
+        };
+        server.end().await;
+        venue.hub.cut_all();
+        let Some(length) = outage else { break };
+        let over = Instant::now() + length;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = sleep_until(over) => {}
+        }
+        server = loop {
+            match listen(address).and_then(|listener| serve(listener, &venue)) {
+                Ok(server) => break server,
+                Err(error) => tracing::warn!(%error, %address, "the simulator cannot listen again yet"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+    }
+    drop(reservation);
+}
+
+fn serve(listener: TcpListener, venue: &Arc<Venue>) -> io::Result<Running> {
+    let venue = Data::from(venue.clone());
+    let server =
+        HttpServer::new(move || App::new().app_data(venue.clone()).configure(rest::routes).configure(stream::routes))
+            .workers(2)
+            .disable_signals()
+            .tcp_nodelay(true)
+            .listen(listener)?
+            .run();
+    Ok(Running { handle: server.handle(), task: tokio::spawn(server) })
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    #[cfg(unix)]
+    {
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(true)?;
+    }
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    socket(address)?.listen(1_024)?.into_std()
+}
+
+/// Listens where nobody else does. A shared port (see [`reserve`]) could otherwise be shared with a second simulator.
+fn first_listen(address: SocketAddr) -> io::Result<TcpListener> {
+    if address.port() != 0 {
+        drop(TcpListener::bind(address)?);
+    }
+    listen(address)
+}
+
+/// The socket that holds the port without listening, where the system can share ports.
+fn reserve(address: SocketAddr) -> io::Result<Option<TcpSocket>> {
+    if cfg!(unix) { socket(address).map(Some) } else { Ok(None) }
+}

@@ -1,0 +1,107 @@
+//! `/api/v3/ticker/24hr` and `/api/v3/exchangeInfo`: long JSON, no rules.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use crate::{
+    frames::text,
+    kline::Kline,
+    settings::{DECIMALS, SimulatedSymbol},
+    venue::{Venue, now_ms},
+};
+
+/// The last price; before the first trade, the price from which the walk starts.
+pub(crate) fn price(venue: &Venue, index: usize) -> Decimal {
+    venue.ledger(index).last().map_or(venue.listed[index].symbol.start_price, |trade| trade.price)
+}
+
+/// Statistics of the last 24 hours; all zero where nothing was traded.
+pub(crate) fn day(venue: &Venue, index: usize) -> Value {
+    let now = now_ms();
+    let symbol = &venue.listed[index].symbol;
+    let (day, last) = {
+        let mut ledger = venue.ledger(index);
+        ledger.seal(now);
+        (ledger.day(now).unwrap_or_else(|| Kline::flat(now, Decimal::ZERO)), ledger.last().cloned())
+    };
+    let change = day.close - day.open;
+    let percent = change.checked_div(day.open).unwrap_or_default() * Decimal::ONE_HUNDRED;
+    let average = day.quote_volume.checked_div(day.volume).unwrap_or_default();
+    let last_quantity = last.map(|trade| trade.quantity).unwrap_or_default();
+    json!({
+        "symbol": symbol.ticker,
+        "priceChange": text(change),
+        "priceChangePercent": format!("{:.3}", percent.round_dp(3)),
+        "weightedAvgPrice": text(average.round_dp(DECIMALS)),
+        "prevClosePrice": text(day.open),
+        "lastPrice": text(day.close),
+        "lastQty": text(last_quantity),
+        "bidPrice": text((day.close - symbol.tick_size).max(Decimal::ZERO)),
+        "bidQty": text(symbol.lot_size),
+        "askPrice": text(day.close + symbol.tick_size),
+        "askQty": text(symbol.lot_size),
+        "openPrice": text(day.open),
+        "highPrice": text(day.high),
+        "lowPrice": text(day.low),
+        "volume": text(day.volume),
+        "quoteVolume": text(day.quote_volume),
+        "openTime": now - 86_400_000,
+        "closeTime": now,
+        "firstId": day.first_id,
+        "lastId": day.last_id,
+        "count": day.trades,
+    })
+}
+
+/// What the exchange lists and how much one may ask.
+pub(crate) fn exchange_info<'a>(symbols: impl Iterator<Item = &'a SimulatedSymbol>, weight_limit: u32) -> Value {
+    let limit = |kind, interval, count, limit: u32| json!({"rateLimitType": kind, "interval": interval, "intervalNum": count, "limit": limit});
+    json!({
+        "timezone": "UTC",
+        "serverTime": now_ms(),
+        "rateLimits": [
+            limit("REQUEST_WEIGHT", "MINUTE", 1, weight_limit),
+            limit("ORDERS", "SECOND", 10, 100),
+            limit("ORDERS", "DAY", 1, 200_000),
+            limit("RAW_REQUESTS", "MINUTE", 5, 300_000),
+        ],
+        "exchangeFilters": [],
+        "symbols": symbols.map(listing).collect::<Vec<_>>(),
+    })
+}
+
+fn listing(symbol: &SimulatedSymbol) -> Value {
+    json!({
+        "symbol": symbol.ticker,
+        "status": if symbol.trading { "TRADING" } else { "BREAK" },
+        "baseAsset": symbol.base,
+        "baseAssetPrecision": DECIMALS,
+        "quoteAsset": symbol.quote,
+        "quotePrecision": DECIMALS,
+        "quoteAssetPrecision": DECIMALS,
+        "baseCommissionPrecision": DECIMALS,
+        "quoteCommissionPrecision": DECIMALS,
+        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
+        "icebergAllowed": false,
+        "ocoAllowed": false,
+        "quoteOrderQtyMarketAllowed": true,
+        "isSpotTradingAllowed": true,
+        "isMarginTradingAllowed": false,
+        "filters": [
+            {
+                "filterType": "PRICE_FILTER",
+                "minPrice": text(symbol.tick_size),
+                "maxPrice": "1000000000.00000000",
+                "tickSize": text(symbol.tick_size),
+            },
+            {
+                "filterType": "LOT_SIZE",
+                "minQty": text(symbol.lot_size),
+                "maxQty": "9000000000.00000000",
+                "stepSize": text(symbol.lot_size),
+            },
+        ],
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+    })
+}

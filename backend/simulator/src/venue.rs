@@ -1,0 +1,151 @@
+//! The exchange itself, apart from sockets and tasks: what it lists, what it has published, who listens, what is wrong.
+//!
+//! Every trade, walked or replayed, is first in the ledger and then streamed, so that REST never lags behind the stream.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::Utc;
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    faults::{Fault, Lasting},
+    frames,
+    hub::Hub,
+    ledger::{Ledger, PublishedTrade},
+    limits::Meter,
+    market::Step,
+    settings::{Settings, SimulatedSymbol},
+};
+
+/// One listed symbol, with the names of its streams at hand.
+pub(crate) struct Listed {
+    pub(crate) symbol: SimulatedSymbol,
+    /// The ticker as streams spell it.
+    pub(crate) lower: String,
+    trade_stream: String,
+    agg_trade_stream: String,
+    ledger: Mutex<Ledger>,
+}
+
+pub(crate) struct Venue {
+    pub(crate) listed: Vec<Listed>,
+    by_ticker: HashMap<String, usize>,
+    pub(crate) hub: Hub,
+    pub(crate) faults: Lasting,
+    pub(crate) ping_interval: Duration,
+    meter: Mutex<Meter>,
+    pub(crate) paused: watch::Sender<bool>,
+    /// Outages, for the task that holds the listening socket.
+    outages: mpsc::Sender<Duration>,
+    replayed: AtomicBool,
+}
+
+/// Milliseconds since 1970, by the system's clock.
+pub(crate) fn now_ms() -> i64 {
+    Utc::now().timestamp_millis()
+}
+
+impl Venue {
+    pub(crate) fn new(
+        settings: &Settings,
+        symbols: Vec<SimulatedSymbol>,
+        first_id: i64,
+        outages: mpsc::Sender<Duration>,
+    ) -> Self {
+        let by_ticker = symbols.iter().enumerate().map(|(index, symbol)| (symbol.ticker.clone(), index)).collect();
+        let listed = symbols.into_iter().map(|symbol| {
+            let lower = symbol.ticker.to_lowercase();
+            Listed {
+                trade_stream: format!("{lower}@trade"),
+                agg_trade_stream: format!("{lower}@aggTrade"),
+                lower,
+                symbol,
+                ledger: Mutex::new(Ledger::new(first_id, settings.retained_trades)),
+            }
+        });
+        Self {
+            listed: listed.collect(),
+            by_ticker,
+            hub: Hub::new(settings.client_queue),
+            faults: Lasting::default(),
+            ping_interval: settings.ping_interval,
+            meter: Mutex::new(Meter::new(settings.weight_limit)),
+            paused: watch::Sender::new(settings.start_paused),
+            outages,
+            replayed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn find(&self, ticker: &str) -> Option<usize> {
+        self.by_ticker.get(ticker).copied()
+    }
+
+    /// The symbol's ledger. Whoever reads it sees a past that will not change.
+    pub(crate) fn ledger(&self, index: usize) -> MutexGuard<'_, Ledger> {
+        self.listed[index].ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn meter(&self) -> MutexGuard<'_, Meter> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a recorded trade and streams it, unless its number was published before.
+    pub(crate) fn publish(&self, index: usize, trade: &PublishedTrade) {
+        let is_new = self.ledger(index).enter(trade);
+        if is_new {
+            self.stream(index, trade);
+        }
+    }
+
+    /// Makes a trade of the walk's step and streams it.
+    pub(crate) fn trade(&self, index: usize, step: Step, due_ms: i64) {
+        let trade = self.ledger(index).append(step, due_ms);
+        self.stream(index, &trade);
+    }
+
+    fn stream(&self, index: usize, trade: &PublishedTrade) {
+        let Listed { symbol, trade_stream, agg_trade_stream, .. } = &self.listed[index];
+        for _ in 0..self.faults.copies(index) {
+            self.hub.publish(trade_stream, |unit| frames::trade(&symbol.ticker, trade, unit));
+            self.hub.publish(agg_trade_stream, |unit| frames::agg_trade(&symbol.ticker, trade, unit));
+        }
+    }
+
+    /// Makes something go wrong.
+    pub(crate) fn inject(&self, fault: Fault) {
+        tracing::info!(?fault, "the simulator has a fault");
+        match fault {
+            Fault::Disconnect => self.hub.cut_all(),
+            Fault::Silence(length) => self.faults.silence(length),
+            Fault::Gap(trades) => self.faults.gap(self.listed.len(), trades),
+            Fault::Duplicate(trades) => self.faults.duplicate(self.listed.len(), trades),
+            Fault::Garbage(text) => self.hub.broadcast_raw(text),
+            Fault::RateLimited { status, retry_after } => self.faults.refuse(status, retry_after),
+            Fault::Slow(delay) => self.faults.slow(delay),
+            Fault::RefuseConnections(length) => {
+                // When the queue is full an outage is under way already.
+                let _ = self.outages.try_send(length);
+            }
+            Fault::ServerShutdown => {
+                let now = now_ms();
+                self.hub.broadcast("!serverShutdown", |unit| frames::server_shutdown(now, unit));
+            }
+            Fault::Recover => self.faults.recover(),
+        }
+    }
+
+    pub(crate) fn replay_ended(&self) -> bool {
+        self.replayed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end_replay(&self) {
+        self.replayed.store(true, Ordering::Release);
+    }
+}

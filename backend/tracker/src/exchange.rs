@@ -1,0 +1,70 @@
+//! What differs between exchanges, and only that.
+//!
+//! A connector says where an exchange is, how to subscribe, and what its messages mean. Connecting, reconnecting,
+//! waiting, validating, counting and publishing are written once, elsewhere.
+
+use chrono::{DateTime, Utc};
+use domain::{Instrument, Tick};
+use futures_util::future::BoxFuture;
+use smol_str::SmolStr;
+
+use crate::rest::RestError;
+
+/// One exchange.
+pub trait Exchange: Send + Sync + 'static {
+    /// Its name and seat.
+    fn identity(&self) -> domain::Exchange;
+
+    /// Asks what it lists.
+    fn catalogue(&self) -> BoxFuture<'_, Result<Vec<Instrument>, RestError>>;
+
+    /// The connections that carry live trades of these tickers; as many as its limits ask for.
+    fn streams(&self, tickers: &[SmolStr]) -> Vec<StreamRequest>;
+
+    /// Reads one text message of a stream, and adds the ticks that it holds to `ticks`.
+    ///
+    /// # Errors
+    /// When the message is none that the exchange documents, with what is wrong.
+    fn read(&self, text: &str, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<Frame, UnreadableFrame>;
+
+    /// Asks for the latest price of each ticker.
+    fn prices<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<Tick>, RestError>>;
+}
+
+/// One connection to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamRequest {
+    /// Where to connect.
+    pub url: String,
+    /// What to send then, in order, each to be acknowledged.
+    pub subscriptions: Vec<String>,
+}
+
+/// What a message was, beside the ticks in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// Trades.
+    Trades,
+    /// A subscription is acknowledged.
+    Acknowledged,
+    /// A subscription is refused, in the exchange's words.
+    Refused(String),
+    /// The exchange is about to close the connection.
+    Closing,
+    /// Something documented that is not followed here.
+    Other,
+}
+
+/// A message that the exchange does not document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct UnreadableFrame {
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl From<serde_json::Error> for UnreadableFrame {
+    fn from(error: serde_json::Error) -> Self {
+        Self { reason: error.to_string() }
+    }
+}

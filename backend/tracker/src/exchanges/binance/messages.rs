@@ -1,0 +1,90 @@
+//! What Binance sends, field by field, with nothing interpreted.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use smol_str::SmolStr;
+
+/// `GET /api/v3/exchangeInfo`
+#[derive(Debug, Deserialize)]
+pub(super) struct ExchangeInfo {
+    pub(super) symbols: Vec<SymbolInfo>,
+}
+
+/// `{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT",…}`
+#[derive(Debug, Deserialize)]
+pub(super) struct SymbolInfo {
+    pub(super) symbol: SmolStr,
+    pub(super) status: String,
+    #[serde(rename = "baseAsset")]
+    pub(super) base_asset: SmolStr,
+    #[serde(rename = "quoteAsset")]
+    pub(super) quote_asset: SmolStr,
+}
+
+/// `GET /api/v3/ticker/price`: `[{"symbol":"BTCUSDT","price":"64250.01000000"}]`
+#[derive(Debug, Deserialize)]
+pub(super) struct TickerPrice {
+    pub(super) symbol: SmolStr,
+    #[serde(with = "domain::decimal_text")]
+    pub(super) price: rust_decimal::Decimal,
+}
+
+/// A message of a combined stream: `{"stream":"btcusdt@trade","data":{…}}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Combined<'a, T> {
+    #[serde(borrow, rename = "stream")]
+    pub(super) _stream: Cow<'a, str>,
+    pub(super) data: T,
+}
+
+/// `{"e":"trade","E":1672515782136,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1672515782136,"m":true,"M":true}`
+#[derive(Debug, Deserialize)]
+pub(super) struct Trade<'a> {
+    #[serde(rename = "e")]
+    pub(super) event: &'a str,
+    #[serde(rename = "s")]
+    pub(super) symbol: Cow<'a, str>,
+    #[serde(rename = "t")]
+    pub(super) id: i64,
+    #[serde(rename = "p", with = "domain::decimal_text")]
+    pub(super) price: rust_decimal::Decimal,
+    #[serde(rename = "q", with = "domain::decimal_text")]
+    pub(super) quantity: rust_decimal::Decimal,
+    /// When the trade was made, in milliseconds.
+    #[serde(rename = "T")]
+    pub(super) time_ms: i64,
+    #[serde(rename = "m")]
+    pub(super) buyer_is_maker: bool,
+    /// What made the trade. Absent on spot; on futures, trades with the insurance fund are no market trades.
+    #[serde(rename = "X", default)]
+    pub(super) origin: Option<&'a str>,
+}
+
+/// Any message, as far as it must be known to tell what it is.
+#[derive(Debug, Deserialize)]
+pub(super) struct Any<'a> {
+    /// The payload of a combined message.
+    #[serde(borrow, default)]
+    pub(super) data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) stream: Option<Cow<'a, str>>,
+    /// The event's name.
+    #[serde(borrow, default, rename = "e")]
+    pub(super) event: Option<Cow<'a, str>>,
+    /// The answer to a request; null when it was a subscription.
+    #[serde(borrow, default)]
+    pub(super) id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) error: Option<&'a RawValue>,
+    #[serde(default)]
+    pub(super) code: Option<i64>,
+    #[serde(borrow, default)]
+    pub(super) msg: Option<Cow<'a, str>>,
+    /// Update id: the mark of bookTicker and partial depth, which have no event's name.
+    #[serde(default, rename = "u")]
+    pub(super) update_id: Option<u64>,
+    #[serde(default, rename = "lastUpdateId")]
+    pub(super) last_update_id: Option<u64>,
+}

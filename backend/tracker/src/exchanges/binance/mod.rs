@@ -1,0 +1,154 @@
+//! Binance spot, and whatever speaks its protocol: its market-data hosts, Binance US, the simulator.
+//!
+//! Live trades come from `<symbol>@trade`: one message a trade, with ids that are contiguous per symbol.
+//! Documentation: <https://developers.binance.com/docs/binance-spot-api-docs>.
+
+mod messages;
+mod parse;
+
+use chrono::{DateTime, Utc};
+use domain::{Instrument, Tick};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use smol_str::SmolStr;
+
+use crate::{
+    Error, Settings,
+    exchange::{Exchange, Frame, StreamRequest, UnreadableFrame},
+    rest::{Rest, RestError},
+};
+use messages::{ExchangeInfo, TickerPrice};
+
+/// How many streams one connection may carry.
+const STREAMS_PER_CONNECTION: usize = 1_024;
+/// How many streams one subscription names: long messages are refused.
+const STREAMS_PER_SUBSCRIPTION: usize = 100;
+/// Above this many symbols all prices are asked for, which costs no more weight.
+const MOST_SYMBOLS_ASKED_BY_NAME: usize = 100;
+
+/// Binance spot.
+#[derive(Debug)]
+pub struct Binance {
+    name: SmolStr,
+    rest: Rest,
+    stream_url: String,
+}
+
+impl Binance {
+    /// Binance at the addresses that the settings name.
+    ///
+    /// # Errors
+    /// When one is not an address, or the name cannot be one.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let name = settings.binance_name.trim();
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.is_empty() || name.len() > 32 || !name.chars().all(is_plain) {
+            return Err(Error(format!(
+                "BINANCE_NAME {name:?} cannot be an exchange's name; write 1 to 32 of a-z, 0-9 and _"
+            )));
+        }
+        let stream_url = settings.binance_stream_url.trim_end_matches('/').to_owned();
+        if !stream_url.starts_with("ws://") && !stream_url.starts_with("wss://") {
+            return Err(Error(format!(
+                "BINANCE_STREAM_URL {stream_url:?} is not an address of streams; write wss://host"
+            )));
+        }
+        let rest =
+            Rest::new(&settings.binance_rest_url).map_err(|mistake| Error(format!("BINANCE_REST_URL: {mistake}")))?;
+        Ok(Self { name: name.into(), rest, stream_url })
+    }
+}
+
+impl Exchange for Binance {
+    fn identity(&self) -> domain::Exchange {
+        let country = match self.name.as_str() {
+            "binance" => Some("united arab emirates".to_owned()),
+            "binance_us" => Some("united states".to_owned()),
+            _ => None,
+        };
+        domain::Exchange { name: self.name.clone(), country }
+    }
+
+    fn catalogue(&self) -> BoxFuture<'_, Result<Vec<Instrument>, RestError>> {
+        async {
+            let info: ExchangeInfo = self.rest.get("/api/v3/exchangeInfo", &[]).await?;
+            Ok(info.symbols.into_iter().map(parse::instrument).collect())
+        }
+        .boxed()
+    }
+
+    fn streams(&self, tickers: &[SmolStr]) -> Vec<StreamRequest> {
+        let subscription = |(index, tickers): (usize, &[SmolStr])| {
+            let params: Vec<String> = tickers.iter().map(|ticker| format!("{}@trade", ticker.to_lowercase())).collect();
+            serde_json::json!({ "method": "SUBSCRIBE", "params": params, "id": index + 1 }).to_string()
+        };
+        tickers
+            .chunks(STREAMS_PER_CONNECTION)
+            .map(|tickers| StreamRequest {
+                url: format!("{}/stream", self.stream_url),
+                subscriptions: tickers.chunks(STREAMS_PER_SUBSCRIPTION).enumerate().map(subscription).collect(),
+            })
+            .collect()
+    }
+
+    fn read(&self, text: &str, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<Frame, UnreadableFrame> {
+        parse::frame(text, received_at, ticks)
+    }
+
+    fn prices<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<Tick>, RestError>> {
+        async move {
+            let quoted: Vec<String> = tickers.iter().map(|ticker| format!("{ticker:?}")).collect();
+            let symbols = format!("[{}]", quoted.join(","));
+            let by_name = [("symbols", symbols.as_str())];
+            let query: &[_] = if tickers.len() <= MOST_SYMBOLS_ASKED_BY_NAME { &by_name } else { &[] };
+            let prices: Vec<TickerPrice> = self.rest.get("/api/v3/ticker/price", query).await?;
+            let received_at = Utc::now();
+            let asked: std::collections::HashSet<&SmolStr> = tickers.iter().collect();
+            Ok(prices
+                .into_iter()
+                .filter(|price| asked.contains(&price.symbol))
+                .map(|price| parse::polled(price, received_at))
+                .collect())
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Arguments {
+            #[command(flatten)]
+            settings: Settings,
+        }
+        Arguments::parse_from(["tracker"]).settings
+    }
+
+    #[test]
+    fn many_tickers_are_spread_over_subscriptions_and_connections() {
+        process::tls::install();
+        let binance = Binance::new(&settings()).unwrap();
+        let tickers: Vec<SmolStr> = (0..1_500).map(|number| format!("COIN{number}USDT").into()).collect();
+        let streams = binance.streams(&tickers);
+        assert_eq!(streams.len(), 2);
+        assert_eq!(streams[0].url, "wss://stream.binance.com:9443/stream");
+        assert_eq!(streams.iter().map(|stream| stream.subscriptions.len()).collect::<Vec<_>>(), [11, 5]);
+        assert!(streams[0].subscriptions[0].contains(r#""coin0usdt@trade""#));
+    }
+
+    #[test]
+    fn a_broken_setting_is_named_with_its_value_and_a_remedy() {
+        process::tls::install();
+        for (broken, setting) in [
+            (Settings { binance_name: "Binance Spot".into(), ..settings() }, "BINANCE_NAME"),
+            (Settings { binance_rest_url: "api.binance.com".into(), ..settings() }, "BINANCE_REST_URL"),
+            (Settings { binance_stream_url: "https://x".into(), ..settings() }, "BINANCE_STREAM_URL"),
+        ] {
+            let error = Binance::new(&broken).unwrap_err().to_string();
+            assert!(error.contains(setting) && error.contains("write "), "{error}");
+        }
+    }
+}

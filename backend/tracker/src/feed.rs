@@ -1,0 +1,191 @@
+//! Everything about one exchange: its catalogue, its stream, its prices by REST, its state.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use broker::{Message, Publisher};
+use chrono::TimeDelta;
+use domain::{Catalogue, Instrument, InstrumentStatus};
+use process::{Check, Shutdown};
+use smol_str::SmolStr;
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+
+use crate::{
+    Mode, Settings,
+    exchange::Exchange,
+    inspect::Inspector,
+    poll::Poller,
+    publish::{Batcher, CHANNEL, Passed},
+    rest::RestError,
+    session::Session,
+    status::Board,
+};
+
+/// How often the catalogue is asked for again. New pairs and halts become known then.
+const CATALOGUE_EVERY: Duration = Duration::from_secs(3_600);
+/// The longest delay between two tries to get the first catalogue.
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+
+/// One exchange, followed.
+pub struct Feed {
+    exchange: Arc<dyn Exchange>,
+    settings: Settings,
+    publisher: Publisher,
+    check: Check,
+    board: Board,
+}
+
+impl Feed {
+    /// Follows `exchange`.
+    pub fn new(exchange: Arc<dyn Exchange>, settings: Settings, publisher: Publisher, check: Check) -> Self {
+        let board = Board::new(exchange.identity().name);
+        Self { exchange, settings, publisher, check, board }
+    }
+
+    /// Works until asked to stop; then what was received is on disk.
+    pub async fn run(self, shutdown: Shutdown) {
+        // A poll counts as fresh for two rounds and a bit.
+        let fresh = TimeDelta::seconds(i64::from(self.settings.tracker_waiting_time) * 2 + 5);
+        let telling = self.board.clone().tell(self.publisher.clone(), self.check.clone(), fresh, shutdown.clone());
+        let telling = tokio::spawn(telling);
+        if let Some(tickers) = self.first_catalogue(&shutdown).await {
+            self.follow(tickers, &shutdown).await;
+        }
+        // An error means that telling panicked, which cost only news.
+        let _ = telling.await;
+    }
+
+    /// Asks for the catalogue until it comes, and publishes it: storing ticks needs it. Returns the tickers to follow;
+    /// `None` when asked to stop.
+    async fn first_catalogue(&self, shutdown: &Shutdown) -> Option<Vec<SmolStr>> {
+        let mut delays = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_secs(1))
+            .with_max_delay(LONGEST_DELAY)
+            .with_jitter()
+            .without_max_times()
+            .build();
+        loop {
+            let asked = tokio::select! {
+                asked = self.exchange.catalogue() => asked,
+                () = shutdown.cancelled() => return None,
+            };
+            let error = match asked {
+                Ok(instruments) => {
+                    let tickers = self.to_follow(&instruments);
+                    self.publish_catalogue(instruments).await;
+                    return Some(tickers);
+                }
+                Err(error) => error,
+            };
+            let mut delay = delays.next().unwrap_or(LONGEST_DELAY);
+            if let RestError::Limited { wait, .. } = error {
+                delay = delay.max(wait);
+            }
+            tracing::warn!(exchange = %self.name(), %error, retry_in = ?delay, "the exchange cannot be reached");
+            self.board.waiting(0, error.to_string(), delay);
+            tokio::select! {
+                () = sleep(delay) => {}
+                () = shutdown.cancelled() => return None,
+            }
+        }
+    }
+
+    /// The configured tickers that the exchange lists. Others are named, and the rest goes on without them.
+    fn to_follow(&self, listed: &[Instrument]) -> Vec<SmolStr> {
+        let by_ticker: HashMap<&str, &Instrument> = listed.iter().map(|one| (one.ticker.as_str(), one)).collect();
+        let mut tickers = Vec::new();
+        for wanted in &self.settings.tracker_symbols {
+            let wanted = wanted.trim();
+            let upper = wanted.to_uppercase();
+            let Some(instrument) = by_ticker.get(wanted).or_else(|| by_ticker.get(upper.as_str())) else {
+                if !wanted.is_empty() {
+                    tracing::error!(exchange = %self.name(), "TRACKER_SYMBOLS: {wanted:?} is not listed; write tickers as the exchange does, such as BTCUSDT");
+                }
+                continue;
+            };
+            if instrument.status == InstrumentStatus::Halted {
+                tracing::warn!(exchange = %self.name(), ticker = wanted, "trading is halted; it is followed all the same");
+            }
+            if !tickers.contains(&instrument.ticker) {
+                tickers.push(instrument.ticker.clone());
+            }
+        }
+        tickers
+    }
+
+    async fn follow(&self, tickers: Vec<SmolStr>, shutdown: &Shutdown) {
+        if tickers.is_empty() {
+            let reason = format!("none of TRACKER_SYMBOLS is listed by {}", self.name());
+            tracing::error!("{reason}; nothing is followed");
+            self.board.waiting(0, reason, CATALOGUE_EVERY);
+            shutdown.cancelled().await;
+            return;
+        }
+        tracing::info!(exchange = %self.name(), tickers = tickers.len(), mode = ?self.settings.tracker_mode, "following");
+        let (sender, receiver) = mpsc::channel::<Passed>(CHANNEL);
+        let batcher = Batcher {
+            exchange: self.name(),
+            publisher: self.publisher.clone(),
+            batch_ticks: self.settings.tracker_batch_ticks,
+            linger: self.settings.linger(),
+        };
+        let batching = tokio::spawn(batcher.run(receiver));
+        let inspector = Arc::new(Inspector::new(self.name(), tickers.iter().cloned()));
+        let mut tasks = JoinSet::new();
+        if self.settings.tracker_mode == Mode::Stream {
+            for (number, request) in self.exchange.streams(&tickers).into_iter().enumerate() {
+                let session = Session {
+                    number,
+                    exchange: self.exchange.clone(),
+                    request,
+                    idle: self.settings.idle(),
+                    inspector: inspector.clone(),
+                    ticks: sender.clone(),
+                    board: self.board.clone(),
+                };
+                tasks.spawn(session.run(shutdown.clone()));
+            }
+        }
+        let poller = Poller {
+            exchange: self.exchange.clone(),
+            tickers,
+            every: self.settings.waiting_time(),
+            only_without_stream: self.settings.tracker_mode == Mode::Stream,
+            inspector,
+            ticks: sender,
+            board: self.board.clone(),
+        };
+        tasks.spawn(poller.run(shutdown.clone()));
+        self.refresh_catalogue(shutdown).await;
+        while tasks.join_next().await.is_some() {}
+        match batching.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "ticks received last could not be put on disk"),
+            Err(error) => tracing::error!(%error, "publishing ended by a panic"),
+        }
+    }
+
+    async fn refresh_catalogue(&self, shutdown: &Shutdown) {
+        loop {
+            tokio::select! {
+                () = sleep(CATALOGUE_EVERY) => {}
+                () = shutdown.cancelled() => return,
+            }
+            match self.exchange.catalogue().await {
+                Ok(instruments) => self.publish_catalogue(instruments).await,
+                Err(error) => tracing::warn!(exchange = %self.name(), %error, "the catalogue cannot be refreshed"),
+            }
+        }
+    }
+
+    async fn publish_catalogue(&self, instruments: Vec<Instrument>) {
+        let catalogue = Catalogue { exchange: self.exchange.identity(), instruments };
+        if let Err(error) = self.publisher.publish(Message::Catalogue(catalogue)).await {
+            tracing::error!(%error, "the catalogue cannot be published");
+        }
+    }
+
+    fn name(&self) -> SmolStr {
+        self.exchange.identity().name
+    }
+}

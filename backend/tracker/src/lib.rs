@@ -1,0 +1,44 @@
+//! From the exchanges to the queue.
+//!
+//! Each exchange has a feed: it learns what the exchange lists, keeps a stream open for the chosen tickers, and asks by
+//! REST while the stream is down. Reading the exchange, queueing to disk and publishing are three tasks, so that none
+//! waits for the next one's network.
+
+pub mod exchange;
+pub mod exchanges;
+pub mod feed;
+pub mod inspect;
+pub mod poll;
+pub mod publish;
+pub mod rest;
+pub mod session;
+pub mod settings;
+pub mod status;
+
+use broker::Publisher;
+use process::{Health, Shutdown};
+
+pub use settings::{Mode, Settings};
+
+/// The settings name something that does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(pub(crate) String);
+
+/// Follows the chosen exchanges until asked to stop; then what was received is put on disk.
+///
+/// # Errors
+/// When the settings name an exchange that is not known, or addresses that are none.
+pub async fn run(settings: Settings, publisher: Publisher, health: Health, shutdown: Shutdown) -> Result<(), Error> {
+    let exchanges = exchanges::chosen(&settings)?;
+    let mut feeds = tokio::task::JoinSet::new();
+    for exchange in exchanges {
+        let name = exchange.identity().name;
+        let feed =
+            feed::Feed::new(exchange, settings.clone(), publisher.clone(), health.register(format!("feed {name}")));
+        feeds.spawn(feed.run(shutdown.clone()));
+    }
+    while feeds.join_next().await.is_some() {}
+    tracing::info!("every tick received is on disk");
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The tracker as a service of its own.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use broker::{LocalQueue, LocalQueueSettings, Publisher, RabbitMqSettings};
+use clap::Parser;
+use process::{Health, LogSettings};
+
+/// Follows exchanges and publishes their prices to RabbitMQ, through a queue on disk that outlives its absence.
+#[derive(Debug, Parser)]
+#[command(name = "tracker", version)]
+struct Arguments {
+    #[command(flatten)]
+    tracking: tracker::Settings,
+    #[command(flatten)]
+    rabbitmq: RabbitMqSettings,
+    /// The file of the queue on disk, in which messages wait until RabbitMQ has them
+    #[arg(long, env = "TRACKER_QUEUE_PATH", value_name = "FILE", default_value = "data/tracker-queue.redb")]
+    tracker_queue_path: PathBuf,
+    /// How large that queue may grow before reading the exchange must wait, in bytes
+    #[arg(long, env = "TRACKER_QUEUE_MAX_BYTES", value_name = "BYTES", default_value_t = 8_000_000_000)]
+    tracker_queue_max_bytes: u64,
+    #[command(flatten)]
+    log: LogSettings,
+    /// Where health and metrics are served
+    #[arg(long, env = "TRACKER_PROBE_BIND", value_name = "ADDRESS", default_value = "127.0.0.1:5002")]
+    tracker_probe_bind: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments: Arguments = process::settings::read()?;
+    process::telemetry::init(&arguments.log)?;
+    process::tls::install();
+    if let Some(mistake) = arguments.rabbitmq.mistake() {
+        anyhow::bail!(mistake);
+    }
+    let shutdown = process::shutdown::on_signal();
+    let health = Health::new();
+    let probe = process::probe::spawn(arguments.tracker_probe_bind, health.clone(), shutdown.clone());
+    let queue = LocalQueueSettings {
+        max_bytes: arguments.tracker_queue_max_bytes,
+        ..LocalQueueSettings::at(arguments.tracker_queue_path)
+    };
+    let queue = LocalQueue::open(queue).await?;
+    let publisher = Publisher::new(queue.clone());
+
+    let taken = health.register("broker");
+    // Forwarding ends after tracking, so that what came last is sent too.
+    let tracked = process::Shutdown::new();
+    let forwarding = broker::forward(publisher.clone(), arguments.rabbitmq, tracked.clone(), move |how| match how {
+        Ok(()) => taken.ok(),
+        Err(reason) => taken.failed(reason),
+    });
+    let forwarding = tokio::spawn(forwarding);
+    let outcome = tracker::run(arguments.tracking, publisher, health, shutdown.clone()).await;
+    tracked.cancel();
+    forwarding.await?;
+    queue.close().await;
+    shutdown.cancel();
+    probe.await??;
+    Ok(outcome?)
+}

@@ -1,0 +1,92 @@
+//! From ticks to messages: gathered for a moment, encoded, and put in the queue on disk.
+
+use std::time::Duration;
+
+use broker::{LocalQueueError, Message, Publisher};
+use domain::{Tick, TickBatch, TickSource};
+use futures_util::{StreamExt as _, stream::FuturesOrdered};
+use smol_str::SmolStr;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+
+/// A tick that passed, and how it came.
+pub type Passed = (TickSource, Tick);
+
+/// How many ticks may wait for the disk. When they do, reading the exchange waits too.
+pub const CHANNEL: usize = 65_536;
+/// How many messages may be on their way to the disk at the same time.
+const IN_FLIGHT: usize = 16;
+
+/// Gathers ticks of one exchange and publishes them, until there are no more; then everything is on disk.
+pub struct Batcher {
+    /// The exchange's name.
+    pub exchange: SmolStr,
+    /// Where messages go.
+    pub publisher: Publisher,
+    /// How many ticks a message holds at most.
+    pub batch_ticks: usize,
+    /// How long a message may wait to fill.
+    pub linger: Duration,
+}
+
+impl Batcher {
+    /// Works until the last sender of `ticks` is gone.
+    ///
+    /// # Errors
+    /// When the queue was closed.
+    pub async fn run(self, mut ticks: mpsc::Receiver<Passed>) -> Result<(), LocalQueueError> {
+        let most = self.batch_ticks.max(1);
+        let mut gathered: Vec<Passed> = Vec::with_capacity(most);
+        let mut in_flight = FuturesOrdered::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(outcome) = in_flight.next(), if !in_flight.is_empty() => outcome?,
+                count = ticks.recv_many(&mut gathered, most), if in_flight.len() < IN_FLIGHT => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.gather(&mut ticks, &mut gathered, most).await;
+                    for batch in self.batches(&mut gathered) {
+                        in_flight.push_back(self.publisher.publish(Message::Ticks(batch)));
+                    }
+                }
+            }
+        }
+        while let Some(outcome) = in_flight.next().await {
+            outcome?;
+        }
+        Ok(())
+    }
+
+    /// Waits a moment for company.
+    async fn gather(&self, ticks: &mut mpsc::Receiver<Passed>, gathered: &mut Vec<Passed>, most: usize) {
+        let deadline = Instant::now() + self.linger;
+        while gathered.len() < most {
+            let missing = most - gathered.len();
+            match timeout_at(deadline, ticks.recv_many(gathered, missing)).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// One batch for each run of ticks that came the same way.
+    fn batches(&self, gathered: &mut Vec<Passed>) -> Vec<TickBatch> {
+        let mut batches: Vec<TickBatch> = Vec::with_capacity(1);
+        let expected = gathered.len();
+        for (source, tick) in gathered.drain(..) {
+            match batches.last_mut() {
+                Some(batch) if batch.source == source => batch.ticks.push(tick),
+                _ => {
+                    let mut ticks = Vec::with_capacity(expected);
+                    ticks.push(tick);
+                    batches.push(TickBatch { exchange: self.exchange.clone(), source, ticks });
+                }
+            }
+        }
+        batches
+    }
+}

@@ -1,0 +1,153 @@
+//! Asking an exchange by REST, politely.
+//!
+//! One [`Rest`] stands for one host, shared by everyone who asks it. When the host says "too many requests" (429) or
+//! "banned" (418), nobody asks again before the time that it named.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reqwest::{StatusCode, header::RETRY_AFTER};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to stay away when the host does not say.
+const DEFAULT_PENALTY: Duration = Duration::from_secs(60);
+/// An answer longer than this is none of what we ask for: Binance's whole catalogue has about 20 MB.
+const LONGEST_ANSWER: usize = 64 << 20;
+
+/// A host that is asked by REST.
+#[derive(Debug, Clone)]
+pub struct Rest {
+    client: reqwest::Client,
+    base: reqwest::Url,
+    closed_until: Arc<Mutex<Option<Instant>>>,
+}
+
+/// A question that was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum RestError {
+    /// The host cannot be reached, or broke off.
+    #[error("{host}: {reason}")]
+    Unreachable {
+        /// Who was asked.
+        host: String,
+        /// The deepest cause that is known.
+        reason: String,
+    },
+    /// The host asks to be left alone.
+    #[error("{host} refuses further requests for {} s (HTTP {status})", wait.as_secs())]
+    Limited {
+        /// Who was asked.
+        host: String,
+        /// 429 or 418.
+        status: u16,
+        /// For how long.
+        wait: Duration,
+    },
+    /// The host refuses this request.
+    #[error("{host} answers HTTP {status}: {body}")]
+    Refused {
+        /// Who was asked.
+        host: String,
+        /// What it answered.
+        status: u16,
+        /// The beginning of what it said.
+        body: String,
+    },
+    /// The answer is not what the exchange documents.
+    #[error("{host} answers something unreadable: {reason}")]
+    Unreadable {
+        /// Who was asked.
+        host: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Rest {
+    /// A host at `base`.
+    ///
+    /// # Errors
+    /// When that is not an http or https address, in words that name it.
+    pub fn new(base: &str) -> Result<Self, String> {
+        let wrong = |reason: &dyn fmt::Display| format!("{base:?} is not an address ({reason}); write https://host");
+        let base = base.parse::<reqwest::Url>().map_err(|error| wrong(&error))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+            return Err(wrong(&"it must begin with http:// or https://"));
+        }
+        let client = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("crypto-tracker/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| wrong(&error))?;
+        Ok(Self { client, base, closed_until: Arc::default() })
+    }
+
+    /// Asks, after waiting as long as the host asked to be left alone.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, RestError> {
+        self.wait_until_open().await;
+        let mut url = self.base.clone();
+        url.set_path(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let response = self.client.get(url).send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::IM_A_TEAPOT) {
+            let named = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let wait = named.map_or(DEFAULT_PENALTY, Duration::from_secs);
+            self.close_for(wait);
+            metrics::counter!("exchange_rate_limited_total", "host" => self.host()).increment(1);
+            return Err(RestError::Limited { host: self.host(), status: status.as_u16(), wait });
+        }
+        if response.content_length().is_some_and(|length| length > LONGEST_ANSWER as u64) {
+            return Err(RestError::Unreadable { host: self.host(), reason: "it is too long".to_owned() });
+        }
+        let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if !status.is_success() {
+            let body = String::from_utf8_lossy(&body).chars().take(200).collect();
+            return Err(RestError::Refused { host: self.host(), status: status.as_u16(), body });
+        }
+        serde_json::from_slice(&body)
+            .map_err(|error| RestError::Unreadable { host: self.host(), reason: error.to_string() })
+    }
+
+    fn host(&self) -> String {
+        self.base.host_str().unwrap_or_default().to_owned()
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> RestError {
+        RestError::Unreachable { host: self.host(), reason: root_cause(error) }
+    }
+
+    async fn wait_until_open(&self) {
+        let until = *self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    fn close_for(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut closed = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *closed = Some(closed.map_or(until, |known| known.max(until)));
+    }
+}
+
+/// The deepest cause: "Connection refused" says more than "error sending request".
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}

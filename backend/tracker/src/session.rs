@@ -1,0 +1,219 @@
+//! One supervised connection to a stream: opened again for ever.
+//!
+//! The first try is made at once, later ones after a growing, jittered delay. The delay starts anew only after the
+//! stream has delivered for a while: an exchange that accepts connections and drops them is not stormed. A connection
+//! on which nothing comes is taken for dead.
+
+use std::{sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use chrono::Utc;
+use domain::TickSource;
+use futures_util::{SinkExt as _, StreamExt as _};
+use process::Shutdown;
+use tokio::{
+    net::TcpStream,
+    sync::mpsc,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    tungstenite::{Message, protocol::WebSocketConfig},
+};
+
+use crate::{
+    exchange::{Exchange, Frame, StreamRequest},
+    inspect::Inspector,
+    publish::Passed,
+    rest::root_cause,
+    status::Board,
+};
+
+/// How long connecting may take.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the answer to a subscription may take.
+const ACKNOWLEDGEMENT_PATIENCE: Duration = Duration::from_secs(10);
+/// Between two subscriptions: exchanges allow few messages a second.
+const SUBSCRIPTION_PACE: Duration = Duration::from_millis(300);
+/// How long a stream must have delivered before the delay starts anew.
+const SUSTAINED: Duration = Duration::from_secs(30);
+/// The longest message that is read.
+const LONGEST_MESSAGE: usize = 16 << 20;
+/// The longest delay between two tries.
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+
+/// One connection of a feed.
+pub struct Session {
+    /// Its number among the feed's connections.
+    pub number: usize,
+    /// Who is connected to.
+    pub exchange: Arc<dyn Exchange>,
+    /// What to open.
+    pub request: StreamRequest,
+    /// Nothing at all for so long means that the connection is dead.
+    pub idle: Duration,
+    /// Who looks at the ticks.
+    pub inspector: Arc<Inspector>,
+    /// Where they go.
+    pub ticks: mpsc::Sender<Passed>,
+    /// Who is told how it goes.
+    pub board: Board,
+}
+
+/// Why a connection ended.
+enum End {
+    /// We are stopping.
+    Stopping,
+    /// The exchange said that it would close it.
+    Planned,
+    /// It failed.
+    Failed(String),
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+impl Session {
+    /// Keeps the stream open until asked to stop.
+    pub async fn run(self, shutdown: Shutdown) {
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(500))
+            .with_max_delay(LONGEST_DELAY)
+            .with_jitter()
+            .without_max_times();
+        let mut delays = backoff.build();
+        let exchange = self.exchange.identity().name;
+        loop {
+            self.board.connecting(self.number);
+            let mut delivering_since = None;
+            let end = tokio::select! {
+                end = self.deliver(&mut delivering_since, &shutdown) => end,
+                () = shutdown.cancelled() => End::Stopping,
+            };
+            if delivering_since.is_some_and(|since: Instant| since.elapsed() >= SUSTAINED) {
+                delays = backoff.build();
+            }
+            if delivering_since.is_some() {
+                self.board.reconnects();
+            }
+            let reason = match end {
+                End::Stopping => return,
+                End::Planned => {
+                    tracing::info!(%exchange, "the exchange closes the stream; opening it anew");
+                    continue;
+                }
+                End::Failed(reason) => reason,
+            };
+            let delay = delays.next().unwrap_or(LONGEST_DELAY);
+            tracing::warn!(%exchange, %reason, retry_in = ?delay, "the stream is down");
+            self.board.waiting(self.number, reason, delay);
+            tokio::select! {
+                () = sleep(delay) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Connects, subscribes, and reads until something ends it.
+    async fn deliver(&self, delivering_since: &mut Option<Instant>, shutdown: &Shutdown) -> End {
+        let mut socket = match self.connect().await {
+            Ok(socket) => socket,
+            Err(reason) => return End::Failed(reason),
+        };
+        for (index, subscription) in self.request.subscriptions.iter().enumerate() {
+            if index > 0 {
+                sleep(SUBSCRIPTION_PACE).await;
+            }
+            if let Err(error) = socket.send(Message::text(subscription)).await {
+                return End::Failed(format!("subscribing: {}", root_cause(&error)));
+            }
+        }
+        let end = self.read(&mut socket, delivering_since, shutdown).await;
+        // A courtesy; the exchange notices without it.
+        let _ = timeout(Duration::from_millis(500), socket.close(None)).await;
+        end
+    }
+
+    async fn connect(&self) -> Result<Socket, String> {
+        let limits =
+            WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE));
+        match timeout(CONNECT_PATIENCE, connect_async_with_config(&self.request.url, Some(limits), true)).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(error)) => Err(format!("connecting to {}: {}", self.request.url, root_cause(&error))),
+            Err(_) => Err(format!("connecting to {}: no answer in {} s", self.request.url, CONNECT_PATIENCE.as_secs())),
+        }
+    }
+
+    async fn read(&self, socket: &mut Socket, delivering_since: &mut Option<Instant>, shutdown: &Shutdown) -> End {
+        let mut unacknowledged = self.request.subscriptions.len();
+        let acknowledged_by = Instant::now() + ACKNOWLEDGEMENT_PATIENCE;
+        let mut found = Vec::new();
+        loop {
+            let idle_at = Instant::now() + self.idle;
+            let deadline = if unacknowledged > 0 { idle_at.min(acknowledged_by) } else { idle_at };
+            let message = tokio::select! {
+                message = timeout_at(deadline, socket.next()) => message,
+                () = shutdown.cancelled() => return End::Stopping,
+            };
+            let text = match message {
+                Ok(Some(Ok(Message::Text(text)))) => text,
+                Ok(Some(Ok(Message::Close(frame)))) => {
+                    let reason = frame.map(|frame| format!(" ({} {})", frame.code, frame.reason)).unwrap_or_default();
+                    return End::Failed(format!("the exchange closed the stream{reason}"));
+                }
+                // Pings are answered by the library; they show that the connection lives.
+                Ok(Some(Ok(_))) => continue,
+                Ok(Some(Err(error))) => return End::Failed(format!("the stream broke: {}", root_cause(&error))),
+                Ok(None) => return End::Failed("the stream ended".to_owned()),
+                Err(_) if unacknowledged > 0 => {
+                    return End::Failed(format!(
+                        "no answer to the subscription in {} s",
+                        ACKNOWLEDGEMENT_PATIENCE.as_secs()
+                    ));
+                }
+                Err(_) => return End::Failed(format!("nothing came for {} s", self.idle.as_secs())),
+            };
+            let received_at = Utc::now();
+            match self.exchange.read(&text, received_at, &mut found) {
+                Ok(Frame::Trades) => {
+                    if delivering_since.is_none() {
+                        *delivering_since = Some(Instant::now());
+                        self.board.streaming(self.number);
+                        tracing::info!(url = %self.request.url, "the stream delivers");
+                    }
+                }
+                Ok(Frame::Acknowledged) => unacknowledged = unacknowledged.saturating_sub(1),
+                Ok(Frame::Refused(reason)) => {
+                    unacknowledged = unacknowledged.saturating_sub(1);
+                    tracing::error!(url = %self.request.url, %reason, "a subscription is refused; the others live on");
+                    metrics::counter!("feed_subscriptions_refused_total").increment(1);
+                }
+                Ok(Frame::Closing) => return End::Planned,
+                Ok(Frame::Other) => {}
+                Err(error) => {
+                    self.inspector.unreadable(&error, &text);
+                    self.board.count(0, 1);
+                }
+            }
+            if self.pass_on(&mut found).await.is_err() {
+                return End::Stopping;
+            }
+        }
+    }
+
+    /// Hands credible ticks on. Waits while the disk does.
+    async fn pass_on(&self, found: &mut Vec<domain::Tick>) -> Result<(), mpsc::error::SendError<Passed>> {
+        let (mut valid, mut rejected) = (0, 0);
+        for tick in found.drain(..) {
+            if self.inspector.passes(&tick) {
+                valid += 1;
+                self.ticks.send((TickSource::Stream, tick)).await?;
+            } else {
+                rejected += 1;
+            }
+        }
+        if valid + rejected > 0 {
+            self.board.count(valid, rejected);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! What the tracker follows, and how.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use smol_str::SmolStr;
+
+/// What is followed, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tracking")]
+#[group(id = "tracking")]
+pub struct Settings {
+    /// Exchanges to follow, separated by commas
+    #[arg(long, env = "EXCHANGES", value_name = "NAMES", value_delimiter = ',', default_value = "binance")]
+    pub exchanges: Vec<String>,
+    /// Tickers to follow, as the exchange writes them, separated by commas
+    #[arg(long, env = "TRACKER_SYMBOLS", value_name = "TICKERS", value_delimiter = ',', default_value = DEFAULT_SYMBOLS)]
+    pub tracker_symbols: Vec<SmolStr>,
+    /// How prices are followed
+    #[arg(long, env = "TRACKER_MODE", value_name = "MODE", default_value = "stream")]
+    pub tracker_mode: Mode,
+    /// Seconds between two rounds of asking for prices, in mode poll and while the stream is down
+    #[arg(long, env = "TRACKER_WAITING_TIME", value_name = "SECONDS", default_value_t = 10)]
+    pub tracker_waiting_time: u32,
+    /// Seconds without any message after which a stream is taken for dead and opened anew
+    #[arg(long, env = "TRACKER_IDLE_SECONDS", value_name = "SECONDS", default_value_t = 60)]
+    pub tracker_idle_seconds: u32,
+    /// How many ticks one message holds at most
+    #[arg(long, env = "TRACKER_BATCH_TICKS", value_name = "COUNT", default_value_t = 500)]
+    pub tracker_batch_ticks: usize,
+    /// How long a message may wait to fill, in milliseconds
+    #[arg(long, env = "TRACKER_LINGER_MS", value_name = "MS", default_value_t = 3)]
+    pub tracker_linger_ms: u64,
+    /// Name under which prices from the Binance connector are kept: binance_us for Binance US, simulated for a simulator
+    #[arg(long, env = "BINANCE_NAME", value_name = "NAME", default_value = "binance")]
+    pub binance_name: String,
+    /// Address of Binance's REST API: https://api.binance.us for Binance US
+    #[arg(long, env = "BINANCE_REST_URL", value_name = "URL", default_value = "https://api.binance.com")]
+    pub binance_rest_url: String,
+    /// Address of Binance's streams: wss://data-stream.binance.vision for market data only
+    #[arg(long, env = "BINANCE_STREAM_URL", value_name = "URL", default_value = "wss://stream.binance.com:9443")]
+    pub binance_stream_url: String,
+}
+
+/// A handful of pairs that every newcomer knows.
+const DEFAULT_SYMBOLS: &str = "BTCUSDT,ETHUSDT,BNBUSDT,SOLUSDT,XRPUSDT,ADAUSDT,DOGEUSDT,LTCUSDT,AVAXUSDT,LINKUSDT";
+
+/// How prices are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Live trades; prices are asked for while the stream is down.
+    Stream,
+    /// Prices are asked for, and nothing else.
+    Poll,
+}
+
+impl Settings {
+    pub(crate) fn waiting_time(&self) -> Duration {
+        Duration::from_secs(self.tracker_waiting_time.max(1).into())
+    }
+
+    pub(crate) fn idle(&self) -> Duration {
+        Duration::from_secs(self.tracker_idle_seconds.max(1).into())
+    }
+
+    pub(crate) fn linger(&self) -> Duration {
+        Duration::from_millis(self.tracker_linger_ms)
+    }
+}

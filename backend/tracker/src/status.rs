@@ -1,0 +1,215 @@
+//! How one exchange's feed does: gathered from its connections, told to whoever listens.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use broker::{Message, Publisher};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{FeedState, FeedStatus};
+use process::{Check, Shutdown};
+use smol_str::SmolStr;
+use tokio::sync::Notify;
+
+/// How often the state is told when it does not change.
+const TELL_EVERY: Duration = Duration::from_secs(3);
+
+/// The state of one feed. Clones are the same board.
+#[derive(Clone)]
+pub struct Board(Arc<Inner>);
+
+struct Inner {
+    exchange: SmolStr,
+    states: Mutex<States>,
+    ticks: AtomicU64,
+    rejected: AtomicU64,
+    reconnects: AtomicU64,
+    last_tick_us: AtomicI64,
+    changed: Notify,
+}
+
+struct States {
+    /// The stream's connections, by number.
+    connections: BTreeMap<usize, Said>,
+    /// When prices were last had by REST.
+    polled_at: Option<DateTime<Utc>>,
+    /// What was last told, and since when it has been so.
+    told: FeedState,
+    since: DateTime<Utc>,
+}
+
+/// What one connection said of itself.
+#[derive(Clone)]
+struct Said {
+    state: FeedState,
+    detail: Option<String>,
+    next_try_at: Option<DateTime<Utc>>,
+}
+
+impl Board {
+    /// A feed that is connecting.
+    pub fn new(exchange: SmolStr) -> Self {
+        let states =
+            States { connections: BTreeMap::new(), polled_at: None, told: FeedState::Connecting, since: Utc::now() };
+        Self(Arc::new(Inner {
+            exchange,
+            states: Mutex::new(states),
+            ticks: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            reconnects: AtomicU64::new(0),
+            last_tick_us: AtomicI64::new(0),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// A connection is being made. Why the last one ended is said until this one delivers.
+    pub fn connecting(&self, connection: usize) {
+        let detail = self.lock().connections.get(&connection).and_then(|said| said.detail.clone());
+        self.say(connection, FeedState::Connecting, detail, None);
+    }
+
+    /// A connection delivers.
+    pub fn streaming(&self, connection: usize) {
+        self.say(connection, FeedState::Streaming, None, None);
+    }
+
+    /// A connection does not deliver, and is tried again after `delay`.
+    pub fn waiting(&self, connection: usize, detail: String, delay: Duration) {
+        let next_try_at = TimeDelta::from_std(delay).ok().map(|delay| Utc::now() + delay);
+        self.say(connection, FeedState::Waiting, Some(detail), next_try_at);
+    }
+
+    /// A connection was lost.
+    pub fn reconnects(&self) {
+        self.0.reconnects.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("feed_reconnects_total", "exchange" => self.0.exchange.to_string()).increment(1);
+    }
+
+    /// Prices were had by REST.
+    pub fn polled(&self) {
+        self.lock().polled_at = Some(Utc::now());
+        self.0.changed.notify_one();
+    }
+
+    /// The feed has ended.
+    pub fn stopped(&self) {
+        let mut states = self.lock();
+        states.connections.clear();
+        states.polled_at = None;
+        states.connections.insert(0, Said { state: FeedState::Stopped, detail: None, next_try_at: None });
+    }
+
+    /// Valid and refused ticks have come.
+    pub fn count(&self, valid: u64, rejected: u64) {
+        self.0.rejected.fetch_add(rejected, Ordering::Relaxed);
+        if valid > 0 {
+            self.0.ticks.fetch_add(valid, Ordering::Relaxed);
+            self.0.last_tick_us.store(Utc::now().timestamp_micros(), Ordering::Relaxed);
+            metrics::counter!("ticks_received_total", "exchange" => self.0.exchange.to_string()).increment(valid);
+        }
+    }
+
+    /// Whether every connection of the stream delivers.
+    pub fn is_streaming(&self) -> bool {
+        let states = self.lock();
+        !states.connections.is_empty() && states.connections.values().all(|said| said.state == FeedState::Streaming)
+    }
+
+    /// The feed as a whole: as its worst connection, unless prices come by REST instead.
+    pub fn status(&self, polling_is_fresh_for: TimeDelta) -> FeedStatus {
+        let now = Utc::now();
+        let mut states = self.lock();
+        let worst = states.connections.values().max_by_key(|said| rank(said.state)).cloned();
+        let mut said = worst.unwrap_or(Said { state: FeedState::Connecting, detail: None, next_try_at: None });
+        let polls = states.polled_at.is_some_and(|at| now - at < polling_is_fresh_for);
+        if polls && matches!(said.state, FeedState::Waiting | FeedState::Connecting) {
+            said.state = FeedState::Polling;
+        }
+        if said.state != states.told {
+            states.told = said.state;
+            states.since = now;
+        }
+        let last_tick_us = self.0.last_tick_us.load(Ordering::Relaxed);
+        FeedStatus {
+            exchange: self.0.exchange.clone(),
+            state: said.state,
+            since: states.since,
+            reported_at: now,
+            detail: said.detail,
+            next_try_at: said.next_try_at,
+            last_tick_at: (last_tick_us > 0).then(|| DateTime::from_timestamp_micros(last_tick_us)).flatten(),
+            reconnects: self.0.reconnects.load(Ordering::Relaxed),
+            ticks: self.0.ticks.load(Ordering::Relaxed),
+            rejected: self.0.rejected.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Tells the state at every change and every few seconds, until asked to stop.
+    pub async fn tell(self, publisher: Publisher, check: Check, polling_is_fresh_for: TimeDelta, shutdown: Shutdown) {
+        loop {
+            let status = self.status(polling_is_fresh_for);
+            match status.state {
+                FeedState::Streaming | FeedState::Polling => check.ok(),
+                state => check.failed(status.detail.as_deref().unwrap_or(state.as_str())),
+            }
+            publisher.announce(Message::Feed(status));
+            tokio::select! {
+                () = self.0.changed.notified() => {}
+                () = tokio::time::sleep(TELL_EVERY) => {}
+                () = shutdown.cancelled() => break,
+            }
+        }
+        self.stopped();
+        publisher.announce(Message::Feed(self.status(polling_is_fresh_for)));
+    }
+
+    fn say(&self, connection: usize, state: FeedState, detail: Option<String>, next_try_at: Option<DateTime<Utc>>) {
+        self.lock().connections.insert(connection, Said { state, detail, next_try_at });
+        self.0.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, States> {
+        self.0.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The worse, the higher.
+fn rank(state: FeedState) -> u8 {
+    match state {
+        FeedState::Streaming | FeedState::Polling => 0,
+        FeedState::Connecting => 1,
+        FeedState::Waiting => 2,
+        FeedState::Stopped => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_feed_is_as_its_worst_connection_unless_prices_come_by_rest() {
+        let board = Board::new("binance".into());
+        let fresh = TimeDelta::seconds(30);
+        assert!(!board.is_streaming());
+        assert_eq!(board.status(fresh).state, FeedState::Connecting);
+        board.streaming(0);
+        board.waiting(1, "connection refused".to_owned(), Duration::from_secs(5));
+        assert!(!board.is_streaming());
+        let status = board.status(fresh);
+        assert_eq!((status.state, status.detail.as_deref()), (FeedState::Waiting, Some("connection refused")));
+        assert!(status.next_try_at.is_some());
+        board.polled();
+        let status = board.status(fresh);
+        assert_eq!((status.state, status.detail.as_deref()), (FeedState::Polling, Some("connection refused")));
+        board.streaming(1);
+        assert!(board.is_streaming());
+        let status = board.status(fresh);
+        assert_eq!((status.state, status.detail), (FeedState::Streaming, None));
+    }
+}

@@ -1,0 +1,140 @@
+//! The REST API, asked.
+//!
+//! Every failure is told in words for people; the window shows them as they are.
+
+use std::{error::Error, io, time::Duration};
+
+use api_types::{CandleRow, Data, ErrorBody, FeedRow, LatestPrice};
+use chrono::{DateTime, SecondsFormat, Utc};
+use reqwest::{Response, Url};
+use serde::de::DeserializeOwned;
+
+use crate::{settings::ApiAddress, state::SeriesKey};
+
+/// Candles asked for at once.
+pub(crate) const CANDLES_A_PAGE: usize = 500;
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// A question that got no good answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// Nobody answered.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The API answered with a failure.
+    #[error("the API says: {message} ({code})")]
+    Refused {
+        /// Its fixed word.
+        code: String,
+        /// Its sentence.
+        message: String,
+    },
+    /// Something answered that is not our API.
+    #[error("unexpected answer: {0}")]
+    Unexpected(String),
+}
+
+/// Asks the REST API.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    api: ApiAddress,
+}
+
+impl Client {
+    /// For the API at this address.
+    pub(crate) fn new(api: ApiAddress) -> Result<Self, ClientError> {
+        // Another part of the process may have installed one already; any will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("crypto-tracker-dashboard/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(ANSWER_WITHIN)
+            // The live feed knows no proxy either: both go the same way, or neither does.
+            .no_proxy()
+            .build()
+            .map_err(|error| ClientError::Unreachable(root_cause(&error)))?;
+        Ok(Self { http, api })
+    }
+
+    /// The newest price of every ticker.
+    pub(crate) async fn list_prices(&self) -> Result<Vec<LatestPrice>, ClientError> {
+        self.get(self.api.route(&["prices"])).await
+    }
+
+    /// Every feed.
+    pub(crate) async fn list_feeds(&self) -> Result<Vec<FeedRow>, ClientError> {
+        self.get(self.api.route(&["feeds"])).await
+    }
+
+    /// The newest candles of a series, or the newest before a time. Oldest first.
+    pub(crate) async fn list_candles(
+        &self,
+        series: &SeriesKey,
+        before: Option<DateTime<Utc>>,
+    ) -> Result<Vec<CandleRow>, ClientError> {
+        let mut url = self.api.route(&["candles", &series.ticker.exchange, &series.ticker.ticker]);
+        url.query_pairs_mut()
+            .append_pair("interval", series.interval.as_str())
+            .append_pair("limit", &CANDLES_A_PAGE.to_string());
+        if let Some(before) = before {
+            url.query_pairs_mut().append_pair("to", &before.to_rfc3339_opts(SecondsFormat::Secs, true));
+        }
+        self.get(url).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ClientError> {
+        let path = url.path().to_owned();
+        let response = self.http.get(url).send().await.map_err(|error| unreachable_because(&error))?;
+        if !response.status().is_success() {
+            return Err(refusal(&path, response).await);
+        }
+        let body = response.bytes().await.map_err(|error| unreachable_because(&error))?;
+        match serde_json::from_slice::<Data<T>>(&body) {
+            Ok(answer) => Ok(answer.data),
+            Err(error) => Err(ClientError::Unexpected(format!("{path}: {error}"))),
+        }
+    }
+}
+
+async fn refusal(path: &str, response: Response) -> ClientError {
+    let status = response.status();
+    match response.json::<ErrorBody>().await {
+        Ok(ErrorBody { error }) => ClientError::Refused { code: error.code, message: error.message },
+        Err(_) => ClientError::Unexpected(format!("{path}: HTTP {status}")),
+    }
+}
+
+fn unreachable_because(error: &reqwest::Error) -> ClientError {
+    ClientError::Unreachable(if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(error) })
+}
+
+/// The innermost cause, which is the one that a person can do something about.
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    loop {
+        if let Some(error) = innermost.downcast_ref::<io::Error>()
+            && let Some(words) = io_words(error)
+        {
+            return words.to_owned();
+        }
+        match innermost.source() {
+            Some(source) => innermost = source,
+            None => return innermost.to_string(),
+        }
+    }
+}
+
+fn io_words(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused: nothing listens there",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+            "the connection was cut"
+        }
+        io::ErrorKind::TimedOut => "no answer in time",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "the host cannot be reached",
+        _ => return None,
+    })
+}

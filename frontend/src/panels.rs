@@ -1,0 +1,63 @@
+//! The parts of the window.
+//!
+//! A panel draws what it is shown and says what the user wants as [`Command`]s; it changes nothing but its own
+//! scroll positions and text fields. Time comes from the [`Scene`], so that a test decides what time it is.
+
+pub(crate) mod banner;
+pub(crate) mod chart;
+pub(crate) mod status;
+pub(crate) mod watchlist;
+
+use chrono::{DateTime, Utc};
+use domain::Interval;
+
+use crate::{
+    choices::{ChartStyle, Choices, Order},
+    state::{Feed, SeriesKey, State, TickerKey},
+    theme::ThemeChoice,
+};
+
+/// What all panels look at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    /// All that is known.
+    pub state: &'a State,
+    /// All that was chosen.
+    pub choices: &'a Choices,
+    /// Where the API listens, for people.
+    pub api: &'a str,
+    /// The time on our clock.
+    pub now: DateTime<Utc>,
+}
+
+impl<'a> Scene<'a> {
+    /// The time on the server's clock.
+    pub(crate) fn server_time(&self) -> DateTime<Utc> {
+        self.state.server_time(self.now)
+    }
+
+    /// The feeds, by name.
+    pub(crate) fn feeds(&self) -> impl Iterator<Item = (&'a str, &'a Feed)> {
+        let feeds = self.state.feeds.value().into_iter().flatten();
+        feeds.map(|(name, feed)| (name.as_str(), feed))
+    }
+}
+
+/// What the user wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// This ticker in the chart.
+    Select(TickerKey),
+    /// Candles this wide.
+    Interval(Interval),
+    /// Prices drawn like this.
+    Style(ChartStyle),
+    /// The watchlist sorted by this.
+    Order(Order),
+    /// This theme.
+    Theme(ThemeChoice),
+    /// Candles before the first one.
+    LoadOlder(SeriesKey, DateTime<Utc>),
+    /// To try now what would be tried later.
+    Retry,
+}

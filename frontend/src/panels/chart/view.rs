@@ -1,0 +1,198 @@
+//! Which part of a series the chart shows.
+//!
+//! Time is the only thing the user moves; heights always fit what is in view. While the newest candle is in view the
+//! chart follows it, with the gap to the right edge that the user left; once it is panned out of view, the chart
+//! stays where it was put.
+
+use crate::state::Bar;
+
+/// Bars in view at first.
+const WIDTH: f64 = 120.0;
+/// Fewest and most bars in view.
+const WIDTHS: (f64, f64) = (12.0, 3_000.0);
+/// Bars between the newest one and the right edge at first.
+const GAP: f64 = 4.0;
+/// Share of the height left free above the highest price, where the legend is, and below the lowest, where the
+/// volumes are.
+const MARGINS: (f64, f64) = (0.10, 0.22);
+/// Least height, as a share of the price: a market that stands still is a line, not an earthquake.
+const LEAST_HEIGHT: f64 = 0.000_5;
+
+/// Where the right edge is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Right {
+    /// So many bars after the newest one.
+    Following { gap: f64 },
+    /// At this second.
+    At(f64),
+}
+
+/// Which part of a series the chart shows.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    /// Bars from edge to edge.
+    width: f64,
+    right: Right,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { width: WIDTH, right: Right::Following { gap: GAP } }
+    }
+}
+
+/// The series that is looked at: its edges in seconds, and the width of its bars.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// Where the first bar begins.
+    pub first: f64,
+    /// Where the newest bar ends.
+    pub end: f64,
+    /// Seconds a bar.
+    pub bar: f64,
+}
+
+impl View {
+    /// Left and right edge in seconds.
+    pub(crate) fn range(&self, extent: Extent) -> (f64, f64) {
+        let right = match self.right {
+            Right::Following { gap } => extent.end + gap * extent.bar,
+            Right::At(right) => right,
+        };
+        (right - self.width * extent.bar, right)
+    }
+
+    /// Whether the chart moves on with the newest candle.
+    pub(crate) fn follows(&self) -> bool {
+        matches!(self.right, Right::Following { .. })
+    }
+
+    /// As at first.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Back to the newest candle, as wide as it is.
+    pub(crate) fn follow(&mut self) {
+        self.right = Right::Following { gap: GAP.min(self.width / 4.0) };
+    }
+
+    /// Moves the edges by so many seconds, as far as there is something to see.
+    pub(crate) fn pan(&mut self, seconds: f64, extent: Extent) {
+        let (_, right) = self.range(extent);
+        self.put_right(right + seconds, extent);
+    }
+
+    /// Shows `factor` times fewer bars. The newest candle keeps its place while it is followed, otherwise the second
+    /// `focus` does.
+    pub(crate) fn zoom(&mut self, factor: f64, focus: f64, extent: Extent) {
+        if !factor.is_finite() || factor <= 0.0 {
+            return;
+        }
+        let (_, right) = self.range(extent);
+        let width = (self.width / factor).clamp(WIDTHS.0, WIDTHS.1);
+        let scale = width / self.width;
+        self.width = width;
+        match &mut self.right {
+            Right::Following { gap } => *gap *= scale,
+            Right::At(_) => self.put_right(focus + (right - focus) * scale, extent),
+        }
+    }
+
+    fn put_right(&mut self, right: f64, extent: Extent) {
+        let span = self.width * extent.bar;
+        // Some candle stays in view on either side.
+        let (least, most) = (extent.first + span * 0.1, extent.end + span * 0.6);
+        let right = right.max(least).min(most.max(least));
+        self.right = if right >= extent.end {
+            Right::Following { gap: (right - extent.end) / extent.bar }
+        } else {
+            Right::At(right)
+        };
+    }
+}
+
+/// Lowest and highest price of the chart, so that these bars fill it. None without bars.
+pub(crate) fn heights(bars: &[Bar]) -> Option<(f64, f64)> {
+    let low = bars.iter().map(|bar| bar.low).reduce(f64::min)?;
+    let high = bars.iter().map(|bar| bar.high).reduce(f64::max)?;
+    let middle = (low + high) / 2.0;
+    let height = (high - low).max(middle.abs() * LEAST_HEIGHT).max(f64::MIN_POSITIVE * 1e6);
+    let full = height / (1.0 - MARGINS.0 - MARGINS.1);
+    let bottom = middle - height / 2.0 - full * MARGINS.1;
+    Some((bottom, bottom + full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXTENT: Extent = Extent { first: 0.0, end: 60_000.0, bar: 60.0 };
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-6
+    }
+
+    #[test]
+    fn it_follows_the_newest_candle_until_it_is_panned_away() {
+        let mut view = View::default();
+        let (_, right) = view.range(EXTENT);
+        let next = Extent { end: EXTENT.end + 60.0, ..EXTENT };
+        assert!(close(view.range(next).1, right + 60.0));
+        view.pan(-6_000.0, EXTENT);
+        assert!(!view.follows());
+        assert!(close(view.range(next).1, view.range(EXTENT).1));
+        view.pan(5_800.0, EXTENT);
+        assert!(view.follows(), "the newest candle is in view again");
+        view.pan(-6_000.0, EXTENT);
+        view.follow();
+        assert!(view.follows());
+    }
+
+    #[test]
+    fn something_always_stays_in_view() {
+        let mut view = View::default();
+        view.pan(-1e12, EXTENT);
+        assert!(view.range(EXTENT).1 > EXTENT.first);
+        view.pan(1e12, EXTENT);
+        assert!(view.range(EXTENT).0 < EXTENT.end);
+        for _ in 0..100 {
+            view.zoom(0.5, 30_000.0, EXTENT);
+        }
+        let (left, right) = view.range(EXTENT);
+        assert!(close((right - left) / EXTENT.bar, WIDTHS.1));
+        view.zoom(f64::NAN, 0.0, EXTENT);
+        view.zoom(0.0, 0.0, EXTENT);
+        assert!(view.range(EXTENT).0.is_finite());
+    }
+
+    #[test]
+    fn zoom_keeps_what_is_looked_at_in_its_place() {
+        let mut view = View::default();
+        let newest = |view: &View| {
+            let (left, right) = view.range(EXTENT);
+            (EXTENT.end - left) / (right - left)
+        };
+        let before = newest(&view);
+        view.zoom(2.0, 0.0, EXTENT);
+        assert!(close(newest(&view), before));
+        view.pan(-20_000.0, EXTENT);
+        let (left, right) = view.range(EXTENT);
+        let focus = left + (right - left) * 0.25;
+        view.zoom(1.3, focus, EXTENT);
+        let (left, right) = view.range(EXTENT);
+        assert!(close((focus - left) / (right - left), 0.25));
+    }
+
+    #[test]
+    fn heights_fit_the_bars_and_never_vanish() {
+        let bar = |low: f64, high: f64| Bar { open_time: 0, open: low, high, low, close: high, volume: 0.0 };
+        assert_eq!(heights(&[]), None);
+        let (bottom, top) = heights(&[bar(100.0, 110.0), bar(90.0, 105.0)]).unwrap();
+        assert!(bottom < 90.0 && top > 110.0 && top - bottom < 40.0);
+        for flat in [100.0, 0.000_000_01, 0.0] {
+            let (bottom, top) = heights(&[bar(flat, flat)]).unwrap();
+            assert!(bottom < flat && flat < top, "{flat}: {bottom} to {top}");
+        }
+    }
+}

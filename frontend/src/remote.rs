@@ -1,0 +1,81 @@
+//! A value that lives on the server.
+//!
+//! While a new answer is awaited, and when it does not come, the previous one stays: nothing on screen flickers, and
+//! nothing that was known is taken away because the network failed.
+
+use chrono::{DateTime, Utc};
+
+/// Why there is no newer answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The cause, for people.
+    pub cause: String,
+    /// When it is asked for again.
+    pub retry_at: DateTime<Utc>,
+}
+
+/// The last answer, if there was one, and what is known about the next.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote<T> {
+    value: Option<T>,
+    failure: Option<Failure>,
+}
+
+impl<T> Default for Remote<T> {
+    fn default() -> Self {
+        Self { value: None, failure: None }
+    }
+}
+
+impl<T> Remote<T> {
+    /// The last answer.
+    pub(crate) fn value(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
+    /// The last answer, to be kept up to date between two answers.
+    pub(crate) fn value_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut()
+    }
+
+    /// The same, for values that news can begin.
+    pub(crate) fn value_or_default(&mut self) -> &mut T
+    where
+        T: Default,
+    {
+        self.value.get_or_insert_default()
+    }
+
+    /// Why the newest question got no answer, if it got none.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// Takes the outcome of a question; `merge` makes the new value of the old one and the answer.
+    pub(crate) fn settle<A>(&mut self, outcome: Result<A, Failure>, merge: impl FnOnce(Option<T>, A) -> T) {
+        match outcome {
+            Ok(answer) => {
+                self.value = Some(merge(self.value.take(), answer));
+                self.failure = None;
+            }
+            Err(failure) => self.failure = Some(failure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_does_not_take_away_what_was_known() {
+        let mut remote: Remote<i32> = Remote::default();
+        assert_eq!((remote.value(), remote.failure()), (None, None));
+        remote.settle(Ok(1), |_, answer| answer);
+        remote.settle::<i32>(Err(Failure { cause: "gone".into(), retry_at: DateTime::UNIX_EPOCH }), |_, answer| answer);
+        assert_eq!(remote.value(), Some(&1));
+        assert_eq!(remote.failure().map(|failure| failure.cause.as_str()), Some("gone"));
+        remote.settle(Ok(2), |old, answer| old.unwrap_or(0) + answer);
+        assert_eq!((remote.value(), remote.failure()), (Some(&3), None));
+    }
+}

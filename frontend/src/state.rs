@@ -1,0 +1,225 @@
+//! All that the window knows, and how each piece of news changes it.
+//!
+//! No egui here and no clock: [`State::apply`] gets the time with the news, so that every rule is tested by calling
+//! it. Only the window's thread touches a `State`; the worker sends [`Update`]s and never sees it.
+
+mod connection;
+mod feeds;
+mod rate;
+mod series;
+mod tickers;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use api_types::{CandleRow, FeedRow, LatestPrice};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::Interval;
+use smol_str::SmolStr;
+
+pub(crate) use connection::Connection;
+pub(crate) use feeds::Feed;
+pub(crate) use series::{Bar, Older, Series};
+pub(crate) use tickers::{Freshness, Ticker};
+
+use crate::{
+    live::LiveBatch,
+    remote::{Failure, Remote},
+};
+
+/// Series kept at once, so that going back and forth between tickers and intervals shows the old picture at once.
+const SERIES_KEPT: usize = 16;
+
+/// Below this, a difference between our clock and the server's is only the answer's time on the wire.
+const CLOCKS_AGREE: TimeDelta = TimeDelta::seconds(2);
+
+/// A pair on an exchange.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub(crate) struct TickerKey {
+    /// The exchange's name.
+    pub exchange: SmolStr,
+    /// The exchange's spelling of the pair.
+    pub ticker: SmolStr,
+}
+
+impl TickerKey {
+    /// Of these two words.
+    pub(crate) fn new(exchange: &str, ticker: &str) -> Self {
+        Self { exchange: exchange.into(), ticker: ticker.into() }
+    }
+}
+
+/// The candles of one ticker in one width.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SeriesKey {
+    /// Whose.
+    pub ticker: TickerKey,
+    /// How wide.
+    pub interval: Interval,
+}
+
+/// Which candles of a series were asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The newest.
+    Newest,
+    /// Those before the ones we had.
+    Older,
+}
+
+/// One piece of news.
+#[derive(Debug)]
+pub(crate) enum Update {
+    /// The live feed's connection changed.
+    Connection(Connection),
+    /// Answer to the question for all prices.
+    Prices(Result<Vec<LatestPrice>, Failure>),
+    /// Answer to the question for all feeds.
+    Feeds(Result<Vec<FeedRow>, Failure>),
+    /// Answer to the question for candles.
+    Candles {
+        /// Of this series.
+        series: SeriesKey,
+        /// Its newest, or older ones.
+        part: Part,
+        /// Oldest first.
+        outcome: Result<Vec<CandleRow>, Failure>,
+    },
+    /// What the live feed said since the last batch.
+    Live(LiveBatch),
+}
+
+/// All that the window knows.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// The live feed's connection.
+    pub connection: Connection,
+    /// All tickers.
+    pub tickers: Remote<BTreeMap<TickerKey, Ticker>>,
+    /// All feeds.
+    pub feeds: Remote<BTreeMap<SmolStr, Feed>>,
+    series: BTreeMap<SeriesKey, Remote<Series>>,
+    /// Series by when they were last shown, the newest at the back.
+    shown: VecDeque<SeriesKey>,
+    messages: rate::Rate,
+    /// How far the server's clock is ahead of ours.
+    server_ahead: TimeDelta,
+}
+
+impl State {
+    /// Takes in one piece of news that came at `now`.
+    pub(crate) fn apply(&mut self, update: Update, now: DateTime<Utc>) {
+        match update {
+            Update::Connection(connection) => self.connection = connection,
+            Update::Prices(outcome) => self.apply_prices(outcome, now),
+            Update::Feeds(outcome) => self.feeds.settle(outcome, feeds::merge),
+            Update::Candles { series, part, outcome } => self.apply_candles(&series, part, outcome),
+            Update::Live(batch) => self.apply_live(batch, now),
+        }
+    }
+
+    /// The series, which is kept from now on; the one not shown for longest gives way.
+    pub(crate) fn show(&mut self, key: &SeriesKey) {
+        self.shown.retain(|shown| shown != key);
+        self.shown.push_back(key.clone());
+        self.series.entry(key.clone()).or_default();
+        if self.shown.len() > SERIES_KEPT
+            && let Some(oldest) = self.shown.pop_front()
+        {
+            self.series.remove(&oldest);
+        }
+    }
+
+    /// The series, if it is kept.
+    pub(crate) fn series(&self, key: &SeriesKey) -> Option<&Remote<Series>> {
+        self.series.get(key)
+    }
+
+    /// Older candles of the series were asked for.
+    pub(crate) fn older_requested(&mut self, key: &SeriesKey) {
+        if let Some(series) = self.series.get_mut(key).and_then(Remote::value_mut) {
+            series.older = Older::Loading;
+        }
+    }
+
+    /// The ticker, if it is known.
+    pub(crate) fn ticker(&self, key: &TickerKey) -> Option<&Ticker> {
+        self.tickers.value()?.get(key)
+    }
+
+    /// The ticker with the largest volume: what to show somebody who chose nothing yet.
+    pub(crate) fn busiest(&self) -> Option<&TickerKey> {
+        let tickers = self.tickers.value()?;
+        tickers.iter().max_by_key(|(_, ticker)| ticker.quote_volume_24h).map(|(key, _)| key)
+    }
+
+    /// The time on the server's clock: what ages of its data are counted against.
+    pub(crate) fn server_time(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + self.server_ahead
+    }
+
+    /// When the newest price of all was made.
+    pub(crate) fn newest_price_at(&self) -> Option<DateTime<Utc>> {
+        self.tickers.value()?.values().map(|ticker| ticker.time).max()
+    }
+
+    /// Live messages per second over the last few seconds.
+    pub(crate) fn messages_per_second(&self, now: DateTime<Utc>) -> f64 {
+        self.messages.per_second(now)
+    }
+
+    fn apply_prices(&mut self, outcome: Result<Vec<LatestPrice>, Failure>, now: DateTime<Utc>) {
+        if let Ok(rows) = &outcome {
+            let mut ahead: Vec<TimeDelta> =
+                rows.iter().map(|row| tickers::time_of(row) + TimeDelta::milliseconds(row.age_ms) - now).collect();
+            ahead.sort_unstable();
+            if let Some(median) = ahead.get(ahead.len() / 2) {
+                self.server_ahead = if median.abs() > CLOCKS_AGREE { *median } else { TimeDelta::zero() };
+            }
+        }
+        self.tickers.settle(outcome, tickers::merge);
+    }
+
+    fn apply_candles(&mut self, key: &SeriesKey, part: Part, outcome: Result<Vec<CandleRow>, Failure>) {
+        let newest = self.ticker(&key.ticker).map(|ticker| (ticker.time, ticker.price));
+        let Some(remote) = self.series.get_mut(key) else { return };
+        match part {
+            Part::Newest => remote.settle(outcome, |old, rows| {
+                let mut series = old.unwrap_or_else(|| Series::new(key.interval));
+                series.merge_newest(&rows);
+                // The live feed runs ahead of what is stored; its price must not jump back.
+                if let Some((time, price)) = newest.filter(|_| !rows.is_empty()) {
+                    series.absorb_price(time, price);
+                }
+                series
+            }),
+            Part::Older => {
+                if let Some(series) = remote.value_mut() {
+                    series.merge_older(outcome);
+                }
+            }
+        }
+    }
+
+    fn apply_live(&mut self, batch: LiveBatch, now: DateTime<Utc>) {
+        self.messages.add(batch.messages, now);
+        for (key, price) in batch.prices {
+            for (series_key, remote) in &mut self.series {
+                if series_key.ticker == key
+                    && let Some(series) = remote.value_mut()
+                {
+                    series.absorb_live(&price);
+                }
+            }
+            // A ticker that is not listed yet comes with the next answer to /prices, which knows its coins.
+            if let Some(ticker) = self.tickers.value_mut().and_then(|tickers| tickers.get_mut(&key)) {
+                ticker.absorb(&price, now);
+            }
+        }
+        if !batch.feeds.is_empty() {
+            self.feeds.value_or_default().extend(batch.feeds.into_values().map(Feed::named));
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

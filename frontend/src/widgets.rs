@@ -1,0 +1,6 @@
+//! Things drawn by ourselves.
+
+pub(crate) mod candles;
+pub(crate) mod line;
+pub(crate) mod plot_item;
+pub(crate) mod tag;

@@ -1,0 +1,46 @@
+//! Closes joined by a line, with a soft ground below it.
+
+use eframe::egui::{Color32, Mesh, Pos2, Rect, Shape, Stroke};
+
+use super::candles::{Place, merged};
+use crate::state::Bar;
+
+/// The line through the closes of these bars, which are those in view.
+pub(crate) fn line_shapes(bars: &[Bar], place: Place<'_>, colour: Color32) -> Vec<Shape> {
+    let points = points(bars, place);
+    if points.len() < 2 {
+        return points.into_iter().map(|point| Shape::circle_filled(point, 2.0, colour)).collect();
+    }
+    vec![Shape::mesh(ground(&points, *place.transform.frame(), colour)), Shape::line(points, Stroke::new(1.5, colour))]
+}
+
+/// One point a bar; where bars are narrower than a pixel, the first, lowest, highest and last of each column.
+fn points(bars: &[Bar], place: Place<'_>) -> Vec<Pos2> {
+    let at = |x: f32, price: f64| Pos2::new(x, place.transform.position_from_point_y(price));
+    if place.slot() >= 1.0 {
+        return bars.iter().map(|bar| at(place.middle(bar) / place.pixels, bar.close)).collect();
+    }
+    merged(bars, |bar| place.middle(bar).floor() as i64)
+        .into_iter()
+        .flat_map(|(column, bar)| {
+            let x = column as f32 / place.pixels;
+            [at(x, bar.open), at(x, bar.low), at(x, bar.high), at(x, bar.close)]
+        })
+        .collect()
+}
+
+/// The ground fades with the height alone, so that steep lines leave no streaks.
+fn ground(points: &[Pos2], frame: Rect, colour: Color32) -> Mesh {
+    let mut mesh = Mesh::default();
+    for point in points {
+        let share = ((frame.bottom() - point.y) / frame.height().max(1.0)).clamp(0.0, 1.0);
+        mesh.colored_vertex(*point, colour.gamma_multiply(0.30 * share));
+        mesh.colored_vertex(Pos2::new(point.x, frame.bottom()), Color32::TRANSPARENT);
+    }
+    for pair in 0..points.len().saturating_sub(1) {
+        let first = pair as u32 * 2;
+        mesh.add_triangle(first, first + 1, first + 2);
+        mesh.add_triangle(first + 1, first + 2, first + 3);
+    }
+    mesh
+}

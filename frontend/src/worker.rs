@@ -1,0 +1,183 @@
+//! The thread that talks to the API, so that the window never waits.
+//!
+//! It has its own runtime and shares nothing with the window but bounded channels: [`Update`]s come out, wishes go
+//! in. When the window does not take the news, live news is folded together here and answers wait; nothing grows
+//! without end. Dropping the [`Worker`] stops the thread.
+
+mod backoff;
+mod live_feed;
+mod outbox;
+mod refresh;
+
+use std::{
+    io,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use tokio::{
+    runtime,
+    sync::{Notify, mpsc, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::outbox::{Outbox, Wake};
+use crate::{
+    client::Client,
+    settings::ApiAddress,
+    state::{SeriesKey, Update},
+};
+
+/// News that may wait for the window to take it.
+const UPDATES_WAITING: usize = 64;
+/// Questions for older candles that may wait to be asked.
+const OLDER_WAITING: usize = 8;
+
+/// When things happen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    /// Live news is folded together for this long.
+    pub batch: Duration,
+    /// What the live feed does not tell exactly is asked for again after this.
+    pub refresh: Duration,
+    /// An answer without rows is asked for again after this.
+    pub refresh_empty: Duration,
+    /// Wait after the first failure.
+    pub backoff_min: Duration,
+    /// Longest wait after failures.
+    pub backoff_max: Duration,
+    /// A connection must be there, and then must say something, within this.
+    pub silence: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            // Figures that change more often cannot be read, and each change is a frame to draw.
+            batch: Duration::from_millis(200),
+            refresh: Duration::from_secs(30),
+            refresh_empty: Duration::from_secs(3),
+            backoff_min: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(15),
+            // The server pings every 15 seconds.
+            silence: Duration::from_secs(35),
+        }
+    }
+}
+
+/// The thread, as the window holds it.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    updates: mpsc::Receiver<Update>,
+    series: watch::Sender<Option<SeriesKey>>,
+    older: mpsc::Sender<(SeriesKey, DateTime<Utc>)>,
+    hurry: Arc<Notify>,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts it; `wake` is called after each update, with how soon the window should look at it.
+    pub(crate) fn start(api: ApiAddress, timing: Timing, wake: Wake) -> io::Result<Self> {
+        let (outbox, updates) = Outbox::new(UPDATES_WAITING, wake);
+        let (series, series_wanted) = watch::channel(None);
+        let (older, older_wanted) = mpsc::channel(OLDER_WAITING);
+        let hurry = Arc::new(Notify::new());
+        let stop = CancellationToken::new();
+        let tasks = Tasks { api, timing, outbox, series_wanted, older_wanted, hurry: Arc::clone(&hurry) };
+        let stopped = stop.clone();
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = thread::Builder::new().name("dashboard-worker".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = stopped.cancelled() => {}
+                    () = tasks.run() => {}
+                }
+            });
+            // A name being looked up cannot be interrupted; it must not hold up the end.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { updates, series, older, hurry, stop, thread: Some(thread) })
+    }
+
+    /// The next news, if there is any.
+    pub(crate) fn next_update(&mut self) -> Option<Update> {
+        self.updates.try_recv().ok()
+    }
+
+    /// Keep this series fresh from now on, and no other.
+    pub(crate) fn follow(&self, series: &SeriesKey) {
+        self.series.send_if_modified(|followed| {
+            let changed = followed.as_ref() != Some(series);
+            if changed {
+                *followed = Some(series.clone());
+            }
+            changed
+        });
+    }
+
+    /// Ask for the candles before a time; false where too many questions wait already.
+    pub(crate) fn load_older(&self, series: SeriesKey, before: DateTime<Utc>) -> bool {
+        self.older.try_send((series, before)).is_ok()
+    }
+
+    /// Try now what would be tried later.
+    pub(crate) fn hurry(&self) {
+        self.hurry.notify_waiters();
+    }
+
+    /// Waits for news: only for tests, the window never waits.
+    #[cfg(test)]
+    pub(crate) fn wait_for_update(&mut self) -> Option<Update> {
+        self.updates.blocking_recv()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        // A thread that waits for room must not wait for us.
+        self.updates.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the dashboard's worker thread panicked");
+        }
+    }
+}
+
+struct Tasks {
+    api: ApiAddress,
+    timing: Timing,
+    outbox: Outbox,
+    series_wanted: watch::Receiver<Option<SeriesKey>>,
+    older_wanted: mpsc::Receiver<(SeriesKey, DateTime<Utc>)>,
+    hurry: Arc<Notify>,
+}
+
+impl Tasks {
+    /// Runs until the window is gone.
+    async fn run(self) {
+        let client = match Client::new(self.api.clone()) {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::error!(%error, "cannot make an HTTP client");
+                return;
+            }
+        };
+        let (connected, reconnected) = watch::channel(());
+        let again = refresh::Again { reconnected, hurry: Arc::clone(&self.hurry), timing: self.timing };
+        tokio::select! {
+            () = live_feed::follow(&self.api, &self.outbox, self.timing, &connected, &self.hurry) => {}
+            () = refresh::prices(&client, &self.outbox, again.clone()) => {}
+            () = refresh::feeds(&client, &self.outbox, again.clone()) => {}
+            () = refresh::candles(&client, &self.outbox, again, self.series_wanted) => {}
+            () = refresh::older(&client, &self.outbox, self.timing, self.older_wanted) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Asks the REST API: at the start, after each reconnection, and every so often in between, so that whatever the
+//! live feed does not carry, or lost, is put right.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::sleep,
+};
+
+use super::{Timing, backoff::Backoff, outbox::Outbox};
+use crate::{
+    client::{Client, ClientError},
+    remote::Failure,
+    state::{Part, SeriesKey, Update},
+};
+
+/// What makes a question worth asking again.
+#[derive(Clone)]
+pub(super) struct Again {
+    pub(super) reconnected: watch::Receiver<()>,
+    pub(super) hurry: Arc<Notify>,
+    pub(super) timing: Timing,
+}
+
+impl Again {
+    fn backoff(&self) -> Backoff {
+        // A REST question costs more than a connection that is refused: twice as patient.
+        Backoff::new(self.timing.backoff_min * 2, self.timing.backoff_max * 2)
+    }
+
+    /// How long an answer is good for.
+    fn wait<T>(&self, answer: &Result<Vec<T>, ClientError>, backoff: &mut Backoff) -> std::time::Duration {
+        match answer {
+            Err(_) => backoff.next_wait(),
+            Ok(rows) => {
+                backoff.reset();
+                if rows.is_empty() { self.timing.refresh_empty } else { self.timing.refresh }
+            }
+        }
+    }
+
+    async fn asked(&mut self, wait: std::time::Duration) {
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = self.hurry.notified() => {}
+            _ = self.reconnected.changed() => {}
+        }
+    }
+}
+
+/// Keeps all prices fresh until the window is gone.
+pub(super) async fn prices(client: &Client, outbox: &Outbox, again: Again) {
+    poll(outbox, again, || client.list_prices(), Update::Prices).await;
+}
+
+/// Keeps all feeds fresh until the window is gone.
+pub(super) async fn feeds(client: &Client, outbox: &Outbox, again: Again) {
+    poll(outbox, again, || client.list_feeds(), Update::Feeds).await;
+}
+
+async fn poll<T, F>(
+    outbox: &Outbox,
+    mut again: Again,
+    ask: impl Fn() -> F,
+    news: impl Fn(Result<Vec<T>, Failure>) -> Update,
+) where
+    F: Future<Output = Result<Vec<T>, ClientError>>,
+{
+    let mut backoff = again.backoff();
+    loop {
+        let answer = ask().await;
+        let wait = again.wait(&answer, &mut backoff);
+        if outbox.put(news(settled(answer, wait))).await.is_err() {
+            return;
+        }
+        again.asked(wait).await;
+    }
+}
+
+/// Keeps the newest candles of the wanted series fresh until the window is gone.
+pub(super) async fn candles(
+    client: &Client,
+    outbox: &Outbox,
+    mut again: Again,
+    mut wanted: watch::Receiver<Option<SeriesKey>>,
+) {
+    let mut backoff = again.backoff();
+    loop {
+        let series = wanted.borrow_and_update().clone();
+        let Some(series) = series else {
+            if wanted.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let answer = tokio::select! {
+            answer = client.list_candles(&series, None) => answer,
+            // Nobody waits for this answer any more.
+            Ok(()) = wanted.changed() => continue,
+        };
+        let wait = again.wait(&answer, &mut backoff);
+        let update = Update::Candles { series, part: Part::Newest, outcome: settled(answer, wait) };
+        if outbox.put(update).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = again.asked(wait) => {}
+            changed = wanted.changed() => match changed {
+                Ok(()) => backoff.reset(),
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+/// Answers questions for older candles until the window is gone.
+pub(super) async fn older(
+    client: &Client,
+    outbox: &Outbox,
+    timing: Timing,
+    mut wanted: mpsc::Receiver<(SeriesKey, DateTime<Utc>)>,
+) {
+    while let Some((series, before)) = wanted.recv().await {
+        let answer = client.list_candles(&series, Some(before)).await;
+        // The window asks again when this has passed and it still wants them.
+        let outcome = settled(answer, timing.refresh_empty);
+        if outbox.put(Update::Candles { series, part: Part::Older, outcome }).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn settled<T>(answer: Result<T, ClientError>, retry_in: std::time::Duration) -> Result<T, Failure> {
+    answer.map_err(|error| {
+        tracing::debug!(%error, "no answer");
+        Failure { cause: error.to_string(), retry_at: Utc::now() + retry_in }
+    })
+}

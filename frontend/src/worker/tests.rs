@@ -1,0 +1,252 @@
+//! The worker against a real server on loopback that speaks just enough HTTP.
+
+use std::{collections::VecDeque, net::SocketAddr, sync::Mutex};
+
+use domain::Interval;
+use futures_util::{SinkExt, StreamExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::*;
+use crate::state::{
+    Connection, Part, TickerKey,
+    tests::{at, candles, feed, live, minute, price},
+};
+
+/// Soon enough for a test; a refresh never comes by itself.
+const TIMING: Timing = Timing {
+    batch: Duration::from_millis(5),
+    refresh: Duration::from_secs(3_600),
+    refresh_empty: Duration::from_secs(3_600),
+    backoff_min: Duration::from_millis(5),
+    backoff_max: Duration::from_millis(20),
+    silence: Duration::from_secs(30),
+};
+
+/// A server that answers `/live` connections with one script each; when a script ends, so does its connection.
+struct Server {
+    address: SocketAddr,
+    asked: Asked,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+/// What a live connection does before it ends.
+type Script = Vec<Step>;
+
+enum Step {
+    /// Sends this text.
+    Say(String),
+    /// Waits until somebody has asked for candles.
+    UntilCandlesAsked,
+    /// Stays open until the client leaves.
+    Stay,
+}
+
+/// The paths that were asked for, in order.
+#[derive(Clone, Default)]
+struct Asked {
+    paths: Arc<Mutex<Vec<String>>>,
+    news: Arc<Notify>,
+}
+
+impl Asked {
+    fn log(&self, path: &str) {
+        self.paths.lock().unwrap().push(path.to_owned());
+        self.news.notify_one();
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.paths.lock().unwrap().clone()
+    }
+
+    fn candles(&self) -> Vec<String> {
+        self.all().into_iter().filter(|path| path.starts_with("/candles")).collect()
+    }
+}
+
+impl Server {
+    fn start(address: &str, scripts: Vec<Script>) -> Self {
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Asked::default();
+        let stop = CancellationToken::new();
+        let (stopped, asked_here) = (stop.clone(), asked.clone());
+        thread::spawn(move || {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let scripts = Arc::new(Mutex::new(VecDeque::from(scripts)));
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).unwrap();
+                let serve = async {
+                    loop {
+                        let (stream, _) = listener.accept().await.unwrap();
+                        tokio::spawn(answer(stream, asked_here.clone(), Arc::clone(&scripts)));
+                    }
+                };
+                tokio::select! { () = serve => {}, () = stopped.cancelled() => {} }
+            });
+        });
+        Self { address, asked, _stop: stop.drop_guard() }
+    }
+}
+
+async fn answer(mut stream: TcpStream, asked: Asked, scripts: Arc<Mutex<VecDeque<Script>>>) -> io::Result<()> {
+    let mut start = [0; 16];
+    while stream.peek(&mut start).await? < start.len() {}
+    if start.starts_with(b"GET /live ") {
+        let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else {
+            return Ok(());
+        };
+        let script = scripts.lock().unwrap().pop_front().unwrap_or_default();
+        asked.log("/live");
+        for step in script {
+            match step {
+                Step::Say(text) => drop(socket.send(Message::text(text)).await),
+                Step::UntilCandlesAsked => {
+                    while asked.candles().is_empty() {
+                        asked.news.notified().await;
+                    }
+                }
+                Step::Stay => while socket.next().await.is_some() {},
+            }
+        }
+        return Ok(());
+    }
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await?);
+    }
+    let request = String::from_utf8_lossy(&request);
+    let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    let (status, body) = match path.split(['?', '/']).nth(1) {
+        Some("prices") => ("200 OK", data(&[price("BTCUSDT", "64250.01", None, "1")])),
+        Some("feeds") => ("200 OK", data(&[feed("binance", "streaming", "12:00:00")])),
+        Some("candles") if path.contains("BTCUSDT") => ("200 OK", data(&candles("11:00", 60))),
+        _ => (
+            "404 Not Found",
+            r#"{"error":{"code":"unknown_ticker","message":"binance has no such ticker"}}"#.to_owned(),
+        ),
+    };
+    asked.log(&path);
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n");
+    stream.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).await
+}
+
+fn data<T: serde::Serialize>(rows: &[T]) -> String {
+    serde_json::json!({ "data": rows }).to_string()
+}
+
+fn say(event: &api_types::live::LiveEvent) -> Step {
+    Step::Say(serde_json::to_string(event).unwrap())
+}
+
+fn worker(address: SocketAddr) -> Worker {
+    Worker::start(address.to_string().parse().unwrap(), TIMING, Box::new(|_| {})).unwrap()
+}
+
+fn series(ticker: &str) -> SeriesKey {
+    SeriesKey { ticker: TickerKey::new("binance", ticker), interval: Interval::OneMinute }
+}
+
+/// The next update of the kind that is looked for.
+fn next<T>(worker: &mut Worker, wanted: impl Fn(Update) -> Option<T>) -> T {
+    loop {
+        if let Some(found) = wanted(worker.wait_for_update().expect("the worker ended")) {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn it_loads_everything_and_then_tells_what_is_new() {
+    let news = [
+        live("BTCUSDT", "12:00:01", "64300", vec![minute("12:00", ["64300"; 4], "1")]),
+        live("BTCUSDT", "12:00:02", "64310", vec![minute("12:00", ["64310"; 4], "2")]),
+    ];
+    let mut script: Script = vec![Step::Say("not of this version".into())];
+    script.extend(news.iter().map(say));
+    script.push(Step::Stay);
+    let server = Server::start("127.0.0.1:0", vec![script]);
+    let mut worker = worker(server.address);
+    worker.follow(&series("BTCUSDT"));
+    let (mut prices, mut feeds, mut rows, mut messages, mut connected) = (0, 0, 0, 0, false);
+    while prices == 0 || feeds == 0 || rows == 0 || messages < 2 || !connected {
+        match worker.wait_for_update().unwrap() {
+            Update::Prices(Ok(answer)) => prices = answer.len(),
+            Update::Feeds(Ok(answer)) => feeds = answer.len(),
+            Update::Candles { outcome: Ok(answer), part: Part::Newest, .. } => rows = answer.len(),
+            Update::Live(batch) => messages += batch.messages,
+            Update::Connection(connection) => connected = connection == Connection::Connected,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((prices, feeds, rows, messages), (1, 1, 60, 2));
+    assert_eq!(server.asked.candles()[0], "/candles/binance/BTCUSDT?interval=1m&limit=500");
+}
+
+#[test]
+fn after_an_outage_it_comes_back_and_asks_for_what_it_missed() {
+    // A port where nothing listens yet.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut worker = worker(address);
+    worker.follow(&series("BTCUSDT"));
+    let cause = next(&mut worker, |update| match update {
+        Update::Connection(Connection::Away { cause, .. }) => Some(cause),
+        _ => None,
+    });
+    assert_eq!(cause, "connection refused: nothing listens there");
+    let failure = next(&mut worker, |update| match update {
+        Update::Prices(outcome) => outcome.err(),
+        _ => None,
+    });
+    assert_eq!(failure.cause, "connection refused: nothing listens there");
+    // The first live connection is cut after candles came; nothing but the second one is a reason to ask again.
+    let scripts = vec![vec![Step::UntilCandlesAsked], vec![Step::Stay]];
+    let server = Server::start(&address.to_string(), scripts);
+    let asked_after_reconnecting = || {
+        let asked = server.asked.all();
+        asked
+            .split(|path| path == "/live")
+            .nth(2)
+            .is_some_and(|after| after.iter().any(|path| path.starts_with("/candles")))
+    };
+    while !asked_after_reconnecting() {
+        next(&mut worker, |update| matches!(update, Update::Candles { outcome: Ok(_), .. }).then_some(()));
+    }
+}
+
+#[test]
+fn older_candles_and_refusals_are_told_as_they_are() {
+    let server = Server::start("127.0.0.1:0", vec![vec![Step::Stay]]);
+    let mut worker = worker(server.address);
+    assert!(worker.load_older(series("BTCUSDT"), at("11:00")));
+    let rows = next(&mut worker, |update| match update {
+        Update::Candles { part: Part::Older, outcome, .. } => Some(outcome.unwrap().len()),
+        _ => None,
+    });
+    assert_eq!(rows, 60);
+    let asked = "/candles/binance/BTCUSDT?interval=1m&limit=500&to=2026-11-20T11%3A00%3A00Z";
+    assert_eq!(server.asked.candles(), [asked]);
+    worker.follow(&series("NOPE"));
+    let failure = next(&mut worker, |update| match update {
+        Update::Candles { part: Part::Newest, outcome, .. } => outcome.err(),
+        _ => None,
+    });
+    assert_eq!(failure.cause, "the API says: binance has no such ticker (unknown_ticker)");
+}
+
+#[test]
+fn a_window_that_does_not_look_costs_no_memory_and_can_still_close() {
+    let many: Script = (0..60)
+        .map(|second| say(&live("BTCUSDT", &format!("12:00:{second:02}"), "1", vec![])))
+        .chain([Step::Stay])
+        .collect();
+    let server = Server::start("127.0.0.1:0", vec![many]);
+    let mut worker = worker(server.address);
+    next(&mut worker, |update| matches!(update, Update::Live(_)).then_some(()));
+    // Nobody takes the rest; dropping must not wait for it.
+    drop(worker);
+}

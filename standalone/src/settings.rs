@@ -1,0 +1,114 @@
+//! What `crypto-tracker` is told from outside.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use process::LogSettings;
+
+/// Records cryptocurrency markets: live exchange feeds, kept in a database, served by a REST API, shown in a window. All
+/// in one process, with a database and a queue of its own.
+#[derive(Debug, Parser)]
+#[command(name = "crypto-tracker", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    /// What to do; without a command, follow the exchanges live
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// What can be done beside following the exchanges live.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Follow a simulated market instead of a real one: no internet, no account, nothing to set up
+    Demo(Demo),
+    /// Put a question in SQL to the running program, and print the answer
+    Sql(Sql),
+}
+
+/// A simulated market.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Trades a second, over all tickers
+    #[arg(long, env = "DEMO_TRADES_PER_SECOND", value_name = "NUMBER", default_value_t = 50.0)]
+    pub(crate) trades_per_second: f64,
+    /// Draws another market
+    #[arg(long, env = "DEMO_SEED", value_name = "NUMBER", default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// Where the simulated exchange listens; port 0 takes a free one
+    #[arg(long, env = "DEMO_BIND", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) bind: SocketAddr,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+/// A question in SQL.
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// The question, such as "SELECT * FROM tickers"
+    pub(crate) query: String,
+    /// Print comma-separated values instead of a table
+    #[arg(long)]
+    pub(crate) csv: bool,
+    /// Ask this PostgreSQL server instead
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
+    /// Where the running program answers SQL
+    #[arg(long, env = "SQL_BIND", value_name = "ADDRESS:PORT", default_value = SQL_BIND)]
+    pub(crate) sql_bind: SocketAddr,
+}
+
+const SQL_BIND: &str = "127.0.0.1:5433";
+
+/// Everything that runs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Run {
+    /// No window: only the API, the database and the feeds
+    #[arg(long, env = "HEADLESS")]
+    pub(crate) headless: bool,
+    /// Where the database and the queue are kept; without it, a folder of its own among the user's data
+    #[arg(long, env = "DATA_FOLDER", value_name = "FOLDER")]
+    pub(crate) data_folder: Option<PathBuf>,
+    /// Where SQL is answered from the embedded database; PostgreSQL's own programs, such as psql, can connect
+    #[arg(long, env = "SQL_BIND", value_name = "ADDRESS:PORT", default_value = SQL_BIND)]
+    pub(crate) sql_bind: SocketAddr,
+    #[command(flatten)]
+    pub(crate) tracking: tracker::Settings,
+    #[command(flatten)]
+    pub(crate) api: api::Settings,
+    #[command(flatten)]
+    pub(crate) storing: db_handler::Settings,
+    #[command(flatten)]
+    pub(crate) database: database::DatabaseSettings,
+    #[command(flatten)]
+    pub(crate) rabbitmq: broker::RabbitMqSettings,
+    #[command(flatten)]
+    pub(crate) log: LogSettings,
+}
+
+impl Run {
+    /// The folder that holds everything, made where it is missing. A simulated market is kept apart from real ones.
+    pub(crate) fn folder(&self, market: &str) -> anyhow::Result<PathBuf> {
+        let folder = match &self.data_folder {
+            Some(folder) => folder.clone(),
+            None => directories::ProjectDirs::from("", "", "crypto-tracker")
+                .context("no home folder is known; say where data is kept with --data-folder or DATA_FOLDER")?
+                .data_local_dir()
+                .join(market),
+        };
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("the data folder {} cannot be made (--data-folder)", folder.display()))?;
+        folder.canonicalize().with_context(|| format!("the data folder {} cannot be read", folder.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_settings_share_a_name() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,70 @@
+//! `crypto-tracker sql`: asks the running program, for those who have no psql.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use database::{DatabaseSettings, question::Answer};
+
+use crate::settings::Sql;
+
+/// Asks, and prints the answer.
+pub(crate) async fn run(arguments: &Sql) -> anyhow::Result<()> {
+    let settings = match &arguments.database_url {
+        Some(url) => DatabaseSettings::at(url),
+        None => DatabaseSettings::at(format!("postgres://reader@{}/postgres", arguments.sql_bind)),
+    };
+    let client = database::connect(&settings)?.get().await.with_context(|| {
+        format!(
+            "nobody answers SQL at {}; start crypto-tracker first, or name its address with --sql-bind",
+            settings.location()
+        )
+    })?;
+    let answers = database::question::ask(&client, &arguments.query).await?;
+    let mut out = std::io::stdout().lock();
+    let print = if arguments.csv { print_csv } else { print_table };
+    match answers.iter().try_for_each(|answer| print(answer, &mut out)) {
+        // Whoever read our output has read enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+type Out<'a> = std::io::StdoutLock<'a>;
+
+fn print_csv(answer: &Answer, out: &mut Out<'_>) -> std::io::Result<()> {
+    let Answer::Rows { columns, rows } = answer else { return Ok(()) };
+    let quoted = |text: &str| {
+        if text.contains(['"', ',', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
+    };
+    let header: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+    writeln!(out, "{}", header.join(","))?;
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| quoted(cell.as_deref().unwrap_or_default())).collect();
+        writeln!(out, "{}", cells.join(","))?;
+    }
+    Ok(())
+}
+
+fn print_table(answer: &Answer, out: &mut Out<'_>) -> std::io::Result<()> {
+    let (columns, rows) = match answer {
+        Answer::Rows { columns, rows } => (columns, rows),
+        Answer::Done(touched) => return writeln!(out, "done ({touched} rows)"),
+    };
+    let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
+    let mut table = vec![columns.clone()];
+    table.extend(rows.iter().map(|row| row.iter().map(text).collect()));
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    for (number, row) in table.iter().enumerate() {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        writeln!(out, "{}", cells.join(" | ").trim_end())?;
+        if number == 0 {
+            writeln!(out, "{}", widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join("-+-"))?;
+        }
+    }
+    writeln!(out, "({} row{})", rows.len(), if rows.len() == 1 { "" } else { "s" })
+}

@@ -1,0 +1,114 @@
+//! A door for SQL to the embedded database, which has just one connection.
+//!
+//! Speaks PostgreSQL's protocol, so that psql and its like can connect, and answers each question on the shared
+//! connection, inside a read-only transaction with a time limit: nobody's open session holds up the recording, and
+//! nobody changes it by accident. Only the simple protocol (questions without parameters) is spoken.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use database::{Pool, question::Answer};
+use futures_util::stream;
+use pgwire::{
+    api::{
+        ClientInfo, ClientPortalStore, PgWireServerHandlers, Type,
+        auth::{StartupHandler, noop::NoopStartupHandler},
+        query::SimpleQueryHandler,
+        results::{DataRowEncoder, FieldFormat, FieldInfo, QueryResponse, Response, Tag},
+        store::PortalStore,
+    },
+    error::{ErrorInfo, PgWireError, PgWireResult},
+};
+use process::Shutdown;
+use tokio::net::TcpListener;
+
+/// How many seconds a question may take. Recording waits meanwhile.
+const TIME_LIMIT: u32 = 10;
+
+/// Answers questions.
+pub(crate) struct SqlDoor {
+    pool: Pool,
+}
+
+impl SqlDoor {
+    /// Listens, and answers until asked to stop. Returns the address.
+    pub(crate) async fn open(bind: SocketAddr, pool: Pool, shutdown: Shutdown) -> anyhow::Result<SocketAddr> {
+        let listener = TcpListener::bind(bind)
+            .await
+            .with_context(|| format!("SQL cannot be answered on {bind}; choose another address with --sql-bind"))?;
+        let address = listener.local_addr()?;
+        let door = Arc::new(Self { pool });
+        tokio::spawn(async move {
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    () = shutdown.cancelled() => return,
+                };
+                let Ok((socket, _)) = accepted else { continue };
+                let (door, shutdown) = (door.clone(), shutdown.clone());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        // An error means that the client broke off.
+                        _ = pgwire::tokio::process_socket(socket, None, Door(door)) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                });
+            }
+        });
+        Ok(address)
+    }
+}
+
+struct Door(Arc<SqlDoor>);
+
+impl PgWireServerHandlers for Door {
+    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
+        self.0.clone()
+    }
+
+    fn startup_handler(&self) -> Arc<impl StartupHandler> {
+        self.0.clone()
+    }
+}
+
+impl NoopStartupHandler for SqlDoor {}
+
+#[async_trait]
+impl SimpleQueryHandler for SqlDoor {
+    async fn do_query<C>(&self, _client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+    {
+        let answered = async {
+            let client = self.pool.get().await?;
+            database::question::ask_only(&client, query, TIME_LIMIT).await
+        };
+        let answers = answered.await.map_err(|error: database::Error| refuse(&error))?;
+        Ok(answers.into_iter().map(response).collect())
+    }
+}
+
+fn refuse(error: &database::Error) -> PgWireError {
+    // 57P03: cannot connect now.
+    let code = error.sql_state().map_or("57P03", |state| state.code());
+    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), code.to_owned(), error.to_string())))
+}
+
+/// Everything is text: that is how the simple protocol carries it.
+fn response(answer: Answer) -> Response {
+    match answer {
+        Answer::Done(touched) => Response::Execution(Tag::new("OK").with_rows(touched as usize)),
+        Answer::Rows { columns, rows } => {
+            let field = |name| FieldInfo::new(name, None, None, Type::TEXT, FieldFormat::Text);
+            let schema = Arc::new(columns.into_iter().map(field).collect::<Vec<_>>());
+            let mut encoder = DataRowEncoder::new(schema.clone());
+            let rows = rows.into_iter().map(move |row| {
+                row.iter().try_for_each(|cell| encoder.encode_field(cell))?;
+                Ok(encoder.take_row())
+            });
+            Response::Query(QueryResponse::new(schema, stream::iter(rows)))
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Everything in one process: started in order, stopped in order.
+//!
+//! Starting: queue, database, API, storing, tracking. Stopping goes the way the data goes: the tracker puts what it has
+//! on disk, the db-handler stores what is in the queue (or leaves it for the next start), the API says goodbye, and last
+//! the queue and the database close.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context as _;
+use broker::{LocalQueue, LocalQueueSettings, Publisher, Source};
+use database::Pool;
+use process::{Health, Shutdown};
+use simulator::Simulator;
+use tokio::task::JoinHandle;
+
+use crate::{
+    embedded_postgres::EmbeddedPostgres,
+    settings::{Demo, Run},
+    sql_door::SqlDoor,
+};
+
+/// How long the rest of the queue may take to be stored before the program ends without it; it is kept on disk.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// The running system.
+pub(crate) struct System {
+    /// Where the API serves.
+    pub(crate) address: SocketAddr,
+    simulator: Option<Simulator>,
+    database: Option<EmbeddedPostgres>,
+    pool: Pool,
+    publisher: Publisher,
+    tracking: Stage<anyhow::Result<()>>,
+    forwarding: Option<Stage<()>>,
+    storing: Stage<anyhow::Result<()>>,
+    serving: Stage<anyhow::Result<()>>,
+}
+
+/// A part of the system, which stops when it is told.
+struct Stage<T> {
+    stop: Shutdown,
+    task: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Stage<T> {
+    fn start<F: Future<Output = T> + Send + 'static>(part: impl FnOnce(Shutdown) -> F) -> Self {
+        let stop = Shutdown::new();
+        let task = tokio::spawn(part(stop.clone()));
+        Self { stop, task }
+    }
+
+    async fn stop(self) -> anyhow::Result<T> {
+        self.stop.cancel();
+        Ok(self.task.await?)
+    }
+}
+
+impl System {
+    /// Starts everything. `demo` puts a simulated market in the place of real ones. When a part fails later, `shutdown`
+    /// is cancelled.
+    pub(crate) async fn start(run: Run, demo: Option<&Demo>, shutdown: &Shutdown) -> anyhow::Result<Self> {
+        if let Some(mistake) = run.rabbitmq.mistake() {
+            anyhow::bail!(mistake);
+        }
+        let folder = run.folder(if demo.is_some() { "demo" } else { "live" })?;
+        tracing::info!(folder = %folder.display(), "data is kept here");
+        let queue = LocalQueue::open(LocalQueueSettings::at(folder.join("queue.redb"))).await?;
+        let publisher = Publisher::new(queue.clone());
+
+        let mut storing = run.storing.clone();
+        let (database, settings) = if run.database.database_url.is_some() {
+            (None, run.database.clone())
+        } else {
+            let database = EmbeddedPostgres::start(&folder).await?;
+            storing.vacuum = true;
+            storing.db_handler_writers = 1;
+            let settings = database.settings();
+            (Some(database), settings)
+        };
+        let pool = database::connect(&settings)?;
+
+        let rabbitmq = run.rabbitmq.rabbitmq_host.is_some().then(|| run.rabbitmq.clone());
+        let (source, live) = match &rabbitmq {
+            Some(settings) => (Source::RabbitMq(settings.clone()), broker::Live::rabbitmq(settings.clone())),
+            None => (Source::Local(queue), publisher.live()),
+        };
+        let mut api = run.api.clone();
+        if database.is_some() {
+            // Requests share one connection with storing, and a large batch takes its time.
+            api.api_database_wait_ms = api.api_database_wait_ms.max(2_000);
+        }
+        let health = Health::new();
+        let stop_serving = Shutdown::new();
+        let server = api::Server::bind(&api, pool.clone(), live, health.clone(), stop_serving.clone())
+            .context("the API does not start; choose another address with --api-bind")?;
+        let address = server.address();
+        let serving = Stage { stop: stop_serving, task: tokio::spawn(async move { Ok(server.run().await?) }) };
+        if database.is_some() {
+            let address = SqlDoor::open(run.sql_bind, pool.clone(), serving.stop.clone()).await?;
+            tracing::info!(%address, "SQL is answered; try: crypto-tracker sql \"SELECT * FROM tickers\"");
+        }
+
+        let (handler_pool, handler_health) = (pool.clone(), health.clone());
+        let storing = Stage::start(|stop| {
+            let work = async move { Ok(db_handler::run(storing, source, handler_pool, handler_health, stop).await?) };
+            part("storing", shutdown.clone(), work)
+        });
+        let (tracking, simulator) = tracked(&run, demo).await?;
+        let tracker_publisher = publisher.clone();
+        // The state of feeds is told at /feeds; that an exchange is away does not make this process unready.
+        let tracking = Stage::start(|stop| {
+            let work = async move { Ok(tracker::run(tracking, tracker_publisher, Health::new(), stop).await?) };
+            part("tracking", shutdown.clone(), work)
+        });
+        let forwarding = rabbitmq.map(|settings| {
+            let (publisher, taken) = (publisher.clone(), health.register("broker"));
+            Stage::start(|stop| {
+                broker::forward(publisher, settings, stop, move |how| match how {
+                    Ok(()) => taken.ok(),
+                    Err(reason) => taken.failed(reason),
+                })
+            })
+        });
+        Ok(Self { address, simulator, database, pool, publisher, tracking, forwarding, storing, serving })
+    }
+
+    /// Stops everything, in order.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let tracked = self.tracking.stop().await?;
+        if let Some(simulator) = self.simulator {
+            simulator.stop().await;
+        }
+        match self.forwarding {
+            Some(forwarding) => forwarding.stop().await?,
+            None => drain(self.publisher.queue()).await,
+        }
+        let stored = self.storing.stop().await?;
+        let served = self.serving.stop().await?;
+        self.publisher.queue().clone().close().await;
+        self.pool.close();
+        if let Some(database) = self.database {
+            database.stop().await.context("the embedded database does not stop")?;
+        }
+        tracked.and(stored).and(served)
+    }
+}
+
+/// What is followed: what the settings say, or the simulated market, under a name of its own.
+async fn tracked(run: &Run, demo: Option<&Demo>) -> anyhow::Result<(tracker::Settings, Option<Simulator>)> {
+    let Some(demo) = demo else {
+        return Ok((run.tracking.clone(), None));
+    };
+    let settings = simulator::Settings {
+        bind: demo.bind,
+        seed: demo.seed,
+        trades_per_second: demo.trades_per_second,
+        ..Default::default()
+    };
+    let simulator = Simulator::start(settings).await.context("the simulated market does not start")?;
+    let tracking = tracker::Settings {
+        exchanges: vec!["binance".to_owned()],
+        tracker_symbols: simulator.tickers().into_iter().map(Into::into).collect(),
+        binance_name: "simulated".to_owned(),
+        binance_rest_url: simulator.rest_url(),
+        binance_stream_url: simulator.stream_url(),
+        ..run.tracking.clone()
+    };
+    Ok((tracking, Some(simulator)))
+}
+
+/// Waits until the queue is empty, but not for long.
+async fn drain(queue: &LocalQueue) {
+    let emptied = async {
+        while !queue.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(DRAIN, emptied).await.is_err() {
+        tracing::info!(messages = queue.len(), "stored at the next start");
+    }
+}
+
+/// Makes the failure of one part the end of the whole, with its reason.
+async fn part(
+    name: &'static str,
+    shutdown: Shutdown,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let outcome = work.await;
+    if let Err(error) = &outcome {
+        tracing::error!("{name} failed: {error:#}");
+        shutdown.cancel();
+    }
+    outcome
+}
