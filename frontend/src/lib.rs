@@ -9,6 +9,7 @@ mod client;
 mod error;
 mod format;
 mod live;
+mod observer;
 mod panels;
 mod remote;
 mod screen;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::{
     error::DashboardError,
+    observer::{Observer, Shown},
     settings::{ApiAddress, BadApiAddress, Settings},
     theme::ThemeChoice,
 };

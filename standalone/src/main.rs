@@ -18,7 +18,7 @@ fn main() -> anyhow::Result<()> {
     let arguments: Arguments = process::settings::read()?;
     let (run, demo) = match arguments.command {
         None => (arguments.run, None),
-        Some(Command::Demo(demo)) => (demo.run.clone(), Some(demo)),
+        Some(Command::Demo(demo)) => (demo.run.clone(), Some(*demo)),
         Some(Command::Sql(sql)) => return runtime()?.block_on(sql_command::run(&sql)),
     };
     process::telemetry::init(&run.log)?;

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Follow a simulated market instead of a real one: no internet, no account, nothing to set up
-    Demo(Demo),
+    Demo(Box<Demo>),
     /// Put a question in SQL to the running program, and print the answer
     Sql(Sql),
 }

@@ -154,7 +154,7 @@ impl ResponseError for Failure {
     }
 }
 
-/// What the database says, sorted by whose fault it is. The only place where it is logged.
+/// What the database says, sorted by whose fault it is.
 impl From<database::Error> for Failure {
     fn from(error: database::Error) -> Self {
         let state = error.sql_state().map(|state| state.code().to_owned());
@@ -190,7 +190,8 @@ impl Failure {
     }
 
     fn unavailable(error: &database::Error) -> Self {
-        tracing::warn!(%error, "the database cannot be asked");
+        // Said once by the check in the background; not again for every request.
+        tracing::debug!(%error, "the database cannot be asked");
         Self::new(Code::DatabaseUnavailable, "the database cannot be reached just now")
     }
 }

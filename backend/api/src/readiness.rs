@@ -26,8 +26,9 @@ impl DatabaseChecks {
     /// Asks again and again until the process stops.
     pub(crate) async fn watch(self, pool: Pool, shutdown: Shutdown) {
         let mut answered: Option<Instant> = None;
+        let mut said_broken = false;
         loop {
-            match tokio::time::timeout(EVERY, database::migrate::is_current(&pool)).await {
+            let broken = match tokio::time::timeout(EVERY, database::migrate::is_current(&pool)).await {
                 Ok(Ok(is_current)) => {
                     answered = Some(Instant::now());
                     self.database.ok();
@@ -36,20 +37,39 @@ impl DatabaseChecks {
                     } else {
                         self.schema.failed("older than this program needs it; the db-handler brings it up to date");
                     }
+                    None
                 }
-                Ok(Err(error)) => self.failed(&error.to_string()),
-                Err(_) if answered.is_some_and(|answered| answered.elapsed() < FRESH) => {}
-                Err(_) => self.failed("does not answer"),
+                // Every connection is busy with other work, such as the embedded database's only one.
+                Ok(Err(database::Error::Pool(_))) if fresh(answered) && is_full(&pool) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) if fresh(answered) => None,
+                Err(_) => Some("does not answer".to_owned()),
+            };
+            match &broken {
+                Some(detail) => {
+                    if !said_broken {
+                        tracing::warn!(%detail, "the database cannot be asked; stored prices are not served");
+                    }
+                    self.database.failed(detail);
+                    self.schema.failed("not known while the database does not answer");
+                }
+                None if said_broken => tracing::info!("the database can be asked again"),
+                None => {}
             }
+            said_broken = broken.is_some();
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
     }
+}
 
-    fn failed(&self, detail: &str) {
-        self.database.failed(detail);
-        self.schema.failed("not known while the database does not answer");
-    }
+fn fresh(answered: Option<Instant>) -> bool {
+    answered.is_some_and(|answered| answered.elapsed() < FRESH)
+}
+
+fn is_full(pool: &Pool) -> bool {
+    let status = pool.status();
+    status.size >= status.max_size
 }

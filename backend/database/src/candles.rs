@@ -32,13 +32,18 @@ pub struct StoredCandle {
     pub trades: i64,
 }
 
-/// Which candles of a span are wanted when there are more than the limit.
+/// Which candles are wanted. Every bound must be a place where a candle of the wanted interval opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The first ones.
-    Oldest,
-    /// The last ones.
-    Newest,
+pub enum Span {
+    /// The last ones that open before this moment.
+    Until(DateTime<Utc>),
+    /// The first ones that open at or after `from` and before `to`.
+    Since {
+        /// Where the first one may open.
+        from: DateTime<Utc>,
+        /// Where none may open any more.
+        to: DateTime<Utc>,
+    },
 }
 
 /// What the prices of one minute add up to.
@@ -52,15 +57,19 @@ pub struct MinuteSum {
     pub ticks: i64,
 }
 
+// Every statement is bounded on one side only: for a span, PostgreSQL's plan for all values of its parameters guesses
+// that few rows lie in it, and may read and sort all of them instead of stopping at the limit.
+
 macro_rules! minutes {
-    ($order:literal) => {
+    ($bound:literal, $order:literal) => {
         concat!(
             "SELECT * FROM (
                 SELECT open_time, open, high, low, close, volume, quote_volume, trades FROM candle
-                WHERE ticker_id = $1 AND width = '1m' AND open_time >= $2 AND open_time < $3
-                ORDER BY open_time ",
+                WHERE ticker_id = $1 AND width = '1m' AND open_time ",
+            $bound,
+            " $2 ORDER BY open_time ",
             $order,
-            " LIMIT $4) AS minute ORDER BY open_time"
+            " LIMIT $3) AS minute ORDER BY open_time"
         )
     };
 }
@@ -69,22 +78,23 @@ macro_rules! minutes {
 /// candles, each minute that belongs to one was read; a candle cut in two is always one too many and falls away.
 /// Open and close are looked up, which costs two index probes a candle and spares sorting every minute.
 macro_rules! wider {
-    ($order:literal) => {
+    ($bound:literal, $order:literal) => {
         concat!(
             "SELECT wide.open_time, first.open, wide.high, wide.low, last.close, wide.volume, wide.quote_volume, wide.trades
             FROM (
-                SELECT date_bin(make_interval(secs => $5), open_time, '2001-01-01 00:00:00Z') AS open_time,
+                SELECT date_bin(make_interval(secs => $4), open_time, '2001-01-01 00:00:00Z') AS open_time,
                        min(open_time) AS first_minute, max(open_time) AS last_minute, max(high) AS high, min(low) AS low,
                        sum(volume) AS volume, sum(quote_volume) AS quote_volume, sum(trades)::bigint AS trades
                 FROM (
                     SELECT open_time, high, low, volume, quote_volume, trades FROM candle
-                    WHERE ticker_id = $1 AND width = '1m' AND open_time >= $2 AND open_time < $3
-                    ORDER BY open_time ",
+                    WHERE ticker_id = $1 AND width = '1m' AND open_time ",
+            $bound,
+            " $2 ORDER BY open_time ",
             $order,
-            " LIMIT $6) AS minute
+            " LIMIT $5) AS minute
                 GROUP BY 1 ORDER BY 1 ",
             $order,
-            " LIMIT $4) AS wide
+            " LIMIT $3) AS wide
             JOIN candle first ON first.ticker_id = $1 AND first.width = '1m' AND first.open_time = wide.first_minute
             JOIN candle last ON last.ticker_id = $1 AND last.width = '1m' AND last.open_time = wide.last_minute
             ORDER BY wide.open_time"
@@ -92,8 +102,7 @@ macro_rules! wider {
     };
 }
 
-/// Candles that open at or after `from` and before `to`, oldest first, at most `limit` of them. Both bounds must be
-/// places where a candle of that interval opens. An interval without prices is left out.
+/// Candles within the span, oldest first, at most `limit` of them. An interval without prices is left out.
 ///
 /// # Errors
 /// When the database cannot be asked.
@@ -101,24 +110,31 @@ pub async fn list_candles(
     client: &impl GenericClient,
     ticker_id: i32,
     interval: Interval,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
+    span: Span,
     limit: i64,
-    end: End,
 ) -> Result<Vec<StoredCandle>> {
     let doing = "listing candles";
+    let (bound, narrow, wide, limit) = match span {
+        Span::Until(to) => (to, minutes!("<", "DESC"), wider!("<", "DESC"), limit),
+        Span::Since { from, to } => {
+            let fitting = (to - from).num_seconds() / interval.seconds();
+            (from, minutes!(">=", "ASC"), wider!(">=", "ASC"), limit.min(fitting))
+        }
+    };
     let rows = if interval == Interval::OneMinute {
-        let sql = if end == End::Newest { minutes!("DESC") } else { minutes!("ASC") };
-        let statement = client.prepare_cached(sql).await.context(doing)?;
-        client.query(&statement, &[&ticker_id, &from, &to, &limit]).await
+        let statement = client.prepare_cached(narrow).await.context(doing)?;
+        client.query(&statement, &[&ticker_id, &bound, &limit]).await
     } else {
-        let sql = if end == End::Newest { wider!("DESC") } else { wider!("ASC") };
-        let statement = client.prepare_cached(sql).await.context(doing)?;
+        let statement = client.prepare_cached(wide).await.context(doing)?;
         let minutes = limit.saturating_mul(interval.seconds() / 60);
         let seconds = interval.seconds() as f64;
-        client.query(&statement, &[&ticker_id, &from, &to, &limit, &seconds, &minutes]).await
+        client.query(&statement, &[&ticker_id, &bound, &limit, &seconds, &minutes]).await
     };
-    rows.context(doing)?.iter().map(StoredCandle::try_from).collect()
+    let mut candles = rows.context(doing)?.iter().map(StoredCandle::try_from).collect::<Result<Vec<_>>>()?;
+    if let Span::Since { to, .. } = span {
+        candles.retain(|candle| candle.open_time < to);
+    }
+    Ok(candles)
 }
 
 const SUMS: &str = "

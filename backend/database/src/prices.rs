@@ -164,16 +164,19 @@ pub async fn list_day_statistics(client: &impl GenericClient, ticker_ids: &[i32]
 }
 
 /// The index holds the row without a trade number after the others of its time; read backwards it comes first.
+///
+/// Bounded on one side only: for a span, PostgreSQL's plan for all values of its parameters guesses that few rows lie
+/// in it, and then reads and sorts all of them instead of stopping at the limit.
 const TICKS: &str = "
     SELECT time, trade_id, price, quantity, taker_side::text, received_at, stored_at, source::text FROM price
-    WHERE ticker_id = $1 AND time >= $2 AND time < $3
-    ORDER BY time DESC, trade_id DESC LIMIT $4";
+    WHERE ticker_id = $1 AND time < $2
+    ORDER BY time DESC, trade_id DESC LIMIT $3";
 
 const TICKS_AFTER: &str = "
     SELECT time, trade_id, price, quantity, taker_side::text, received_at, stored_at, source::text FROM price
-    WHERE ticker_id = $1 AND time >= $2 AND time < $3 AND time <= $5
-      AND (time < $5 OR trade_id < $6 OR ($6::bigint IS NULL AND trade_id IS NOT NULL))
-    ORDER BY time DESC, trade_id DESC LIMIT $4";
+    WHERE ticker_id = $1 AND time <= $2
+      AND (time < $2 OR trade_id < $4 OR ($4::bigint IS NULL AND trade_id IS NOT NULL))
+    ORDER BY time DESC, trade_id DESC LIMIT $3";
 
 /// Stored prices of one pair from `from` until just before `to`, newest first, at most `limit`; those after a position
 /// in that order, where one is given.
@@ -189,17 +192,19 @@ pub async fn list_ticks(
     limit: i64,
 ) -> Result<Vec<StoredTick>> {
     let doing = "listing prices";
-    let rows = match after {
+    let rows = match after.filter(|position| position.time < to) {
         None => {
             let statement = client.prepare_cached(TICKS).await.context(doing)?;
-            client.query(&statement, &[&ticker_id, &from, &to, &limit]).await
+            client.query(&statement, &[&ticker_id, &to, &limit]).await
         }
         Some(TickPosition { time, trade_id }) => {
             let statement = client.prepare_cached(TICKS_AFTER).await.context(doing)?;
-            client.query(&statement, &[&ticker_id, &from, &to, &limit, &time, &trade_id]).await
+            client.query(&statement, &[&ticker_id, &time, &limit, &trade_id]).await
         }
     };
-    rows.context(doing)?.iter().map(StoredTick::try_from).collect()
+    let mut ticks = rows.context(doing)?.iter().map(StoredTick::try_from).collect::<Result<Vec<_>>>()?;
+    ticks.retain(|tick| tick.time >= from);
+    Ok(ticks)
 }
 
 impl TryFrom<&Row> for NewestPrice {

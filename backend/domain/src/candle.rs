@@ -146,7 +146,7 @@ mod tests {
         #[test]
         fn any_order_and_any_grouping_give_the_same_candle(ticks in ticks(), split in 0usize..40, seed in any::<u64>()) {
             let whole = fold(&ticks);
-            let mut shuffled = ticks.clone();
+            let mut shuffled = ticks;
             let mut state = seed;
             for index in (1..shuffled.len()).rev() {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

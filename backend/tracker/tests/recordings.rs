@@ -3,7 +3,7 @@
 //! The recordings are not part of the project. `RECORDINGS_DIR` names the folder that holds them; without it the checks
 //! are skipped, and say so.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ fn binance() -> Binance {
 /// Recorded files whose path speaks of Binance and that `wanted` takes; `None`, with a word, without recordings.
 fn recorded(wanted: impl Fn(&str) -> bool) -> Option<Vec<PathBuf>> {
     let Ok(folder) = std::env::var("RECORDINGS_DIR") else {
-        println!("recordings not present, 1 check skipped");
+        eprintln!("recordings not present, 1 check skipped");
         return None;
     };
     let (mut files, mut folders) = (Vec::new(), vec![PathBuf::from(&folder)]);
@@ -118,7 +118,7 @@ fn every_recorded_frame_of_a_stream_is_known_and_every_trade_exact() {
             }
         }
     }
-    println!("{frames} frames of {} files, {trades} trades", files.len());
+    eprintln!("{frames} frames of {} files, {trades} trades", files.len());
     assert!(unknown.is_empty(), "{unknown:#?}");
     assert!(frames > 100_000 && trades > 10_000, "{frames} frames, {trades} trades");
 }

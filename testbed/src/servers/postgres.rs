@@ -218,6 +218,8 @@ fn settings(tuning: Tuning) -> &'static [&'static str] {
             "jit=off",
             "log_min_messages=warning",
             "log_checkpoints=on",
+            // The moment of each commit, for latencies.
+            "track_commit_timestamp=on",
         ],
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::web;
 use api_types::{CandleRow, Data};
 use chrono::{DateTime, Utc};
-use database::candles::{End, StoredCandle, list_candles};
+use database::candles::{Span, StoredCandle, list_candles};
 use domain::Interval;
 use utoipa::IntoParams;
 
@@ -65,16 +65,16 @@ pub(crate) async fn list(
 ) -> Answer<Vec<CandleRow>> {
     let (exchange, ticker) = names.into_inner();
     let Wanted { interval, from, to, limit } = wanted;
-    let end = if from.is_some() { End::Oldest } else { End::Newest };
     // Candles open within the span, so each is whole: none is made of the part of it that the span happens to hold.
-    let (from, to) = (next_open(interval, from.unwrap_or(DateTime::UNIX_EPOCH)), next_open(interval, to));
+    let to = next_open(interval, to);
+    let span = from.map_or(Span::Until(to), |from| Span::Since { from: next_open(interval, from), to });
     let found = state.reader.read(async |client| {
         let exchange = lookup::exchange(client, &exchange).await?;
         let ticker = lookup::ticker(client, &exchange, &ticker).await?;
-        Ok(list_candles(client, ticker.id, interval, from, to, limit, end).await?)
+        Ok(list_candles(client, ticker.id, interval, span, limit).await?)
     });
     let now = Utc::now();
-    answer(found.await?.into_iter().map(|candle| row(candle, interval, now)).collect())
+    answer(found.await?.iter().map(|candle| row(candle, interval, now)).collect())
 }
 
 /// Where the next candle opens, or this one if it opens right here.
@@ -83,8 +83,8 @@ fn next_open(interval: Interval, time: DateTime<Utc>) -> DateTime<Utc> {
     if open == time { time } else { open + interval.duration() }
 }
 
-fn row(candle: StoredCandle, interval: Interval, now: DateTime<Utc>) -> CandleRow {
-    let StoredCandle { open_time, open, high, low, close, volume, quote_volume, trades } = candle;
+fn row(candle: &StoredCandle, interval: Interval, now: DateTime<Utc>) -> CandleRow {
+    let &StoredCandle { open_time, open, high, low, close, volume, quote_volume, trades } = candle;
     let is_final = open_time + interval.duration() <= now;
     CandleRow { open_time, open, high, low, close, volume, quote_volume, trades, is_final }
 }

@@ -1,4 +1,5 @@
 //! The API over real HTTP, from a real PostgreSQL; the live feed from a broker within the process.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
 mod candles;
 mod errors;

@@ -1,0 +1,68 @@
+//! A made-up market: frames as Binance sends them, and the ticks in them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Catalogue, Exchange, Instrument, InstrumentStatus, Tick};
+use tracker::exchange::Exchange as _;
+
+/// How many pairs trade.
+pub(crate) const SYMBOLS: usize = 50;
+
+/// What the market lists.
+pub(crate) fn catalogue() -> Catalogue {
+    let instruments = (0..SYMBOLS)
+        .map(|number| Instrument {
+            ticker: ticker(number).into(),
+            base: format!("C{number:02}").into(),
+            quote: "USDT".into(),
+            status: InstrumentStatus::Trading,
+        })
+        .collect();
+    Catalogue { exchange: Exchange { name: "bench".into(), country: None }, instruments }
+}
+
+pub(crate) fn ticker(number: usize) -> String {
+    format!("C{number:02}USDT")
+}
+
+/// Combined-stream frames of trades, in the order of time, within today.
+pub(crate) fn frames(count: usize) -> Vec<String> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let begin = Utc::now() - TimeDelta::hours(1);
+    (0..count).map(|number| frame(number, begin + TimeDelta::microseconds(number as i64 * 100), &mut random)).collect()
+}
+
+/// One frame: trade `number` of the market.
+pub(crate) fn frame(number: usize, time: DateTime<Utc>, random: &mut fastrand::Rng) -> String {
+    let symbol = number % SYMBOLS;
+    let ticker = ticker(symbol);
+    let stream = ticker.to_lowercase();
+    let time = time.timestamp_millis();
+    let (whole, cents) = (60_000 + random.u32(..4_000), random.u32(..100));
+    let quantity = random.u32(1..100_000);
+    let maker = random.bool();
+    format!(
+        r#"{{"stream":"{stream}@trade","data":{{"e":"trade","E":{time},"s":"{ticker}","t":{},"p":"{whole}.{cents:02}000000","q":"0.{quantity:05}000","T":{time},"m":{maker},"M":true}}}}"#,
+        number / SYMBOLS
+    )
+}
+
+/// The connector that reads the frames.
+pub(crate) fn connector() -> anyhow::Result<tracker::exchanges::binance::Binance> {
+    use clap::Parser as _;
+    #[derive(clap::Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        settings: tracker::Settings,
+    }
+    Ok(tracker::exchanges::binance::Binance::new(&Arguments::try_parse_from(["bench"])?.settings)?)
+}
+
+/// The ticks in the frames.
+pub(crate) fn ticks(frames: &[String]) -> anyhow::Result<Vec<Tick>> {
+    let connector = connector()?;
+    let mut ticks = Vec::with_capacity(frames.len());
+    for frame in frames {
+        connector.read(frame, Utc::now(), &mut ticks)?;
+    }
+    Ok(ticks)
+}

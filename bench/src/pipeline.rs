@@ -1,0 +1,159 @@
+//! The pipeline as it runs: frames read and inspected, batched, put in the queue on disk, published and confirmed,
+//! taken from RabbitMQ, stored with candles, committed, acknowledged.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use broker::{LocalQueue, LocalQueueSettings, Message, Publisher, Source};
+use chrono::Utc;
+use domain::TickSource;
+use process::{Health, Shutdown};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tracker::{
+    exchange::Exchange as _,
+    exchanges::binance::Binance,
+    inspect::Inspector,
+    publish::{Batcher, CHANNEL, Passed},
+};
+
+use crate::{Rate, Servers, market};
+
+/// Everything between a frame and its row.
+struct Pipeline {
+    servers: Servers,
+    connector: Binance,
+    inspector: Arc<Inspector>,
+    ticks: mpsc::Sender<Passed>,
+    stop: Shutdown,
+    tasks: tokio::task::JoinSet<()>,
+    _folder: TempDir,
+}
+
+impl Pipeline {
+    async fn start() -> anyhow::Result<Self> {
+        let servers = Servers::prepare().await?;
+        // Beside the project: a folder for temporary files may be in memory, where syncing costs nothing.
+        let folder = tempfile::tempdir_in(".")?;
+        let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await?;
+        let publisher = Publisher::new(queue);
+        let stop = Shutdown::new();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(broker::forward(publisher.clone(), servers.rabbitmq.clone(), stop.clone(), |_| ()));
+        let source = Source::RabbitMq(servers.rabbitmq.clone());
+        let handling =
+            db_handler::run(db_handler::Settings::default(), source, servers.pool.clone(), Health::new(), stop.clone());
+        tasks.spawn(async { drop(handling.await) });
+        publisher.publish(Message::Catalogue(market::catalogue())).await?;
+        let (ticks, received) = mpsc::channel(CHANNEL);
+        let batcher =
+            Batcher { exchange: "bench".into(), publisher, batch_ticks: 500, linger: Duration::from_millis(3) };
+        tasks.spawn(async { drop(batcher.run(received).await) });
+        let tickers = (0..market::SYMBOLS).map(|number| market::ticker(number).into());
+        let inspector = Arc::new(Inspector::new("bench".into(), tickers));
+        let connector = market::connector()?;
+        let pipeline = Self { servers, connector, inspector, ticks, stop, tasks, _folder: folder };
+        // Warm: the catalogue is stored, connections and statements stand.
+        pipeline.wait_for("SELECT count(*) FROM ticker", market::SYMBOLS as i64).await?;
+        Ok(pipeline)
+    }
+
+    /// What a session does with a frame.
+    async fn receive(&self, frame: &str) -> anyhow::Result<()> {
+        let mut found = Vec::with_capacity(1);
+        self.connector.read(frame, Utc::now(), &mut found)?;
+        for tick in found {
+            if self.inspector.passes(&tick) {
+                self.ticks.send((TickSource::Stream, tick)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_for(&self, count: &str, expected: i64) -> anyhow::Result<()> {
+        let client = self.servers.pool.get().await?;
+        for _ in 0..60_000 {
+            let found: i64 = client.query_one(count, &[]).await?.get(0);
+            if found == expected {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        anyhow::bail!("{count} did not become {expected}")
+    }
+
+    /// Every tick stored once, and folded once.
+    async fn check(&self, ticks: usize) -> anyhow::Result<()> {
+        let client = self.servers.pool.get().await?;
+        let row = client
+            .query_one("SELECT (SELECT count(*) FROM price), (SELECT sum(trades)::bigint FROM candle)", &[])
+            .await?;
+        let (stored, folded) = (row.get::<_, i64>(0) as usize, row.get::<_, i64>(1) as usize);
+        anyhow::ensure!(stored == ticks && folded == ticks, "{stored} stored and {folded} folded of {ticks}");
+        Ok(())
+    }
+
+    async fn stop(mut self) {
+        self.stop.cancel();
+        drop(self.ticks);
+        while self.tasks.join_next().await.is_some() {}
+        self.servers.pool.close();
+        drop((self.servers.host, self.servers.database));
+    }
+}
+
+/// As fast as it goes.
+pub(crate) async fn saturated(frames: &[String]) -> anyhow::Result<Rate> {
+    let pipeline = Pipeline::start().await?;
+    let begin = Instant::now();
+    for frame in frames {
+        pipeline.receive(frame).await?;
+    }
+    // Counting rows would cost what it measures: the newest candles know how many ticks were stored.
+    pipeline.wait_for("SELECT coalesce(sum(trades), 0)::bigint FROM candle", frames.len() as i64).await?;
+    let rate = frames.len() as f64 / begin.elapsed().as_secs_f64();
+    pipeline.check(frames.len()).await?;
+    pipeline.stop().await;
+    Ok(rate)
+}
+
+/// How long ticks take from their arrival to their commit.
+pub(crate) struct Latency {
+    pub(crate) median_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) longest_ms: f64,
+    pub(crate) ticks: usize,
+}
+
+const LATENCY: &str = "
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY took), percentile_cont(0.99) WITHIN GROUP (ORDER BY took), max(took)
+    FROM (SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - received_at)::float8 * 1000 AS took
+          FROM price WHERE received_at > (SELECT min(received_at) FROM price) + interval '2 seconds') AS ticks";
+
+/// At a steady pace.
+pub(crate) async fn latency(rate: u64, seconds: u64) -> anyhow::Result<Latency> {
+    let pipeline = Pipeline::start().await?;
+    let total = rate * seconds;
+    let mut random = fastrand::Rng::with_seed(11);
+    let begin = Instant::now();
+    let mut sent = 0;
+    while sent < total {
+        let due = ((begin.elapsed().as_secs_f64() * rate as f64) as u64).min(total);
+        while sent < due {
+            pipeline.receive(&market::frame(sent as usize, Utc::now(), &mut random)).await?;
+            sent += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    pipeline.wait_for("SELECT coalesce(sum(trades), 0)::bigint FROM candle", total as i64).await?;
+    pipeline.check(total as usize).await?;
+    let client = pipeline.servers.pool.get().await?;
+    let row = client.query_one(LATENCY, &[]).await.context("asking for latencies")?;
+    let latency = Latency { median_ms: row.get(0), p99_ms: row.get(1), longest_ms: row.get(2), ticks: total as usize };
+    drop(client);
+    pipeline.stop().await;
+    Ok(latency)
+}

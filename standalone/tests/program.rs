@@ -1,0 +1,260 @@
+//! The program itself, run as its users run it: started, asked, killed, started again, stopped.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// The running program, killed when dropped.
+struct Program {
+    child: Child,
+    api: u16,
+    sql: u16,
+    exchange: u16,
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crypto-tracker"));
+    // Nothing of the machine's own settings, and no `.env` of the project's.
+    command.env_clear().env("HOME", std::env::temp_dir()).env("PATH", std::env::var("PATH").unwrap_or_default());
+    command.current_dir(std::env::temp_dir());
+    command
+}
+
+impl Program {
+    fn demo(folder: &Path) -> Self {
+        let (api, sql, exchange) = (free_port(), free_port(), free_port());
+        let child = command()
+            .args(["demo", "--headless", "--trades-per-second", "200", "--data-folder"])
+            .arg(folder)
+            .args(["--api-bind", &format!("127.0.0.1:{api}"), "--sql-bind", &format!("127.0.0.1:{sql}")])
+            .args(["--bind", &format!("127.0.0.1:{exchange}")])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { child, api, sql, exchange }
+    }
+
+    fn get(&self, path: &str) -> Option<Value> {
+        get(self.api, path)
+    }
+
+    fn sql(&self, query: &str) -> String {
+        let output =
+            command().args(["sql", "--csv", "--sql-bind", &format!("127.0.0.1:{}", self.sql), query]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().skip(1).collect::<Vec<_>>().join("\n")
+    }
+
+    fn count(&self) -> u64 {
+        self.sql("SELECT count(*) FROM price").parse().unwrap()
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A GET without a library: the program is tested from outside.
+fn get(port: u16, path: &str) -> Option<Value> {
+    use std::io::Write as _;
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(SOON)).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAccept-Encoding: identity\r\n\r\n")
+        .ok()?;
+    let mut reader = BufReader::new(stream);
+    let (mut line, mut chunked) = (String::new(), false);
+    reader.read_line(&mut line).ok()?;
+    if !line.contains(" 200 ") {
+        return None;
+    }
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        chunked |= line.to_lowercase().starts_with("transfer-encoding: chunked");
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = String::new();
+    if chunked {
+        loop {
+            line.clear();
+            reader.read_line(&mut line).ok()?;
+            let mut chunk = vec![0; usize::from_str_radix(line.trim(), 16).ok()?];
+            reader.read_exact(&mut chunk).ok()?;
+            body.push_str(std::str::from_utf8(&chunk).ok()?);
+            reader.read_line(&mut line).ok()?;
+            if chunk.is_empty() {
+                break;
+            }
+        }
+    } else {
+        reader.read_to_string(&mut body).ok()?;
+    }
+    serde_json::from_str(&body).ok()
+}
+
+fn wait<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(begin.elapsed() < SOON, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Waits until trades of bitcoin are stored, more than `more_than` in all.
+fn wait_for_prices(program: &Program, more_than: u64) -> u64 {
+    wait("the API answers", || {
+        program.get("/tickers/bitcoin/simulated").filter(|answer| answer["data"][0].is_object())
+    });
+    wait("prices are stored", || Some(program.count()).filter(|count| *count > more_than))
+}
+
+#[test]
+fn a_demo_outlives_kill_9_and_stops_cleanly() {
+    let folder = TempDir::new().unwrap();
+    let mut program = Program::demo(folder.path());
+    wait_for_prices(&program, 500);
+    let bitcoin = program.get("/tickers/bitcoin/simulated").unwrap();
+    assert_eq!(bitcoin["data"][0]["ticker"], "BTCUSDT");
+    let history = program.get("/price-history-minutes/120%20minute/BTCUSDT").unwrap();
+    assert!(history["data"][0]["price"].as_str().unwrap().parse::<Decimal>().unwrap() > Decimal::ZERO);
+    let before = program.count();
+    program.signal("-KILL");
+    program.child.wait().unwrap();
+
+    let mut program = Program::demo(folder.path());
+    let after = wait_for_prices(&program, before);
+    assert!(after > before, "what was stored is still there");
+    // Candles agree with the rows they were folded from, whatever was delivered again.
+    let disagreeing = program.sql(
+        "SELECT count(*) FROM candle JOIN (
+             SELECT ticker_id, date_trunc('minute', time) AS open_time, count(*) AS trades, sum(quantity) AS volume
+             FROM price WHERE source = 'stream' GROUP BY 1, 2) AS rows USING (ticker_id, open_time)
+         WHERE (candle.trades, candle.volume) IS DISTINCT FROM (rows.trades, rows.volume)",
+    );
+    assert_eq!(disagreeing, "0");
+
+    let stopping = Instant::now();
+    program.signal("-TERM");
+    let status = program.child.wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(stopping.elapsed() < Duration::from_secs(10), "{:?}", stopping.elapsed());
+}
+
+#[test]
+fn every_trade_of_the_simulated_exchange_is_stored_once_to_the_last_digit() {
+    let folder = TempDir::new().unwrap();
+    let program = Program::demo(folder.path());
+    wait_for_prices(&program, 300);
+    // The exchange itself tells what it published; the tracker saw everything after its first trade.
+    let stored = program.sql("SELECT min(trade_id) FROM prices WHERE ticker = 'BTCUSDT'");
+    let path = format!("/api/v3/historicalTrades?symbol=BTCUSDT&limit=1000&fromId={stored}");
+    let published = get(program.exchange, &path).unwrap();
+    let published = published.as_array().unwrap();
+    let newest = published.last().unwrap()["id"].as_i64().unwrap();
+    wait("the newest of them is stored", || {
+        let found = program.sql("SELECT max(trade_id) FROM prices WHERE ticker = 'BTCUSDT'").parse::<i64>().ok()?;
+        (found >= newest).then_some(())
+    });
+    let rows = program.sql(&format!(
+        "SELECT trade_id, price, quantity FROM prices WHERE ticker = 'BTCUSDT' AND trade_id <= {newest} ORDER BY trade_id"
+    ));
+    let decimal = |text: &str| text.parse::<Decimal>().unwrap();
+    let found: Vec<(i64, Decimal, Decimal)> = rows
+        .lines()
+        .map(|row| {
+            let cells: Vec<&str> = row.split(',').collect();
+            (cells[0].parse().unwrap(), decimal(cells[1]), decimal(cells[2]))
+        })
+        .collect();
+    let expected: Vec<(i64, Decimal, Decimal)> = published
+        .iter()
+        .map(|trade| {
+            let text = |field: &str| trade[field].as_str().unwrap();
+            (trade["id"].as_i64().unwrap(), decimal(text("price")), decimal(text("qty")))
+        })
+        .collect();
+    assert!(expected.len() > 20);
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn mistakes_at_the_start_are_named_with_a_remedy() {
+    let folder = TempDir::new().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    for (arguments, said) in [
+        (vec!["demo", "--headless", "--data-folder", file], vec!["data folder", file, "--data-folder"]),
+        (vec!["demo", "--headless", "--data-folder", data, "--api-bind", &taken], vec![&taken, "--api-bind"]),
+        (vec!["--headless", "--data-folder", data, "--exchanges", "mtgox"], vec!["EXCHANGES", "mtgox", "binance"]),
+        (vec!["--headless", "--data-folder", data, "--log-level", "loud=very"], vec!["LOG_LEVEL", "loud=very", "info"]),
+        (vec!["--headless", "--tracker-waiting-time", "soon"], vec!["--tracker-waiting-time", "soon"]),
+        (vec!["sql", "SELECT 1", "--sql-bind", "127.0.0.1:9"], vec!["127.0.0.1:9", "start crypto-tracker"]),
+    ] {
+        let output = command().args(&arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{arguments:?}: {text}");
+        for word in said {
+            assert!(text.contains(word), "{arguments:?} says {text}, not {word}");
+        }
+        assert!(!text.contains("panicked"), "{text}");
+    }
+}
+
+#[test]
+fn an_exchange_that_cannot_be_reached_is_said_with_cause_and_next_try() {
+    let folder = TempDir::new().unwrap();
+    let (api, sql) = (free_port(), free_port());
+    let child = command()
+        .args(["--headless", "--data-folder", folder.path().to_str().unwrap()])
+        .args(["--api-bind", &format!("127.0.0.1:{api}"), "--sql-bind", &format!("127.0.0.1:{sql}")])
+        .args(["--binance-rest-url", "http://127.0.0.1:9", "--binance-stream-url", "ws://127.0.0.1:9"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut program = Program { child, api, sql, exchange: 9 };
+    let feed = wait("the feed waits", || {
+        program.get("/feeds")?["data"].as_array()?.first().cloned().filter(|feed| feed["state"] == "waiting")
+    });
+    assert!(feed["detail"].as_str().unwrap().contains("Connection refused"), "{feed}");
+    assert!(feed["next_try_at"].is_string(), "{feed}");
+    program.signal("-INT");
+    assert!(program.child.wait().unwrap().success());
+    let mut log = String::new();
+    program.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("Connection refused") && log.contains("crypto-tracker demo"), "{log}");
+}
