@@ -25,11 +25,14 @@ struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     runs: usize,
     /// Seconds of the run that measures latency
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..))]
     latency_seconds: u64,
     /// Ticks per second of the run that measures latency
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     latency_rate: u64,
+    /// Run the pipeline at full speed and nothing else, for a profiler
+    #[arg(long)]
+    pipeline_only: bool,
 }
 
 /// Ticks per second.
@@ -49,6 +52,10 @@ async fn main() -> anyhow::Result<()> {
     );
     println!();
 
+    if arguments.pipeline_only {
+        print("the pipeline", median(&arguments, async || pipeline::saturated(&frames).await).await?);
+        return Ok(());
+    }
     let publishing = median(&arguments, async || broker_limit::confirmed_publishing(&frames).await).await?;
     print("raw confirmed publishing (JSON, 500 ticks a message)", publishing);
     let copying = median(&arguments, async || database_limit::copying(&frames).await).await?;
@@ -74,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 fn print(what: &str, rate: Rate) {
-    println!("{what:<64} {:>9.0} ticks/s", rate);
+    println!("{what:<64} {rate:>9.0} ticks/s");
 }
 
 async fn median(arguments: &Arguments, run: impl AsyncFn() -> anyhow::Result<Rate>) -> anyhow::Result<Rate> {

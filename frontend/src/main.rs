@@ -8,9 +8,13 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> anyhow::Result<()> {
+    match dotenvy::dotenv() {
+        Err(error) if !error.not_found() => anyhow::bail!(".env cannot be read: write NAME=value on each line"),
+        Ok(_) | Err(_) => {}
+    }
     let settings = Settings::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dashboard=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(io::stderr).init();
     let closed = CancellationToken::new();
     close_on_signal(closed.clone())?;
     dashboard::run_until(settings, closed)?;

@@ -6,12 +6,12 @@ mod sql_command;
 mod sql_door;
 mod system;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use process::Shutdown;
 
-use settings::{Arguments, Command, Demo, Run};
+use settings::{Arguments, Command, Run};
 use system::System;
 
 fn main() -> anyhow::Result<()> {
@@ -30,7 +30,6 @@ fn main() -> anyhow::Result<()> {
         anyhow::Ok((system, shutdown))
     });
     let (system, shutdown) = outcome?;
-    greet(system.address, demo.as_ref());
     // The window must have the main thread.
     let shown = show(&run, system.address, &shutdown);
     if let Err(reason) = &shown {
@@ -54,21 +53,6 @@ fn show(run: &Run, address: SocketAddr, shutdown: &Shutdown) -> anyhow::Result<(
     if run.headless {
         return Ok(());
     }
-    let api = format!("http://{}", reachable(address)).parse()?;
+    let api = format!("http://{address}").parse()?;
     Ok(dashboard::run_until(dashboard::Settings::new(api), shutdown.clone())?)
-}
-
-/// An address that serves all interfaces is reached by the loopback one.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
-    SocketAddr::new(ip, address.port())
-}
-
-fn greet(address: SocketAddr, demo: Option<&Demo>) {
-    let exchange = if demo.is_some() { "simulated" } else { "binance" };
-    let address = reachable(address);
-    tracing::info!("ready; try: curl http://{address}/tickers/bitcoin/{exchange}");
-    if demo.is_none() {
-        tracing::info!("where the exchange cannot be reached, `crypto-tracker demo` shows a simulated market");
-    }
 }

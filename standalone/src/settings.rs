@@ -65,7 +65,7 @@ const SQL_BIND: &str = "127.0.0.1:5433";
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Run {
     /// No window: only the API, the database and the feeds
-    #[arg(long, env = "HEADLESS")]
+    #[arg(long, env = "HEADLESS", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) headless: bool,
     /// Where the database and the queue are kept; without it, a folder of its own among the user's data
     #[arg(long, env = "DATA_FOLDER", value_name = "FOLDER")]

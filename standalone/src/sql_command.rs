@@ -7,11 +7,14 @@ use database::{DatabaseSettings, question::Answer};
 
 use crate::settings::Sql;
 
+/// How many seconds a question may take. The running program has its own, shorter limit.
+const TIME_LIMIT: u32 = 600;
+
 /// Asks, and prints the answer.
 pub(crate) async fn run(arguments: &Sql) -> anyhow::Result<()> {
     let settings = match &arguments.database_url {
-        Some(url) => DatabaseSettings::at(url),
-        None => DatabaseSettings::at(format!("postgres://reader@{}/postgres", arguments.sql_bind)),
+        Some(url) if !url.is_empty() => DatabaseSettings::at(url),
+        _ => DatabaseSettings::at(format!("postgres://reader@{}/postgres", arguments.sql_bind)),
     };
     let client = database::connect(&settings)?.get().await.with_context(|| {
         format!(
@@ -19,7 +22,7 @@ pub(crate) async fn run(arguments: &Sql) -> anyhow::Result<()> {
             settings.location()
         )
     })?;
-    let answers = database::question::ask(&client, &arguments.query).await?;
+    let answers = database::question::ask_only(&client, &arguments.query, TIME_LIMIT).await?;
     let mut out = std::io::stdout().lock();
     let print = if arguments.csv { print_csv } else { print_table };
     match answers.iter().try_for_each(|answer| print(answer, &mut out)) {

@@ -4,11 +4,15 @@
 //! on disk, the db-handler stores what is in the queue (or leaves it for the next start), the API says goodbye, and last
 //! the queue and the database close.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use broker::{LocalQueue, LocalQueueSettings, Publisher, Source};
+use broker::{LocalQueue, LocalQueueSettings, Message, Publisher, Source};
 use database::Pool;
+use domain::FeedState;
 use process::{Health, Shutdown};
 use simulator::Simulator;
 use tokio::task::JoinHandle;
@@ -24,7 +28,7 @@ const DRAIN: Duration = Duration::from_secs(3);
 
 /// The running system.
 pub(crate) struct System {
-    /// Where the API serves.
+    /// Where the API is reached from this machine.
     pub(crate) address: SocketAddr,
     simulator: Option<Simulator>,
     database: Option<EmbeddedPostgres>,
@@ -68,7 +72,7 @@ impl System {
         let publisher = Publisher::new(queue.clone());
 
         let mut storing = run.storing.clone();
-        let (database, settings) = if run.database.database_url.is_some() {
+        let (database, settings) = if run.database.names_a_server() {
             (None, run.database.clone())
         } else {
             let database = EmbeddedPostgres::start(&folder).await?;
@@ -79,7 +83,7 @@ impl System {
         };
         let pool = database::connect(&settings)?;
 
-        let rabbitmq = run.rabbitmq.rabbitmq_host.is_some().then(|| run.rabbitmq.clone());
+        let rabbitmq = run.rabbitmq.names_a_server().then(|| run.rabbitmq.clone());
         let (source, live) = match &rabbitmq {
             Some(settings) => (Source::RabbitMq(settings.clone()), broker::Live::rabbitmq(settings.clone())),
             None => (Source::Local(queue), publisher.live()),
@@ -93,7 +97,7 @@ impl System {
         let stop_serving = Shutdown::new();
         let server = api::Server::bind(&api, pool.clone(), live, health.clone(), stop_serving.clone())
             .context("the API does not start; choose another address with --api-bind")?;
-        let address = server.address();
+        let address = reachable(server.address());
         let serving = Stage { stop: stop_serving, task: tokio::spawn(async move { Ok(server.run().await?) }) };
         if database.is_some() {
             let address = SqlDoor::open(run.sql_bind, pool.clone(), serving.stop.clone()).await?;
@@ -106,6 +110,8 @@ impl System {
             part("storing", shutdown.clone(), work)
         });
         let (tracking, simulator) = tracked(&run, demo).await?;
+        let (exchange, feeds) = (tracking.binance_name.clone(), publisher.live());
+        tokio::spawn(greet(pool.clone(), address, exchange, feeds, serving.stop.clone()));
         let tracker_publisher = publisher.clone();
         // The state of feeds is told at /feeds; that an exchange is away does not make this process unready.
         let tracking = Stage::start(|stop| {
@@ -166,6 +172,48 @@ async fn tracked(run: &Run, demo: Option<&Demo>) -> anyhow::Result<(tracker::Set
         ..run.tracking.clone()
     };
     Ok((tracking, Some(simulator)))
+}
+
+/// An address that serves all interfaces is reached by the loopback one.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Says what can be asked, as soon as it is answered; and, when the exchange is away, what to do meanwhile.
+async fn greet(pool: Pool, address: SocketAddr, exchange: String, live: broker::Live, shutdown: Shutdown) {
+    let known = async {
+        loop {
+            if let Ok(client) = pool.get().await
+                && database::catalogue::ticker_ids(&client, &exchange).await.is_ok_and(|tickers| !tickers.is_empty())
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let mut news = live.subscribe();
+    let away = async {
+        while let Some(message) = news.recv().await {
+            if let Message::Feed(status) = message.as_ref()
+                && status.state == FeedState::Waiting
+            {
+                return;
+            }
+        }
+    };
+    let greeting = async {
+        known.await;
+        tracing::info!("ready; try: curl http://{address}/tickers/bitcoin/{exchange}");
+    };
+    let hint = async {
+        away.await;
+        tracing::warn!("{exchange} is away and tried again; `crypto-tracker demo` shows a simulated market meanwhile");
+    };
+    tokio::select! {
+        _ = async { tokio::join!(greeting, hint) } => {}
+        () = shutdown.cancelled() => {}
+    }
 }
 
 /// Waits until the queue is empty, but not for long.

@@ -252,9 +252,16 @@ fn an_exchange_that_cannot_be_reached_is_said_with_cause_and_next_try() {
     });
     assert!(feed["detail"].as_str().unwrap().contains("Connection refused"), "{feed}");
     assert!(feed["next_try_at"].is_string(), "{feed}");
+    let stderr = BufReader::new(program.child.stderr.take().unwrap());
+    // What the console says, up to the hint.
+    let mut log = String::new();
+    for line in stderr.lines().map_while(Result::ok) {
+        log.push_str(&line);
+        if line.contains("crypto-tracker demo") {
+            break;
+        }
+    }
     program.signal("-INT");
     assert!(program.child.wait().unwrap().success());
-    let mut log = String::new();
-    program.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(log.contains("Connection refused") && log.contains("crypto-tracker demo"), "{log}");
 }

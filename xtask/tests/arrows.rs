@@ -55,7 +55,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
 
 /// Drivers that only the crate made for them may know (and what tests or measures it): everything else goes through it.
 const ONLY: &[(&str, &[&str])] = &[
-    ("lapin", &["broker"]),
+    ("lapin", &["broker", "bench"]),
     ("tokio-postgres", &["database", "testbed", "bench"]),
     ("deadpool-postgres", &["database", "bench"]),
     ("refinery", &["database"]),

@@ -120,7 +120,8 @@ impl Update {
         for (open_time, candle) in &other.minutes {
             match self.minutes.get_mut(open_time) {
                 // A sum that no longer fits 28 digits keeps what it had; no market trades that much in a minute.
-                Some(mine) => *mine = mine.merge(candle).unwrap_or_else(|_| mine.clone()),
+                // A sum that no longer fits is left as it is: the candle in the database is the true one.
+                Some(mine) => drop(mine.merge(candle)),
                 None => drop(self.minutes.insert(*open_time, candle.clone())),
             }
         }

@@ -75,6 +75,11 @@ impl Default for RabbitMqSettings {
 }
 
 impl RabbitMqSettings {
+    /// Whether a server is named at all. An empty setting names none.
+    pub fn names_a_server(&self) -> bool {
+        self.rabbitmq_host.as_deref().is_some_and(|host| !host.is_empty())
+    }
+
     /// RabbitMQ's host name.
     pub fn host(&self) -> &str {
         self.rabbitmq_host.as_deref().filter(|host| !host.is_empty()).unwrap_or("localhost")

@@ -107,8 +107,13 @@ async fn what_a_lost_consumer_held_comes_again() {
     assert_eq!(number(&held), 0);
     drop((held, first));
     let mut second = consumer(&settings).await;
-    let again = next(&mut second).await;
-    assert_eq!((number(&again), again.redelivered()), (0, true));
+    // RabbitMQ does not promise in which order.
+    let mut again = std::collections::BTreeMap::new();
+    while again.len() < 3 {
+        let delivery = next(&mut second).await;
+        again.insert(number(&delivery), delivery.redelivered());
+    }
+    assert_eq!(again.get(&0), Some(&true));
 }
 
 #[tokio::test]

@@ -160,11 +160,9 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock(7304017182);
-    IF to_regclass(partition) IS NOT NULL THEN
-        RETURN false;
-    END IF;
+    -- IF NOT EXISTS: another writer may have created it while this one waited.
     EXECUTE format(
-        'CREATE TABLE %I PARTITION OF price FOR VALUES FROM (%L) TO (%L)',
+        'CREATE TABLE IF NOT EXISTS %I PARTITION OF price FOR VALUES FROM (%L) TO (%L)',
         partition, day || ' 00:00:00+00', (day + 1) || ' 00:00:00+00');
     RETURN true;
 END $$;

@@ -225,7 +225,7 @@ async fn fold<'a>(client: &impl GenericClient, prices: impl Iterator<Item = &'a 
         let candle = Candle::of(price.tick, Interval::OneMinute)?;
         match folded.last_mut() {
             Some((ticker_id, last)) if *ticker_id == price.ticker_id && last.open_time == candle.open_time => {
-                *last = last.merge(&candle)?;
+                last.merge(&candle)?;
             }
             _ => folded.push((price.ticker_id, candle)),
         }

@@ -13,9 +13,10 @@ pub struct DatabaseSettings {
     /// Where PostgreSQL is, as one URL; if set, the POSTGRES_* settings are not used
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// PostgreSQL's host name
-    #[arg(long, env = "POSTGRES_HOST", value_name = "HOST", default_value = "localhost")]
-    pub postgres_host: String,
+    /// PostgreSQL's host name; without it and DATABASE_URL, a service looks on localhost, and crypto-tracker uses a
+    /// database of its own
+    #[arg(long, env = "POSTGRES_HOST", value_name = "HOST")]
+    pub postgres_host: Option<String>,
     /// PostgreSQL's port
     #[arg(long, env = "POSTGRES_PORT", value_name = "PORT", default_value_t = 5432)]
     pub postgres_port: u16,
@@ -34,6 +35,9 @@ pub struct DatabaseSettings {
     /// How long to wait for a free connection before giving up, in milliseconds
     #[arg(long, env = "DATABASE_WAIT_MS", value_name = "MS", default_value_t = 2_000)]
     pub database_wait_ms: u64,
+    /// How long one statement may take before the server gives it up; without it, as long as it needs
+    #[arg(skip)]
+    pub statement_timeout: Option<Duration>,
 }
 
 impl DatabaseSettings {
@@ -41,14 +45,28 @@ impl DatabaseSettings {
     pub fn at(url: impl Into<String>) -> Self {
         Self {
             database_url: Some(url.into()),
-            postgres_host: "localhost".to_owned(),
+            postgres_host: None,
             postgres_port: 5432,
             postgres_db: "postgres".to_owned(),
             postgres_user: "postgres".to_owned(),
             postgres_password: None,
             database_pool_size: 8,
             database_wait_ms: 2_000,
+            statement_timeout: None,
         }
+    }
+
+    /// Whether a server is named at all. An empty setting names none.
+    pub fn names_a_server(&self) -> bool {
+        self.url().is_some() || self.host().is_some()
+    }
+
+    fn url(&self) -> Option<&str> {
+        self.database_url.as_deref().filter(|url| !url.is_empty())
+    }
+
+    fn host(&self) -> Option<&str> {
+        self.postgres_host.as_deref().filter(|host| !host.is_empty())
     }
 
     /// How long to wait for a free connection.
@@ -58,7 +76,7 @@ impl DatabaseSettings {
 
     /// The connection's parameters.
     pub(crate) fn parameters(&self) -> Result<tokio_postgres::Config> {
-        let mut parameters = match &self.database_url {
+        let mut parameters = match self.url() {
             Some(url) => url.parse::<tokio_postgres::Config>().map_err(|error| {
                 Error::Settings(format!(
                     "DATABASE_URL is not a PostgreSQL URL ({error}); write postgres://user:password@host:5432/name"
@@ -67,7 +85,7 @@ impl DatabaseSettings {
             None => {
                 let mut parameters = tokio_postgres::Config::new();
                 parameters
-                    .host(&self.postgres_host)
+                    .host(self.host().unwrap_or("localhost"))
                     .port(self.postgres_port)
                     .dbname(&self.postgres_db)
                     .user(&self.postgres_user);
@@ -80,6 +98,12 @@ impl DatabaseSettings {
         parameters.connect_timeout(Duration::from_secs(3)).keepalives_idle(Duration::from_secs(10));
         #[cfg(target_os = "linux")]
         parameters.tcp_user_timeout(Duration::from_secs(8));
+        if let Some(timeout) = self.statement_timeout {
+            // Compiling a plan takes longer than any of our questions.
+            let options = format!("-c jit=off -c statement_timeout={}", timeout.as_millis());
+            let given = parameters.get_options().map(|given| format!("{given} {options}"));
+            parameters.options(given.unwrap_or(options));
+        }
         if parameters.get_application_name().is_none() {
             parameters.application_name("crypto-tracker");
         }

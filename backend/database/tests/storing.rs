@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
     Client, DatabaseSettings, Pool, catalogue,
@@ -102,11 +104,13 @@ async fn candles(client: &Client) -> Vec<Candle> {
 
 /// The candles that the rule makes of the ticks.
 fn expected(ticks: &[Tick]) -> Vec<Candle> {
-    let mut folded: std::collections::BTreeMap<DateTime<Utc>, Candle> = Default::default();
+    let mut folded: BTreeMap<DateTime<Utc>, Candle> = BTreeMap::new();
     for tick in ticks {
         let candle = Candle::of(tick, Interval::OneMinute).unwrap();
-        let merged = folded.get(&candle.open_time).map_or(candle.clone(), |known| known.merge(&candle).unwrap());
-        folded.insert(candle.open_time, merged);
+        match folded.entry(candle.open_time) {
+            Entry::Occupied(mut known) => known.get_mut().merge(&candle).unwrap(),
+            Entry::Vacant(new) => drop(new.insert(candle)),
+        }
     }
     folded.into_values().collect()
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use database::{Client, Result};
+use domain::TickBatch;
 use smol_str::SmolStr;
 
 /// The keys of pairs, by exchange and by the exchange's spelling, which pairs have prices already, and which
@@ -21,6 +22,17 @@ impl Directory {
         self.exchanges.get(exchange)?.get(ticker).copied()
     }
 
+    /// The key of each tick's pair, if all are known.
+    pub fn ticker_ids(&self, batch: &TickBatch) -> Option<Vec<i32>> {
+        let tickers = self.exchanges.get(&batch.exchange)?;
+        batch.ticks.iter().map(|tick| tickers.get(&tick.ticker).copied()).collect()
+    }
+
+    /// Forgets everything: it is asked again when it is needed.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
     /// Asks the database for every pair of an exchange.
     ///
     /// # Errors
@@ -33,9 +45,9 @@ impl Directory {
 
     /// Those of the pairs that had no price so far, as far as is known here.
     pub fn without_prices(&self, ticker_ids: impl Iterator<Item = i32>) -> Vec<i32> {
-        let new: HashSet<i32> = ticker_ids.filter(|id| !self.recorded.contains(id)).collect();
-        let mut new: Vec<i32> = new.into_iter().collect();
+        let mut new: Vec<i32> = ticker_ids.filter(|id| !self.recorded.contains(id)).collect();
         new.sort_unstable();
+        new.dedup();
         new
     }
 
@@ -44,9 +56,17 @@ impl Directory {
         self.recorded.extend(ticker_ids);
     }
 
-    /// Whether it is not known that a day has a partition.
-    pub fn is_new_day(&self, day: NaiveDate) -> bool {
-        !self.days.contains(&day)
+    /// The days of these moments that are not known to have a partition.
+    pub fn days_without_partition(&self, times: impl Iterator<Item = DateTime<Utc>>) -> Vec<NaiveDate> {
+        let mut days: Vec<NaiveDate> = Vec::new();
+        for day in times.map(|time| time.date_naive()) {
+            // Ticks of one day come together, so that looking at the last one nearly always suffices.
+            if days.last() != Some(&day) && !days.contains(&day) {
+                days.push(day);
+            }
+        }
+        days.retain(|day| !self.days.contains(day));
+        days
     }
 
     /// A day has a partition.

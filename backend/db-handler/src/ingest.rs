@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use broker::{Delivery, Message};
-use chrono::{NaiveDate, Utc};
+use chrono::Utc;
 use database::{Client, Pool, Result, ingest::NewPrice};
 use domain::TickBatch;
 use smol_str::SmolStr;
@@ -21,8 +21,24 @@ pub struct Pending {
     pub delivery: Delivery,
     /// What it holds.
     pub batch: TickBatch,
+    /// The key of each tick's pair, once all are known.
+    ticker_ids: Option<Vec<i32>>,
     /// When it is set aside if its pairs are still unknown.
     pub deadline: Instant,
+    /// The database refused the batch that it was in: it is stored on its own, and set aside if refused again.
+    pub suspect: bool,
+}
+
+impl Pending {
+    fn new(delivery: Delivery, batch: TickBatch) -> Self {
+        let deadline = Instant::now() + CATALOGUE_PATIENCE;
+        Self { delivery, batch, ticker_ids: None, deadline, suspect: false }
+    }
+
+    /// The same once more, from the beginning: what was known of its pairs may have been wrong.
+    pub fn suspected(self) -> Self {
+        Self { suspect: true, ..Self::new(self.delivery, self.batch) }
+    }
 }
 
 /// What a delivery turns out to be.
@@ -39,7 +55,7 @@ pub enum Received {
 pub fn read(delivery: Delivery) -> Received {
     match Message::decode(delivery.payload()) {
         Ok(Message::Ticks(batch)) => match refused(&batch) {
-            None => Received::Ticks(Pending { delivery, batch, deadline: Instant::now() + CATALOGUE_PATIENCE }),
+            None => Received::Ticks(Pending::new(delivery, batch)),
             Some(reason) => Received::Unusable(delivery, reason),
         },
         Ok(Message::Catalogue(catalogue)) => Received::Catalogue(delivery, catalogue),
@@ -65,15 +81,15 @@ pub async fn take_known(
     directory: &mut Directory,
     client: &Client,
 ) -> Result<Vec<Pending>> {
-    let is_known = |directory: &Directory, one: &Pending| {
-        one.batch.ticks.iter().all(|tick| directory.ticker_id(&one.batch.exchange, &tick.ticker).is_some())
-    };
-    let unknown: HashSet<SmolStr> =
-        pending.iter().filter(|one| !is_known(directory, one)).map(|one| one.batch.exchange.clone()).collect();
-    for exchange in &unknown {
-        directory.refresh(client, exchange).await?;
+    let mut asked: HashSet<SmolStr> = HashSet::new();
+    for one in pending.iter_mut() {
+        one.ticker_ids = directory.ticker_ids(&one.batch);
+        if one.ticker_ids.is_none() && asked.insert(one.batch.exchange.clone()) {
+            directory.refresh(client, &one.batch.exchange).await?;
+            one.ticker_ids = directory.ticker_ids(&one.batch);
+        }
     }
-    let (known, waiting) = std::mem::take(pending).into_iter().partition(|one| is_known(directory, one));
+    let (known, waiting) = std::mem::take(pending).into_iter().partition(|one| one.ticker_ids.is_some());
     *pending = waiting;
     Ok(known)
 }
@@ -93,14 +109,16 @@ pub fn unknown_ticker(directory: &Directory, pending: &Pending) -> String {
 pub async fn store(pool: &Pool, directory: &mut Directory, known: &[Pending], maybe_stored: bool) -> Result<()> {
     let mut client = pool.get().await?;
     let mut prices = Vec::with_capacity(known.iter().map(|one| one.batch.ticks.len()).sum());
-    for Pending { batch, .. } in known {
-        prices.extend(batch.ticks.iter().filter_map(|tick| {
-            let ticker_id = directory.ticker_id(&batch.exchange, &tick.ticker)?;
-            Some(NewPrice { ticker_id, source: batch.source, tick })
+    for Pending { batch, ticker_ids, .. } in known {
+        let ids = ticker_ids.iter().flatten();
+        let source = batch.source;
+        prices.extend(batch.ticks.iter().zip(ids).map(|(tick, ticker_id)| NewPrice {
+            ticker_id: *ticker_id,
+            source,
+            tick,
         }));
     }
-    let days: HashSet<NaiveDate> = prices.iter().map(|price| price.tick.time().date_naive()).collect();
-    for day in days.into_iter().filter(|day| directory.is_new_day(*day)).collect::<Vec<_>>() {
+    for day in directory.days_without_partition(prices.iter().map(|price| price.tick.time())) {
         database::partitions::create(&client, day).await?;
         directory.has_partition(day);
     }

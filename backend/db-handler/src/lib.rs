@@ -86,7 +86,8 @@ pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(5);
 pub(crate) fn retry_delays() -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(LONGEST_DELAY)
+        // Jitter may double it.
+        .with_max_delay(LONGEST_DELAY / 2)
         .with_jitter()
         .without_max_times()
         .build()

@@ -12,7 +12,7 @@ pub struct Settings {
     /// Transactions at work at the same time, each with its own connections
     #[arg(long, env = "DB_HANDLER_WRITERS", value_name = "COUNT", default_value_t = 2)]
     pub db_handler_writers: u16,
-    /// How many ticks one transaction stores at most
+    /// How many ticks are gathered before a transaction is begun without waiting for more
     #[arg(long, env = "DB_HANDLER_BATCH_TICKS", value_name = "COUNT", default_value_t = 5_000)]
     pub db_handler_batch_ticks: usize,
     /// How long a batch may wait to grow, in milliseconds

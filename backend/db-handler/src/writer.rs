@@ -85,15 +85,15 @@ impl Writer {
         for received in gathered {
             match received {
                 Received::Ticks(ticks) => pending.push(ticks),
-                Received::Catalogue(delivery, catalogue) => {
-                    self.store_catalogue(&catalogue, shutdown).await?;
-                    delivery.ack().await?;
-                }
+                Received::Catalogue(delivery, catalogue) => match self.store_catalogue(&catalogue, shutdown).await? {
+                    Ok(()) => delivery.ack().await?,
+                    Err(error) => set_aside(delivery, &error.to_string()).await?,
+                },
                 Received::Unusable(delivery, reason) => set_aside(delivery, &reason).await?,
             }
         }
         let known = self.known(pending, directory, shutdown).await?;
-        self.store(known, directory, shutdown).await?;
+        self.store(known, pending, directory, shutdown).await?;
         let now = Instant::now();
         for one in std::mem::take(pending) {
             if one.deadline > now {
@@ -166,7 +166,12 @@ impl Writer {
         }
     }
 
-    async fn store_catalogue(&self, catalogue: &domain::Catalogue, shutdown: &Shutdown) -> Result<(), Interrupted> {
+    /// Tries until the database takes it, or refuses the data itself (the inner error).
+    async fn store_catalogue(
+        &self,
+        catalogue: &domain::Catalogue,
+        shutdown: &Shutdown,
+    ) -> Result<Result<(), database::Error>, Interrupted> {
         let mut delays = retry_delays();
         loop {
             let outcome = match self.pool.get().await {
@@ -177,21 +182,31 @@ impl Writer {
                 Ok(changed) => {
                     self.database.ok();
                     tracing::info!(exchange = %catalogue.exchange.name, changed, "stored a catalogue");
-                    return Ok(());
+                    return Ok(Ok(()));
                 }
+                Err(error) if error.is_permanent() => return Ok(Err(error)),
                 Err(error) => self.wait(&error, &mut delays, shutdown).await?,
             }
         }
     }
 
-    /// Stores ticks and acknowledges them. Where the database refuses the data itself, each delivery is stored on its
-    /// own, and the one at fault is set aside.
+    /// Stores ticks and acknowledges them. Where the database refuses the data itself, the deliveries come back to
+    /// `pending` as suspects, and are stored one by one in the next round, with nothing taken for known: perhaps a
+    /// partition or a pair is gone that stood there before. The one that is refused even so is set aside.
     async fn store(
         &self,
         known: Vec<Pending>,
+        pending: &mut Vec<Pending>,
         directory: &mut Directory,
         shutdown: &Shutdown,
     ) -> Result<(), Interrupted> {
+        let (suspects, known): (Vec<_>, Vec<_>) = known.into_iter().partition(|one| one.suspect);
+        for one in suspects {
+            match self.store_until_it_works(std::slice::from_ref(&one), directory, shutdown).await? {
+                Ok(()) => one.delivery.ack().await?,
+                Err(error) => set_aside(one.delivery, &error.to_string()).await?,
+            }
+        }
         if known.is_empty() {
             return Ok(());
         }
@@ -199,12 +214,8 @@ impl Writer {
             return acknowledge(known).await;
         };
         tracing::warn!(%error, deliveries = known.len(), "a batch is refused; storing its deliveries one by one");
-        for one in known {
-            match self.store_until_it_works(std::slice::from_ref(&one), directory, shutdown).await? {
-                Ok(()) => one.delivery.ack().await?,
-                Err(error) => set_aside(one.delivery, &error.to_string()).await?,
-            }
-        }
+        directory.forget();
+        pending.extend(known.into_iter().map(Pending::suspected));
         Ok(())
     }
 

@@ -209,6 +209,8 @@ async fn poison_goes_to_the_dead_letters_and_the_good_around_it_is_stored() {
     let bench = Bench::start(Some(&host)).await;
     bench.publish(catalogue()).await;
     bench.publish(trades(0..50)).await;
+    // Now exchange and queue stand.
+    bench.wait_for_prices(50).await;
     let connection = lapin::Connection::connect(&host.url(), Default::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let negative = String::from_utf8(trades(0..1).encode().unwrap()).unwrap().replace("\"64000\"", "\"-1\"");
@@ -290,4 +292,46 @@ async fn old_days_get_their_partitions() {
     }
     bench.publish(Message::Ticks(batch)).await;
     bench.wait_for_prices(3).await;
+}
+
+#[tokio::test]
+async fn a_catalogue_that_the_database_refuses_holds_up_nobody() {
+    let bench = Bench::start(None).await;
+    let status = InstrumentStatus::Trading;
+    let nameless = vec![Instrument { ticker: "".into(), base: "BTC".into(), quote: "USDT".into(), status }];
+    let exchange = Exchange { name: "binance".into(), country: None };
+    for _ in 0..3 {
+        bench
+            .publish(Message::Catalogue(Catalogue { exchange: exchange.clone(), instruments: nameless.clone() }))
+            .await;
+    }
+    bench.publish(catalogue()).await;
+    bench.publish(trades(0..10)).await;
+    bench.wait_for_prices(10).await;
+    let (reason, _) = bench.dead_letter().await.expect("it is set aside");
+    assert!(reason.contains("ticker_ticker_check"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_an_operator_removed_is_made_again_and_no_tick_is_set_aside() {
+    let bench = Bench::start(None).await;
+    bench.publish(catalogue()).await;
+    bench.publish(trades(0..10)).await;
+    bench.wait_for_prices(10).await;
+    let client = bench.pool.get().await.unwrap();
+    // The partition of a day that is still written to.
+    client.batch_execute("DROP TABLE price_2026_11_20; DELETE FROM candle").await.unwrap();
+    for start in (10..110).step_by(10) {
+        bench.publish(trades(start..start + 10)).await;
+    }
+    bench.wait_for_prices(100).await;
+    // Pairs under other keys, as after restoring an older backup.
+    let other_keys = "TRUNCATE price, candle; UPDATE ticker SET first_tick_at = NULL; DELETE FROM ticker;
+        INSERT INTO ticker (exchange_id, ticker, base_id, quote_id, status)
+        SELECT exchange.id, 'BTCUSDT', base.id, quote.id, 'trading'
+        FROM exchange, symbol base, symbol quote WHERE base.code = 'BTC' AND quote.code = 'USDT'";
+    client.batch_execute(other_keys).await.unwrap();
+    bench.publish(trades(0..50)).await;
+    bench.wait_for_prices(50).await;
+    assert_eq!(bench.dead_letter().await, None);
 }

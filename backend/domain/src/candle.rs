@@ -78,33 +78,38 @@ impl Candle {
         })
     }
 
-    /// Joins two candles of one instrument, made of different ticks, into the candle of the earlier open time.
+    /// Takes in a candle of the same instrument, made of other ticks. The earlier open time stays.
     ///
     /// # Errors
-    /// When a sum no longer fits.
-    pub fn merge(&self, other: &Self) -> Result<Self, CandleOverflow> {
+    /// When a sum no longer fits; nothing is changed then.
+    pub fn merge(&mut self, other: &Self) -> Result<(), CandleOverflow> {
         let open_time = self.open_time.min(other.open_time);
         if (self.trades > 0) != (other.trades > 0) {
-            let traded = if self.trades > 0 { self } else { other };
-            return Ok(Self { open_time, ..traded.clone() });
+            if other.trades > 0 {
+                self.clone_from(other);
+            }
+            self.open_time = open_time;
+            return Ok(());
         }
-        let (earliest, latest) =
-            (if self.first <= other.first { self } else { other }, if self.last >= other.last { self } else { other });
         let sum = |a: Decimal, b: Decimal| a.checked_add(b).ok_or(CandleOverflow);
-        Ok(Self {
-            open_time,
-            open: earliest.open,
-            high: self.high.max(other.high),
-            low: self.low.min(other.low),
-            close: latest.close,
-            volume: sum(self.volume, other.volume)?,
-            quote_volume: sum(self.quote_volume, other.quote_volume)?,
-            trades: self.trades + other.trades,
-            ticks: self.ticks + other.ticks,
-            price_sum: sum(self.price_sum, other.price_sum)?,
-            first: earliest.first,
-            last: latest.last,
-        })
+        let (volume, quote_volume, price_sum) = (
+            sum(self.volume, other.volume)?,
+            sum(self.quote_volume, other.quote_volume)?,
+            sum(self.price_sum, other.price_sum)?,
+        );
+        (self.volume, self.quote_volume, self.price_sum) = (volume, quote_volume, price_sum);
+        self.open_time = open_time;
+        if other.first < self.first {
+            (self.open, self.first) = (other.open, other.first);
+        }
+        if other.last > self.last {
+            (self.close, self.last) = (other.close, other.last);
+        }
+        self.high = self.high.max(other.high);
+        self.low = self.low.min(other.low);
+        self.trades += other.trades;
+        self.ticks += other.ticks;
+        Ok(())
     }
 }
 
@@ -138,8 +143,13 @@ mod tests {
             })
     }
 
+    fn joined(mut a: Candle, b: &Candle) -> Candle {
+        a.merge(b).unwrap();
+        a
+    }
+
     fn fold(ticks: &[Tick]) -> Option<Candle> {
-        ticks.iter().map(|tick| Candle::of(tick, Interval::OneMinute).unwrap()).reduce(|a, b| a.merge(&b).unwrap())
+        ticks.iter().map(|tick| Candle::of(tick, Interval::OneMinute).unwrap()).reduce(|a, b| joined(a, &b))
     }
 
     proptest! {
@@ -155,7 +165,7 @@ mod tests {
             prop_assert_eq!(&fold(&shuffled), &whole);
             let (left, right) = shuffled.split_at(split.min(shuffled.len()));
             let joined = match (fold(left), fold(right)) {
-                (Some(a), Some(b)) => Some(a.merge(&b).unwrap()),
+                (Some(a), Some(b)) => Some(joined(a, &b)),
                 (one, other) => one.or(other),
             };
             prop_assert_eq!(&joined, &whole);

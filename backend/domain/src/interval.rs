@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// The width of a candle. All are fixed lengths of time, aligned to UTC; a week opens on Monday.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,14 +74,12 @@ impl Interval {
     /// When the candle that holds `time` opens.
     pub fn open_time(self, time: DateTime<Utc>) -> DateTime<Utc> {
         /// The Unix epoch was a Thursday; weeks open on Mondays, four days later.
-        const MONDAY: TimeDelta = TimeDelta::days(4);
-        let floored = if self == Self::OneWeek {
-            (time - MONDAY).duration_trunc(self.duration()).map(|open| open + MONDAY)
-        } else {
-            time.duration_trunc(self.duration())
-        };
-        // Truncation fails only outside the years 1677 to 2262, which no valid tick has.
-        floored.unwrap_or(time)
+        const MONDAY: i64 = 4 * 86_400;
+        let offset = if self == Self::OneWeek { MONDAY } else { 0 };
+        let seconds = time.timestamp();
+        let open = seconds - (seconds - offset).rem_euclid(self.seconds());
+        // Out of range only within a week of the first moment that can be represented.
+        DateTime::from_timestamp(open, 0).unwrap_or(time)
     }
 }
 

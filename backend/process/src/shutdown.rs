@@ -9,8 +9,8 @@ pub fn on_signal() -> Shutdown {
     let token = shutdown.clone();
     tokio::spawn(async move {
         asked_to_stop().await;
-        tracing::info!("stopping; ask again to stop at once");
         token.cancel();
+        tracing::info!("stopping; ask again to stop at once");
         asked_to_stop().await;
         std::process::exit(130);
     });

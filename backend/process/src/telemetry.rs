@@ -51,6 +51,8 @@ pub fn init(settings: &LogSettings) -> Result<(), InvalidLevel> {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // Whoever reads our log may go away before we do.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // An error means that a test or an embedding program logs already; its choice stands.
     let _ = match settings.log_format {

@@ -60,7 +60,8 @@ impl Feed {
     async fn first_catalogue(&self, shutdown: &Shutdown) -> Option<Vec<SmolStr>> {
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_secs(1))
-            .with_max_delay(LONGEST_DELAY)
+            // Jitter may double it.
+            .with_max_delay(LONGEST_DELAY / 2)
             .with_jitter()
             .without_max_times()
             .build();

@@ -61,3 +61,13 @@ async fn main() -> anyhow::Result<()> {
     probe.await??;
     Ok(outcome?)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_settings_share_a_name() {
+        super::Arguments::command().debug_assert();
+    }
+}

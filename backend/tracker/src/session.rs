@@ -77,7 +77,8 @@ impl Session {
     pub async fn run(self, shutdown: Shutdown) {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
-            .with_max_delay(LONGEST_DELAY)
+            // Jitter may double it.
+            .with_max_delay(LONGEST_DELAY / 2)
             .with_jitter()
             .without_max_times();
         let mut delays = backoff.build();
