@@ -205,7 +205,7 @@ async fn garbage_and_duplicates_harm_nobody() {
     following.exchange.inject(Fault::Garbage(wrong.replace("BTCUSDT", "XYZUSDT").replace("-1", "1")));
     following.exchange.inject(Fault::Duplicate(5));
     following.exchange.emit(10).await;
-    let status = following.news(|status| status.ticks >= 25).await;
+    let status = following.news(|status| status.ticks >= 30).await;
     assert_eq!((status.state, status.rejected, status.reconnects), (FeedState::Streaming, 4, 0));
     let published = following.exchange.published("ETHUSDT");
     let mut streamed = streamed(&following.stop().await, "ETHUSDT");
