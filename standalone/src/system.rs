@@ -160,6 +160,8 @@ async fn tracked(run: &Run, demo: Option<&Demo>) -> anyhow::Result<(tracker::Set
         bind: demo.bind,
         seed: demo.seed,
         trades_per_second: demo.trades_per_second,
+        // Enough for whoever asks the exchange itself; what is recorded is in the database.
+        retained_trades: 20_000,
         ..Default::default()
     };
     let simulator = Simulator::start(settings).await.context("the simulated market does not start")?;

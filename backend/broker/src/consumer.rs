@@ -26,6 +26,13 @@ pub enum ConsumeError {
     Local(#[from] LocalQueueError),
 }
 
+impl ConsumeError {
+    /// Whether the broker is there and said no, so that the connection can still be used.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::RabbitMq(RabbitMqError::NotTaken(_)))
+    }
+}
+
 /// Takes messages. When anything fails, drop it and every delivery, and consume anew: what was not acknowledged comes
 /// again.
 pub struct Consumer(Taking);
@@ -117,12 +124,13 @@ impl Delivery {
         }
     }
 
-    /// Sets the message aside with the reason, because it can never be handled.
+    /// Puts a copy of the message among the dead letters, with the reason, because it can never be handled. The message
+    /// itself is then to be acknowledged.
     ///
     /// # Errors
-    /// When the broker is gone; the message then comes again.
-    pub async fn dead_letter(self, reason: &str) -> Result<(), ConsumeError> {
-        match self.0 {
+    /// When the broker is gone, or refuses ([`ConsumeError::is_refusal`]): then it can be tried again.
+    pub async fn dead_letter(&mut self, reason: &str) -> Result<(), ConsumeError> {
+        match &mut self.0 {
             Kind::RabbitMq(delivery) => Ok(delivery.dead_letter(reason).await?),
             Kind::Local(delivery) => Ok(delivery.dead_letter(reason).await?),
         }

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::StreamExt as _;
 use lapin::{BasicProperties, PublisherConfirm, options::BasicPublishOptions};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -103,12 +103,15 @@ async fn forward_on_one_connection(
             }
             delivery = publisher.queue().receive(), if sent.len() < CONFIRM_WINDOW => {
                 let delivery = delivery?;
-                let confirm = publish(&link, settings, &delivery).await?;
+                // A blocked connection takes nothing at all.
+                let published = timeout(CONFIRM_DEADLINE, publish(&link, settings, &delivery)).await;
+                let confirm = published.map_err(|_| RabbitMqError::Silent { doing: "publishing" })??;
                 sent.push_back(Sent { delivery, confirm, deadline: Instant::now() + CONFIRM_DEADLINE });
             }
             message = news.recv() => {
                 if let Some(message) = message {
-                    tell_news(&news_channel, settings, &message).await?;
+                    let told = timeout(CONFIRM_DEADLINE, tell_news(&news_channel, settings, &message)).await;
+                    told.map_err(|_| RabbitMqError::Silent { doing: "telling news" })??;
                 }
             }
             event = events.next() => match event {

@@ -30,7 +30,7 @@ pub enum RabbitMqError {
         source: Box<lapin::Error>,
     },
     /// No answer came in time.
-    #[error("{doing}: no answer within {} seconds", PATIENCE.as_secs())]
+    #[error("{doing}: no answer in time")]
     Silent {
         /// What was being done.
         doing: &'static str,
@@ -177,7 +177,7 @@ impl QueueDelivery {
         }
     }
 
-    /// Hands the message to the dead-letter queue with the reason, and only then takes it off the queue.
+    /// Hands a copy of the message to the dead-letter queue, with the reason.
     pub(crate) async fn dead_letter(&self, reason: &str) -> Result<(), RabbitMqError> {
         let mut headers = self.delivery.properties.headers().clone().unwrap_or_default();
         headers.insert("x-reason".into(), AMQPValue::LongString(reason.into()));
@@ -190,7 +190,6 @@ impl QueueDelivery {
             self.channel.basic_publish(self.dead_letters.clone(), "".into(), options, &self.delivery.data, properties),
         )
         .await?;
-        check(answer(doing, confirm).await?)?;
-        self.ack().await
+        check(answer(doing, confirm).await?)
     }
 }

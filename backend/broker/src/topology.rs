@@ -29,7 +29,10 @@ pub(crate) async fn declare(channel: &Channel, settings: &RabbitMqSettings) -> R
         .exchange_declare(dead_letters.clone(), ExchangeKind::Fanout, durable, FieldTable::default())
         .await
         .map_err(|error| RabbitMqError::new("declaring the dead-letter exchange", error))?;
-    declare_queue(channel, &dead_letters, quorum(DEAD_LETTERS_MAX_BYTES)).await?;
+    let mut arguments = quorum(DEAD_LETTERS_MAX_BYTES);
+    // Looking at a dead letter takes it and puts it back; RabbitMQ 4 drops what was put back twenty times.
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(1_000_000));
+    declare_queue(channel, &dead_letters, arguments).await?;
     bind(channel, &dead_letters, &dead_letters, "").await?;
 
     let amqp_exchange = ShortString::from(settings.amqp_exchange());

@@ -143,7 +143,9 @@ async fn what_can_never_be_handled_is_set_aside_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let queue = open(folder.path()).await;
     publish(&queue, 0).await;
-    receive(&queue).await.dead_letter("no such coin").await.unwrap();
+    let mut delivery = receive(&queue).await;
+    delivery.dead_letter("no such coin").await.unwrap();
+    delivery.ack().await.unwrap();
     queue.close().await;
     let queue = open(folder.path()).await;
     assert!(queue.is_empty());

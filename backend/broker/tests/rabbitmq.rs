@@ -187,9 +187,10 @@ async fn a_dead_letter_keeps_its_bytes_and_its_reason() {
     let sender = Sender::start(&settings).await;
     sender.publish(0..2).await;
     let mut taking = consumer(&settings).await;
-    let bad = next(&mut taking).await;
+    let mut bad = next(&mut taking).await;
     let (payload, id) = (bad.payload().to_vec(), bad.id());
     bad.dead_letter("no such coin").await.unwrap();
+    bad.ack().await.unwrap();
     let good = next(&mut taking).await;
     assert_eq!(number(&good), 1);
     good.ack().await.unwrap();

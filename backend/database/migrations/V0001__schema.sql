@@ -151,8 +151,10 @@ COMMENT ON FUNCTION ticker_keeps_its_prices IS 'Refuses to delete a ticker that 
 CREATE TRIGGER ticker_keeps_its_prices BEFORE DELETE ON ticker
     FOR EACH ROW EXECUTE FUNCTION ticker_keeps_its_prices();
 
--- Creates the partition of one UTC day where it is missing. Takes its own lock, so that writers do not race.
-CREATE FUNCTION create_price_partition(day date) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Creates the partition of one UTC day where it is missing. Takes its own lock, so that writers do not race. Attaching a
+-- table that stands already lets readers and writers of price go on, which creating it as a partition would not; and it
+-- gives up, to be tried again, rather than wait for long and make everybody else wait behind it.
+CREATE FUNCTION create_price_partition(day date) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
 DECLARE
     partition text := 'price_' || to_char(day, 'YYYY_MM_DD');
 BEGIN
@@ -161,8 +163,12 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(7304017182);
     -- IF NOT EXISTS: another writer may have created it while this one waited.
+    EXECUTE format('CREATE TABLE IF NOT EXISTS %I (LIKE price INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition);
+    IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = partition::regclass) THEN
+        RETURN false;
+    END IF;
     EXECUTE format(
-        'CREATE TABLE IF NOT EXISTS %I PARTITION OF price FOR VALUES FROM (%L) TO (%L)',
+        'ALTER TABLE price ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
         partition, day || ' 00:00:00+00', (day + 1) || ' 00:00:00+00');
     RETURN true;
 END $$;

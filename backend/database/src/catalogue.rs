@@ -36,7 +36,7 @@ const STORE_CLASHING_SYMBOLS: &str = "
 
 const STORE_TICKERS: &str = "
     INSERT INTO ticker (exchange_id, ticker, base_id, quote_id, status)
-    SELECT $1, listed.ticker, base.id, quote.id, listed.status
+    SELECT DISTINCT ON (listed.ticker) $1, listed.ticker, base.id, quote.id, listed.status
     FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS listed (ticker, base, quote, status)
     JOIN symbol base ON base.code = listed.base
     JOIN symbol quote ON quote.code = listed.quote

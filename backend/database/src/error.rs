@@ -32,6 +32,12 @@ pub enum Error {
     /// The schema could not be brought up to date.
     #[error("migrating the database: {0}")]
     Migration(#[from] refinery::Error),
+    /// The answer to somebody's question is longer than is good for anybody.
+    #[error("the answer is longer than {megabytes} MB; ask for fewer rows (LIMIT) or for sums")]
+    AnswerTooLong {
+        /// How long it may be.
+        megabytes: usize,
+    },
     /// A candle's sums no longer fit.
     #[error("folding ticks: {0}")]
     Candle(#[from] domain::candle::CandleOverflow),
@@ -42,9 +48,24 @@ impl Error {
     /// connection, no disk, no schema yet, a deadlock) may pass, and is tried again.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Query { .. } => self.sql_state().is_some_and(|state| matches!(&state.code()[..2], "22" | "23")),
+            Self::Query { .. } => {
+                self.sql_state().is_some_and(|state| matches!(&state.code()[..2], "21" | "22" | "23" | "54"))
+            }
             Self::Candle(_) => true,
-            Self::Pool(_) | Self::Settings(_) | Self::ServerTooOld { .. } | Self::Migration(_) => false,
+            Self::Pool(_)
+            | Self::Settings(_)
+            | Self::ServerTooOld { .. }
+            | Self::Migration(_)
+            | Self::AnswerTooLong { .. } => false,
+        }
+    }
+
+    /// Whether this program and this database can never work together.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Settings(_) | Self::ServerTooOld { .. } => true,
+            Self::Migration(error) => !matches!(error.kind(), refinery::error::Kind::Connection(..)),
+            Self::Pool(_) | Self::Query { .. } | Self::Candle(_) | Self::AnswerTooLong { .. } => false,
         }
     }
 

@@ -17,6 +17,7 @@ pub mod question;
 pub mod settings;
 pub mod symbols;
 pub mod tickers;
+pub mod vacuum;
 
 pub use deadpool_postgres::{GenericClient, Object as Client, Pool};
 

@@ -33,13 +33,3 @@ pub async fn create_coming(client: &impl GenericClient) -> Result<()> {
     }
     Ok(())
 }
-
-/// Vacuums and analyzes the tables that change, for a database that does not do so by itself.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn vacuum(pool: &crate::Pool) -> Result<()> {
-    let client = pool.get().await?;
-    client.batch_execute("VACUUM ANALYZE candle").await.context("vacuuming candles")?;
-    client.batch_execute("ANALYZE price").await.context("analyzing prices")
-}

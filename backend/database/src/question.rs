@@ -1,8 +1,11 @@
 //! Questions that somebody else wrote, in SQL, answered as text.
 
+use std::pin::pin;
+
+use futures_util::TryStreamExt as _;
 use tokio_postgres::SimpleQueryMessage;
 
-use crate::{Client, Context as _, Result};
+use crate::{Client, Context as _, Error, Result};
 
 /// The answer to one statement of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,15 +21,13 @@ pub enum Answer {
     Done(u64),
 }
 
-/// Asks as it stands.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn ask(client: &Client, question: &str) -> Result<Vec<Answer>> {
-    let messages = client.simple_query(question).await.context("answering")?;
-    let mut answers = Vec::new();
-    let mut table = None;
-    for message in messages {
+/// The longest answer that is given, in bytes of text.
+const LONGEST_ANSWER: usize = 64 << 20;
+
+async fn ask(client: &Client, question: &str) -> Result<Vec<Answer>> {
+    let mut messages = pin!(client.simple_query_raw(question).await.context("answering")?);
+    let (mut answers, mut table, mut bytes) = (Vec::new(), None, 0);
+    while let Some(message) = messages.try_next().await.context("answering")? {
         match message {
             SimpleQueryMessage::RowDescription(columns) => {
                 let columns: Vec<String> = columns.iter().map(|column| column.name().to_owned()).collect();
@@ -34,7 +35,13 @@ pub async fn ask(client: &Client, question: &str) -> Result<Vec<Answer>> {
             }
             SimpleQueryMessage::Row(row) => {
                 if let Some((columns, rows)) = &mut table {
-                    rows.push((0..columns.len()).map(|at| row.get(at).map(str::to_owned)).collect());
+                    let cells: Vec<Option<String>> =
+                        (0..columns.len()).map(|at| row.get(at).map(str::to_owned)).collect();
+                    bytes += cells.iter().map(|cell| 32 + cell.as_ref().map_or(0, String::len)).sum::<usize>();
+                    rows.push(cells);
+                }
+                if bytes > LONGEST_ANSWER {
+                    return Err(Error::AnswerTooLong { megabytes: LONGEST_ANSWER >> 20 });
                 }
             }
             SimpleQueryMessage::CommandComplete(touched) => answers.push(match table.take() {
@@ -57,5 +64,7 @@ pub async fn ask_only(client: &Client, question: &str, seconds: u32) -> Result<V
     client.batch_execute(&begin).await.context("beginning a read-only transaction")?;
     let answers = ask(client, question).await;
     client.batch_execute("ROLLBACK; RESET ALL").await.context("ending a read-only transaction")?;
+    // The question may have thrown away what others had prepared.
+    client.statement_cache.clear();
     answers
 }

@@ -13,7 +13,7 @@ use crate::directory::Directory;
 
 /// How long ticks of an unknown pair wait for the catalogue that makes it known. The tracker publishes the catalogue
 /// first, but another writer may still be busy storing it.
-const CATALOGUE_PATIENCE: Duration = Duration::from_secs(5);
+const CATALOGUE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Ticks that were delivered, and the delivery to acknowledge when they are stored.
 pub struct Pending {
@@ -23,16 +23,15 @@ pub struct Pending {
     pub batch: TickBatch,
     /// The key of each tick's pair, once all are known.
     ticker_ids: Option<Vec<i32>>,
-    /// When it is set aside if its pairs are still unknown.
-    pub deadline: Instant,
+    /// When it is set aside if its pairs are still unknown; none before they were looked for.
+    pub deadline: Option<Instant>,
     /// The database refused the batch that it was in: it is stored on its own, and set aside if refused again.
     pub suspect: bool,
 }
 
 impl Pending {
     fn new(delivery: Delivery, batch: TickBatch) -> Self {
-        let deadline = Instant::now() + CATALOGUE_PATIENCE;
-        Self { delivery, batch, ticker_ids: None, deadline, suspect: false }
+        Self { delivery, batch, ticker_ids: None, deadline: None, suspect: false }
     }
 
     /// The same once more, from the beginning: what was known of its pairs may have been wrong.
@@ -58,7 +57,10 @@ pub fn read(delivery: Delivery) -> Received {
             None => Received::Ticks(Pending::new(delivery, batch)),
             Some(reason) => Received::Unusable(delivery, reason),
         },
-        Ok(Message::Catalogue(catalogue)) => Received::Catalogue(delivery, catalogue),
+        Ok(Message::Catalogue(catalogue)) => match catalogue.mistake() {
+            None => Received::Catalogue(delivery, catalogue),
+            Some(reason) => Received::Unusable(delivery, reason),
+        },
         Ok(Message::Feed(_)) => Received::Unusable(delivery, "feed news are not for storing".to_owned()),
         Err(error) => Received::Unusable(delivery, error.to_string()),
     }
@@ -66,6 +68,9 @@ pub fn read(delivery: Delivery) -> Received {
 
 /// The tracker publishes no such tick; another producer might.
 fn refused(batch: &TickBatch) -> Option<String> {
+    if !domain::exchange::is_name(&batch.exchange) {
+        return Some(format!("not the name of an exchange: {:?}", batch.exchange));
+    }
     batch.ticks.iter().enumerate().find_map(|(index, tick)| {
         let rejection = tick.check().err()?;
         Some(format!("tick {index} ({}): {}", tick.ticker, rejection.reason))
@@ -88,6 +93,10 @@ pub async fn take_known(
             directory.refresh(client, &one.batch.exchange).await?;
             one.ticker_ids = directory.ticker_ids(&one.batch);
         }
+    }
+    // Only now is it known that the database does not know them.
+    for one in pending.iter_mut().filter(|one| one.ticker_ids.is_none()) {
+        one.deadline.get_or_insert_with(|| Instant::now() + CATALOGUE_PATIENCE);
     }
     let (known, waiting) = std::mem::take(pending).into_iter().partition(|one| one.ticker_ids.is_some());
     *pending = waiting;

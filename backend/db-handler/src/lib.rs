@@ -19,24 +19,39 @@ use process::{Health, Shutdown};
 
 pub use settings::Settings;
 
+/// The db-handler cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database answers, but cannot be used.
+    #[error(transparent)]
+    Database(#[from] database::Error),
+    /// A part of it broke, which is a mistake in the program.
+    #[error("a part of the db-handler broke: {0}")]
+    Broke(tokio::task::JoinError),
+}
+
+/// How long batches that were begun may take after being asked to stop. What is not stored then comes again.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// Stores what `source` delivers until asked to stop. Brings the schema up to date first, as soon as the database
 /// answers.
 ///
 /// # Errors
-/// When the database answers, but cannot be used: too old, or its schema is newer than this program.
+/// When the database answers, but cannot be used (too old, or its schema is newer than this program), or when a part of
+/// the program breaks.
 pub async fn run(
     settings: Settings,
     source: Source,
     pool: Pool,
     health: Health,
     shutdown: Shutdown,
-) -> Result<(), database::Error> {
+) -> Result<(), Error> {
     let database = health.register("database");
     if !migrate(&pool, &database, &shutdown).await? {
         return Ok(());
     }
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(maintenance::run(pool.clone(), settings.vacuum, shutdown.clone()));
+    tasks.spawn(maintenance::run(pool.clone(), database.clone(), settings.vacuum, shutdown.clone()));
     for number in 0..settings.db_handler_writers.max(1) {
         let queue = health.register(format!("queue (writer {})", number + 1));
         let writer = writer::Writer {
@@ -49,24 +64,38 @@ pub async fn run(
         tasks.spawn(writer.run(shutdown.clone()));
     }
     tracing::info!(from = %source.location(), writers = settings.db_handler_writers, "storing prices");
-    while tasks.join_next().await.is_some() {}
-    tracing::info!("every batch begun is committed");
-    Ok(())
+    let work = async {
+        while let Some(ended) = tasks.join_next().await {
+            ended.map_err(Error::Broke)?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = work => {
+            tracing::info!("every batch begun is committed");
+            ended
+        }
+        () = async { shutdown.cancelled().await; tokio::time::sleep(FAREWELL).await } => {
+            tracing::warn!("the database takes too long; what is not committed comes again at the next start");
+            Ok(())
+        }
+    }
 }
 
 /// Tries until the database answers. `false` when asked to stop before that.
 async fn migrate(pool: &Pool, check: &process::Check, shutdown: &Shutdown) -> Result<bool, database::Error> {
     let mut delays = retry_delays();
     loop {
-        let error = match database::migrate(pool).await {
+        let migrated = tokio::select! {
+            migrated = database::migrate(pool) => migrated,
+            () = shutdown.cancelled() => return Ok(false),
+        };
+        let error = match migrated {
             Ok(()) => {
                 check.ok();
                 return Ok(true);
             }
-            Err(error @ (database::Error::ServerTooOld { .. } | database::Error::Settings(_))) => return Err(error),
-            Err(database::Error::Migration(error)) if error.report().is_some() => {
-                return Err(database::Error::Migration(error));
-            }
+            Err(error) if error.is_fatal() => return Err(error),
             Err(error) => error,
         };
         let delay = delays.next().unwrap_or(LONGEST_DELAY);

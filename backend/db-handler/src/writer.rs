@@ -3,6 +3,8 @@
 //! It owns its connection to the broker. When that fails, everything unacknowledged is dropped and comes again. When
 //! the database fails, the batch is kept and tried again, and the broker keeps the rest.
 
+use std::time::Duration;
+
 use broker::{ConsumeError, Consumer, Delivery, Source};
 use database::Pool;
 use process::{Check, Shutdown};
@@ -15,6 +17,9 @@ use crate::{
     retry_delays,
 };
 
+/// How long a connection must have worked before the delays start anew.
+const SUSTAINED: Duration = Duration::from_secs(30);
+
 /// Everything one writer needs.
 pub struct Writer {
     pub(crate) settings: Settings,
@@ -22,6 +27,17 @@ pub struct Writer {
     pub(crate) pool: Pool,
     pub(crate) database: Check,
     pub(crate) queue: Check,
+}
+
+/// Deliveries that are kept for a later round, unacknowledged.
+#[derive(Default)]
+struct Held {
+    /// Those whose pairs are not known yet.
+    pending: Vec<Pending>,
+    /// Those that can never be stored, and why. What can be stored comes before them: it must not suffer from them.
+    unusable: Vec<(Delivery, String)>,
+    /// When the dead letters, which took nothing, are tried again.
+    next_try: Option<Instant>,
 }
 
 /// Why a round ended early.
@@ -42,14 +58,18 @@ impl Writer {
         let mut directory = Directory::default();
         let mut delays = retry_delays();
         while !shutdown.is_cancelled() {
+            let began = Instant::now();
             let interrupted = match self.source.consume(self.settings.db_handler_prefetch).await {
                 Ok(consumer) => {
                     self.queue.ok();
-                    delays = retry_delays();
                     self.take(consumer, &mut directory, &shutdown).await
                 }
                 Err(error) => Interrupted::Broker(error),
             };
+            // Each new connection counts as a delivery of what the last one held; one that fails at once must not.
+            if began.elapsed() > SUSTAINED {
+                delays = retry_delays();
+            }
             let Interrupted::Broker(error) = interrupted else {
                 return;
             };
@@ -64,10 +84,9 @@ impl Writer {
     }
 
     async fn take(&self, mut consumer: Consumer, directory: &mut Directory, shutdown: &Shutdown) -> Interrupted {
-        // Deliveries whose pairs are not known yet.
-        let mut pending = Vec::new();
+        let mut held = Held::default();
         loop {
-            if let Err(interrupted) = self.round(&mut consumer, directory, &mut pending, shutdown).await {
+            if let Err(interrupted) = self.round(&mut consumer, directory, &mut held, shutdown).await {
                 return interrupted;
             }
         }
@@ -78,31 +97,33 @@ impl Writer {
         &self,
         consumer: &mut Consumer,
         directory: &mut Directory,
-        pending: &mut Vec<Pending>,
+        held: &mut Held,
         shutdown: &Shutdown,
     ) -> Result<(), Interrupted> {
-        let gathered = self.gather(consumer, !pending.is_empty(), shutdown).await?;
+        let gathered = self.gather(consumer, held.pending.len() + held.unusable.len(), shutdown).await?;
+        let Held { pending, unusable, .. } = held;
         for received in gathered {
             match received {
                 Received::Ticks(ticks) => pending.push(ticks),
                 Received::Catalogue(delivery, catalogue) => match self.store_catalogue(&catalogue, shutdown).await? {
                     Ok(()) => delivery.ack().await?,
-                    Err(error) => set_aside(delivery, &error.to_string()).await?,
+                    Err(error) => unusable.push((delivery, error.to_string())),
                 },
-                Received::Unusable(delivery, reason) => set_aside(delivery, &reason).await?,
+                Received::Unusable(delivery, reason) => unusable.push((delivery, reason)),
             }
         }
         let known = self.known(pending, directory, shutdown).await?;
-        self.store(known, pending, directory, shutdown).await?;
+        self.store(known, pending, unusable, directory, shutdown).await?;
         let now = Instant::now();
         for one in std::mem::take(pending) {
-            if one.deadline > now {
+            if one.deadline.is_none_or(|deadline| deadline > now) {
                 pending.push(one);
             } else {
                 let reason = ingest::unknown_ticker(directory, &one);
-                set_aside(one.delivery, &reason).await?;
+                unusable.push((one.delivery, reason));
             }
         }
+        held.set_aside().await?;
         Ok(())
     }
 
@@ -111,17 +132,18 @@ impl Writer {
     async fn gather(
         &self,
         consumer: &mut Consumer,
-        hurry: bool,
+        pending: usize,
         shutdown: &Shutdown,
     ) -> Result<Vec<Received>, Interrupted> {
         /// How soon deliveries of unknown pairs are looked at again.
-        const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+        const LOOK_AGAIN: Duration = Duration::from_millis(200);
         let mut gathered = Vec::new();
+        let room = usize::from(self.settings.db_handler_prefetch).saturating_sub(pending);
         let first = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Err(Interrupted::Stopping),
-            first = consumer.next() => first?,
-            () = tokio::time::sleep(LOOK_AGAIN), if hurry => return Ok(gathered),
+            first = consumer.next(), if room > 0 => first?,
+            () = tokio::time::sleep(LOOK_AGAIN), if pending > 0 => return Ok(gathered),
         };
         let deadline = Instant::now() + self.settings.linger();
         let mut ticks = 0;
@@ -133,9 +155,7 @@ impl Writer {
                 ticks += pending.batch.ticks.len();
             }
             gathered.push(received);
-            next = if ticks < self.settings.db_handler_batch_ticks
-                && gathered.len() < usize::from(self.settings.db_handler_prefetch)
-            {
+            next = if ticks < self.settings.db_handler_batch_ticks && gathered.len() < room {
                 match timeout_at(deadline, consumer.next()).await {
                     Ok(delivery) => Some(delivery?),
                     Err(_) => None,
@@ -197,6 +217,7 @@ impl Writer {
         &self,
         known: Vec<Pending>,
         pending: &mut Vec<Pending>,
+        unusable: &mut Vec<(Delivery, String)>,
         directory: &mut Directory,
         shutdown: &Shutdown,
     ) -> Result<(), Interrupted> {
@@ -204,7 +225,7 @@ impl Writer {
         for one in suspects {
             match self.store_until_it_works(std::slice::from_ref(&one), directory, shutdown).await? {
                 Ok(()) => one.delivery.ack().await?,
-                Err(error) => set_aside(one.delivery, &error.to_string()).await?,
+                Err(error) => unusable.push((one.delivery, error.to_string())),
             }
         }
         if known.is_empty() {
@@ -245,7 +266,7 @@ impl Writer {
     async fn wait(
         &self,
         error: &database::Error,
-        delays: &mut (impl Iterator<Item = std::time::Duration> + Send),
+        delays: &mut (impl Iterator<Item = Duration> + Send),
         shutdown: &Shutdown,
     ) -> Result<(), Interrupted> {
         let delay = delays.next().unwrap_or(LONGEST_DELAY);
@@ -266,9 +287,34 @@ async fn acknowledge(known: Vec<Pending>) -> Result<(), Interrupted> {
     Ok(())
 }
 
-async fn set_aside(delivery: Delivery, reason: &str) -> Result<(), Interrupted> {
-    tracing::warn!(message = %delivery.id(), reason, "a message can never be stored; it is set aside");
-    metrics::counter!("messages_dead_lettered_total").increment(1);
-    delivery.dead_letter(reason).await?;
-    Ok(())
+impl Held {
+    /// Hands what can never be stored to the dead letters. What they do not take is kept and tried again later; dropping
+    /// the connection instead would count as one more delivery of every good message on it.
+    async fn set_aside(&mut self) -> Result<(), Interrupted> {
+        /// What was wrong can quote all of what was sent, and must fit the header of a message.
+        const LONGEST_REASON: usize = 1_000;
+        if self.next_try.is_some_and(|time| time > Instant::now()) {
+            return Ok(());
+        }
+        self.next_try = None;
+        while let Some((mut delivery, reason)) = self.unusable.pop() {
+            let reason: String = reason.chars().take(LONGEST_REASON).collect();
+            match delivery.dead_letter(&reason).await {
+                Ok(()) => {
+                    tracing::warn!(message = %delivery.id(), reason, "a message can never be stored; it is set aside");
+                    metrics::counter!("messages_dead_lettered_total").increment(1);
+                    delivery.ack().await?;
+                }
+                Err(error) if error.is_refusal() => {
+                    let waiting = self.unusable.len() + 1;
+                    tracing::error!(%error, waiting, "the dead letters take nothing; look through them and make room");
+                    self.unusable.push((delivery, reason));
+                    self.next_try = Some(Instant::now() + LONGEST_DELAY);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
 }

@@ -24,7 +24,7 @@ struct Bench {
     source: Source,
     health: Health,
     stop: Shutdown,
-    handling: tokio::task::JoinHandle<Result<(), database::Error>>,
+    handling: tokio::task::JoinHandle<Result<(), db_handler::Error>>,
     _folder: TempDir,
 }
 
@@ -92,7 +92,7 @@ fn handle(
     database: &TestDatabase,
     health: &Health,
     stop: &Shutdown,
-) -> tokio::task::JoinHandle<Result<(), database::Error>> {
+) -> tokio::task::JoinHandle<Result<(), db_handler::Error>> {
     let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
     let settings = db_handler::Settings { db_handler_batch_ticks: 300, ..Default::default() };
     tokio::spawn(db_handler::run(settings, source.clone(), pool, health.clone(), stop.clone()))
@@ -295,21 +295,65 @@ async fn old_days_get_their_partitions() {
 }
 
 #[tokio::test]
-async fn a_catalogue_that_the_database_refuses_holds_up_nobody() {
+async fn messages_that_no_database_takes_hold_up_nobody() {
     let bench = Bench::start(None).await;
     let status = InstrumentStatus::Trading;
-    let nameless = vec![Instrument { ticker: "".into(), base: "BTC".into(), quote: "USDT".into(), status }];
-    let exchange = Exchange { name: "binance".into(), country: None };
-    for _ in 0..3 {
-        bench
-            .publish(Message::Catalogue(Catalogue { exchange: exchange.clone(), instruments: nameless.clone() }))
-            .await;
+    let pair = |ticker: &str, base: &str| Instrument {
+        ticker: ticker.into(),
+        base: base.into(),
+        quote: "USDT".into(),
+        status,
+    };
+    let lists = |name: &str, instruments: Vec<Instrument>| {
+        Message::Catalogue(Catalogue { exchange: Exchange { name: name.into(), country: None }, instruments })
+    };
+    let Message::Ticks(batch) = trades(0..1) else { unreachable!() };
+    for broken in [
+        lists("binance", vec![pair("", "BTC")]),
+        lists("Bad Name", vec![pair("BTCUSDT", "BTC")]),
+        lists("binance", vec![pair("LONGUSDT", &"X".repeat(5_000))]),
+        Message::Ticks(TickBatch { exchange: "a\0".into(), ..batch.clone() }),
+        Message::Ticks(TickBatch { exchange: "x".repeat(200_000).into(), ..batch }),
+    ] {
+        // Twice: there are two writers.
+        bench.publish(broken.clone()).await;
+        bench.publish(broken).await;
     }
-    bench.publish(catalogue()).await;
+    // A pair that is listed twice is one pair.
+    bench.publish(lists("binance", vec![pair("BTCUSDT", "BTC"), pair("BTCUSDT", "BTC")])).await;
     bench.publish(trades(0..10)).await;
     bench.wait_for_prices(10).await;
-    let (reason, _) = bench.dead_letter().await.expect("it is set aside");
-    assert!(reason.contains("ticker_ticker_check"), "{reason}");
+    let Source::Local(queue) = &bench.source else { unreachable!() };
+    let emptied = async {
+        while !queue.is_empty() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, emptied).await.expect("nothing is left");
+    let dead = queue.dead_letters().await.unwrap();
+    assert_eq!(dead.len(), 10);
+    assert!(dead.iter().all(|one| one.reason.starts_with("not ") && one.reason.len() <= 4_000), "{dead:?}");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_nobody_takes_costs_no_good_message() {
+    let host = VirtualHost::create();
+    let connection = lapin::Connection::connect(&host.url(), Default::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let bench = Bench::start(Some(&host)).await;
+    bench.publish(catalogue()).await;
+    bench.publish(trades(0..50)).await;
+    bench.wait_for_prices(50).await;
+    // A dead letter that no queue takes comes back to its sender.
+    host.delete_queue("crypto-prices.dead-letters");
+    let (exchange, key) = ("crypto-market".into(), "market.ticks.poison".into());
+    channel.basic_publish(exchange, key, Default::default(), b"poison", Default::default()).await.unwrap();
+    for start in (50..1_000).step_by(50) {
+        bench.publish(trades(start..start + 50)).await;
+    }
+    // Nowhere to put the poison; the other writer stores the rest, and nothing good is dropped.
+    bench.wait_for_prices(1_000).await;
+    bench.check(1_000).await;
 }
 
 #[tokio::test]

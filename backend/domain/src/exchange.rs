@@ -13,6 +13,18 @@ pub struct Exchange {
     pub country: Option<String>,
 }
 
+/// Whether a text can be the name of an exchange: 1 to 32 of a-z, 0-9 and _. It becomes part of URLs and routing keys.
+pub fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=32).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+/// Whether a text can be a ticker or a coin's code: 1 to 64 characters that can be seen. Exchanges do use letters outside
+/// ASCII.
+pub fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.chars().count()) && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+}
+
 /// Whether an instrument can be traded now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,4 +65,16 @@ pub struct Catalogue {
     pub exchange: Exchange,
     /// What it lists.
     pub instruments: Vec<Instrument>,
+}
+
+impl Catalogue {
+    /// What makes the catalogue unusable, if anything does.
+    pub fn mistake(&self) -> Option<String> {
+        if !is_name(&self.exchange.name) {
+            return Some(format!("not the name of an exchange: {:?}", self.exchange.name));
+        }
+        let is_pair = |one: &&Instrument| is_code(&one.ticker) && is_code(&one.base) && is_code(&one.quote);
+        let broken = self.instruments.iter().find(|one| !is_pair(one))?;
+        Some(format!("not a pair: {:?}, {:?} in {:?}", broken.ticker, broken.base, broken.quote))
+    }
 }

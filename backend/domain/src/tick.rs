@@ -136,12 +136,7 @@ fn refuse(code: &'static str) -> Result<(), ValidationError> {
 /// A ticker becomes part of URLs, routing keys and file names, so what it may hold is bounded. Exchanges do use
 /// letters outside ASCII.
 fn is_ticker(ticker: &SmolStr) -> Result<(), ValidationError> {
-    let shape = !ticker.is_empty() && ticker.chars().count() <= 64;
-    if shape && !ticker.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        Ok(())
-    } else {
-        refuse("ticker_malformed")
-    }
+    if crate::exchange::is_code(ticker) { Ok(()) } else { refuse("ticker_malformed") }
 }
 
 fn is_price(price: &Decimal) -> Result<(), ValidationError> {
@@ -158,7 +153,8 @@ fn times_are_plausible(tick: &Tick) -> Result<(), ValidationError> {
     if tick.received_at < first_block || tick.time() < first_block {
         return refuse("time_too_early");
     }
-    if tick.time() > tick.received_at + TimeDelta::days(1) {
+    let ahead = tick.time().signed_duration_since(tick.received_at);
+    if ahead > TimeDelta::days(1) {
         return refuse("time_in_future");
     }
     Ok(())

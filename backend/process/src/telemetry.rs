@@ -3,7 +3,7 @@
 //! Logs go to standard error, so that a program's own output stays clean. Metrics are kept in the process and rendered
 //! when somebody asks.
 
-use std::{io::IsTerminal as _, sync::OnceLock};
+use std::{io::IsTerminal as _, sync::OnceLock, time::Duration};
 
 use clap::{Args, ValueEnum};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -63,6 +63,9 @@ pub fn init(settings: &LogSettings) -> Result<(), InvalidLevel> {
     Ok(())
 }
 
+/// How often recorded durations are sorted into their buckets.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
 /// Upper bounds of the buckets of every duration, in seconds.
 const SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
@@ -79,6 +82,17 @@ pub fn metrics_handle() -> &'static PrometheusHandle {
         let handle = recorder.handle();
         // An error means that an embedding program counts already.
         let _ = metrics::set_global_recorder(recorder);
+        let upkeep = handle.clone();
+        // Without it every recorded duration is kept until somebody asks for the metrics.
+        let kept = std::thread::Builder::new().name("metrics-upkeep".to_owned()).spawn(move || {
+            loop {
+                std::thread::sleep(UPKEEP_EVERY);
+                upkeep.run_upkeep();
+            }
+        });
+        if let Err(error) = kept {
+            tracing::warn!(%error, "durations are kept in memory until /metrics is asked for");
+        }
         handle
     })
 }

@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 use tokio::{sync::mpsc, task::JoinSet, time::sleep};
 
 use crate::{
-    Mode, Settings,
+    Error, Mode, Settings,
     exchange::Exchange,
     inspect::Inspector,
     poll::Poller,
@@ -21,8 +21,9 @@ use crate::{
     status::Board,
 };
 
-/// How often the catalogue is asked for again. New pairs and halts become known then.
-const CATALOGUE_EVERY: Duration = Duration::from_secs(3_600);
+/// How often the catalogue is asked for again. New pairs and halts become known then, and a database that was made anew
+/// learns what there is.
+const CATALOGUE_EVERY: Duration = Duration::from_secs(600);
 /// The longest delay between two tries to get the first catalogue.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
@@ -43,16 +44,21 @@ impl Feed {
     }
 
     /// Works until asked to stop; then what was received is on disk.
-    pub async fn run(self, shutdown: Shutdown) {
+    ///
+    /// # Errors
+    /// When ticks can no longer be put in the queue.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
         // A poll counts as fresh for two rounds and a bit.
         let fresh = TimeDelta::seconds(i64::from(self.settings.tracker_waiting_time) * 2 + 5);
         let telling = self.board.clone().tell(self.publisher.clone(), self.check.clone(), fresh, shutdown.clone());
         let telling = tokio::spawn(telling);
-        if let Some(tickers) = self.first_catalogue(&shutdown).await {
-            self.follow(tickers, &shutdown).await;
-        }
-        // An error means that telling panicked, which cost only news.
-        let _ = telling.await;
+        let outcome = match self.first_catalogue(&shutdown).await {
+            Some(tickers) => self.follow(tickers, &shutdown).await,
+            None => Ok(()),
+        };
+        // It ends when we are asked to stop, and sooner only by a mistake in it, which costs news alone.
+        telling.abort();
+        outcome
     }
 
     /// Asks for the catalogue until it comes, and publishes it: storing ticks needs it. Returns the tickers to follow;
@@ -114,13 +120,13 @@ impl Feed {
         tickers
     }
 
-    async fn follow(&self, tickers: Vec<SmolStr>, shutdown: &Shutdown) {
+    async fn follow(&self, tickers: Vec<SmolStr>, shutdown: &Shutdown) -> Result<(), Error> {
         if tickers.is_empty() {
             let reason = format!("none of TRACKER_SYMBOLS is listed by {}", self.name());
             tracing::error!("{reason}; nothing is followed");
             self.board.waiting(0, reason, CATALOGUE_EVERY);
             shutdown.cancelled().await;
-            return;
+            return Ok(());
         }
         tracing::info!(exchange = %self.name(), tickers = tickers.len(), mode = ?self.settings.tracker_mode, "following");
         let (sender, receiver) = mpsc::channel::<Passed>(CHANNEL);
@@ -130,7 +136,7 @@ impl Feed {
             batch_ticks: self.settings.tracker_batch_ticks,
             linger: self.settings.linger(),
         };
-        let batching = tokio::spawn(batcher.run(receiver));
+        let mut batching = tokio::spawn(batcher.run(receiver));
         let inspector = Arc::new(Inspector::new(self.name(), tickers.iter().cloned()));
         let mut tasks = JoinSet::new();
         if self.settings.tracker_mode == Mode::Stream {
@@ -157,21 +163,22 @@ impl Feed {
             board: self.board.clone(),
         };
         tasks.spawn(poller.run(shutdown.clone()));
-        self.refresh_catalogue(shutdown).await;
+        tokio::select! {
+            () = self.refresh_catalogue() => {}
+            () = shutdown.cancelled() => {}
+            broken = &mut batching => return Err(Error(format!("ticks can no longer be queued: {broken:?}"))),
+        }
         while tasks.join_next().await.is_some() {}
         match batching.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "ticks received last could not be put on disk"),
-            Err(error) => tracing::error!(%error, "publishing ended by a panic"),
+            Ok(Ok(())) => Ok(()),
+            broken => Err(Error(format!("ticks received last could not be queued: {broken:?}"))),
         }
     }
 
-    async fn refresh_catalogue(&self, shutdown: &Shutdown) {
+    /// Never ends by itself.
+    async fn refresh_catalogue(&self) {
         loop {
-            tokio::select! {
-                () = sleep(CATALOGUE_EVERY) => {}
-                () = shutdown.cancelled() => return,
-            }
+            sleep(CATALOGUE_EVERY).await;
             match self.exchange.catalogue().await {
                 Ok(instruments) => self.publish_catalogue(instruments).await,
                 Err(error) => tracing::warn!(exchange = %self.name(), %error, "the catalogue cannot be refreshed"),

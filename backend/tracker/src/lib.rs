@@ -20,15 +20,18 @@ use process::{Health, Shutdown};
 
 pub use settings::{Mode, Settings};
 
-/// The settings name something that does not exist.
+/// The tracker cannot go on: the settings name something that does not exist, or a part of it broke.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(pub(crate) String);
 
+/// How long ticks that were received may take to the disk after being asked to stop.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Follows the chosen exchanges until asked to stop; then what was received is put on disk.
 ///
 /// # Errors
-/// When the settings name an exchange that is not known, or addresses that are none.
+/// When the settings name an exchange that is not known, or addresses that are none, or when a part of the program breaks.
 pub async fn run(settings: Settings, publisher: Publisher, health: Health, shutdown: Shutdown) -> Result<(), Error> {
     let exchanges = exchanges::chosen(&settings)?;
     let mut feeds = tokio::task::JoinSet::new();
@@ -38,7 +41,20 @@ pub async fn run(settings: Settings, publisher: Publisher, health: Health, shutd
             feed::Feed::new(exchange, settings.clone(), publisher.clone(), health.register(format!("feed {name}")));
         feeds.spawn(feed.run(shutdown.clone()));
     }
-    while feeds.join_next().await.is_some() {}
-    tracing::info!("every tick received is on disk");
-    Ok(())
+    let work = async {
+        while let Some(ended) = feeds.join_next().await {
+            ended.map_err(|broken| Error(format!("a feed broke: {broken}")))??;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = work => {
+            tracing::info!("every tick received is on disk");
+            ended
+        }
+        () = async { shutdown.cancelled().await; tokio::time::sleep(FAREWELL).await } => {
+            tracing::warn!("the disk or the queue takes no more ticks; those received last are lost");
+            Ok(())
+        }
+    }
 }

@@ -62,7 +62,7 @@ impl Poller {
                         }
                     }
                     self.board.count(valid, rejected);
-                    self.board.polled();
+                    self.board.polled(!self.only_without_stream);
                 }
                 Err(error) => self.report(&error),
             }

@@ -17,6 +17,8 @@ use tokio::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to stay away when the host does not say.
 const DEFAULT_PENALTY: Duration = Duration::from_secs(60);
+/// The longest ban that Binance speaks of has three days; anything above is a mistake in the header.
+const LONGEST_PENALTY: Duration = Duration::from_secs(7 * 86_400);
 /// An answer longer than this is none of what we ask for: Binance's whole catalogue has about 20 MB.
 const LONGEST_ANSWER: usize = 64 << 20;
 
@@ -104,21 +106,29 @@ impl Rest {
         let status = response.status();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::IM_A_TEAPOT) {
             let named = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            let wait = named.map_or(DEFAULT_PENALTY, Duration::from_secs);
+            let wait = named.map_or(DEFAULT_PENALTY, Duration::from_secs).min(LONGEST_PENALTY);
             self.close_for(wait);
             metrics::counter!("exchange_rate_limited_total", "host" => self.host()).increment(1);
             return Err(RestError::Limited { host: self.host(), status: status.as_u16(), wait });
         }
-        if response.content_length().is_some_and(|length| length > LONGEST_ANSWER as u64) {
-            return Err(RestError::Unreadable { host: self.host(), reason: "it is too long".to_owned() });
-        }
-        let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        let body = self.body(response).await?;
         if !status.is_success() {
             let body = String::from_utf8_lossy(&body).chars().take(200).collect();
             return Err(RestError::Refused { host: self.host(), status: status.as_u16(), body });
         }
         serde_json::from_slice(&body)
             .map_err(|error| RestError::Unreadable { host: self.host(), reason: error.to_string() })
+    }
+
+    async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, RestError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            if body.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(RestError::Unreadable { host: self.host(), reason: "it is too long".to_owned() });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
     }
 
     fn host(&self) -> String {

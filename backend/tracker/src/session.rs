@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use chrono::Utc;
+use chrono::{SubsecRound as _, Utc};
 use domain::TickSource;
 use futures_util::{SinkExt as _, StreamExt as _};
 use process::Shutdown;
@@ -90,14 +90,16 @@ impl Session {
                 end = self.deliver(&mut delivering_since, &shutdown) => end,
                 () = shutdown.cancelled() => End::Stopping,
             };
-            if delivering_since.is_some_and(|since: Instant| since.elapsed() >= SUSTAINED) {
-                delays = backoff.build();
-            }
             if delivering_since.is_some() {
                 self.board.reconnects();
             }
+            let sustained = delivering_since.is_some_and(|since: Instant| since.elapsed() >= SUSTAINED);
+            if sustained {
+                delays = backoff.build();
+            }
             let reason = match end {
                 End::Stopping => return,
+                End::Planned if !sustained => "the exchange closes the stream again".to_owned(),
                 End::Planned => {
                     tracing::info!(%exchange, "the exchange closes the stream; opening it anew");
                     continue;
@@ -145,7 +147,7 @@ impl Session {
     }
 
     async fn read(&self, socket: &mut Socket, delivering_since: &mut Option<Instant>, shutdown: &Shutdown) -> End {
-        let mut unacknowledged = self.request.subscriptions.len();
+        let (mut unacknowledged, mut refused) = (self.request.subscriptions.len(), 0);
         let acknowledged_by = Instant::now() + ACKNOWLEDGEMENT_PATIENCE;
         let mut found = Vec::new();
         loop {
@@ -173,7 +175,8 @@ impl Session {
                 }
                 Err(_) => return End::Failed(format!("nothing came for {} s", self.idle.as_secs())),
             };
-            let received_at = Utc::now();
+            // To the microsecond, as messages and the database keep it.
+            let received_at = Utc::now().trunc_subsecs(6);
             match self.exchange.read(&text, received_at, &mut found) {
                 Ok(Frame::Trades) => {
                     if delivering_since.is_none() {
@@ -185,6 +188,10 @@ impl Session {
                 Ok(Frame::Acknowledged) => unacknowledged = unacknowledged.saturating_sub(1),
                 Ok(Frame::Refused(reason)) => {
                     unacknowledged = unacknowledged.saturating_sub(1);
+                    refused += 1;
+                    if refused == self.request.subscriptions.len() {
+                        return End::Failed(format!("the exchange refuses the subscription: {reason}"));
+                    }
                     tracing::error!(url = %self.request.url, %reason, "a subscription is refused; the others live on");
                     metrics::counter!("feed_subscriptions_refused_total").increment(1);
                 }

@@ -90,9 +90,14 @@ impl Board {
         metrics::counter!("feed_reconnects_total", "exchange" => self.0.exchange.to_string()).increment(1);
     }
 
-    /// Prices were had by REST.
-    pub fn polled(&self) {
-        self.lock().polled_at = Some(Utc::now());
+    /// Prices were had by REST. Without a stream, that is all there is to say.
+    pub fn polled(&self, without_stream: bool) {
+        let mut states = self.lock();
+        states.polled_at = Some(Utc::now());
+        if without_stream {
+            states.connections.clear();
+        }
+        drop(states);
         self.0.changed.notify_one();
     }
 
@@ -204,7 +209,7 @@ mod tests {
         let status = board.status(fresh);
         assert_eq!((status.state, status.detail.as_deref()), (FeedState::Waiting, Some("connection refused")));
         assert!(status.next_try_at.is_some());
-        board.polled();
+        board.polled(false);
         let status = board.status(fresh);
         assert_eq!((status.state, status.detail.as_deref()), (FeedState::Polling, Some("connection refused")));
         board.streaming(1);

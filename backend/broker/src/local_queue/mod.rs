@@ -18,7 +18,7 @@ mod store;
 mod window;
 mod writer;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -135,12 +135,19 @@ impl LocalQueue {
         tokio::task::spawn_blocking(move || store.dead_letters()).await.map_err(|_| LocalQueueError::Closed)?
     }
 
-    /// Writes what is still to be written and closes the file. Messages that are out are delivered again next time.
+    /// Writes what is still to be written and closes the file. Messages that are out are delivered again next time. A disk
+    /// that fails is not waited for.
     pub async fn close(self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
         let (done, closed) = oneshot::channel();
-        if self.request(Request::Close { done }).await.is_ok() {
-            // An error means that the writer is gone, and with it the open file.
-            let _ = closed.await;
+        let closing = async {
+            if self.request(Request::Close { done }).await.is_ok() {
+                // An error means that the writer is gone, and with it the open file.
+                let _ = closed.await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, closing).await.is_err() {
+            tracing::warn!("the local queue is left as it is: the disk does not answer");
         }
     }
 
@@ -190,17 +197,16 @@ impl LocalDelivery {
         Ok(())
     }
 
-    /// Sets the message aside, with the reason, because it can never be handled. Returns when that is on disk.
+    /// Puts a copy of the message among the dead letters, with the reason, because it can never be handled. Returns when
+    /// that is on disk; the message itself is then to be acknowledged.
     ///
     /// # Errors
-    /// When the queue was closed; the message is then delivered again next time.
-    pub async fn dead_letter(mut self, reason: &str) -> Result<(), LocalQueueError> {
+    /// When the queue was closed.
+    pub async fn dead_letter(&mut self, reason: &str) -> Result<(), LocalQueueError> {
         let (done, written) = oneshot::channel();
         let entry = self.entry.clone();
         self.queue.request(Request::SetAside { entry, reason: reason.to_owned(), done }).await?;
-        written.await.map_err(|_| LocalQueueError::Closed)?;
-        self.settled = true;
-        Ok(())
+        written.await.map_err(|_| LocalQueueError::Closed)
     }
 }
 

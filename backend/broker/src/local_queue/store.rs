@@ -112,7 +112,11 @@ impl Store {
                 })
                 .collect()
         };
-        read().map_err(|error| LocalQueueError::Read(error.to_string()))
+        let outcome = read().map_err(|error| LocalQueueError::Read(error.to_string()));
+        if outcome.is_err() {
+            *guard = None;
+        }
+        outcome
     }
 
     pub(super) fn dead_letters(&self) -> Result<Vec<DeadLetter>, LocalQueueError> {
@@ -192,7 +196,6 @@ fn write(database: &Database, changes: &[Change], end: u64, durable: bool) -> Re
                     messages.remove(number)?;
                 }
                 Change::SetAside(entry, reason) => {
-                    messages.remove(entry.number)?;
                     let value = (reason.as_str(), entry.topic.as_str(), &entry.payload[..]);
                     dead_letters.insert(entry.number, value)?;
                     while redb::ReadableTableMetadata::len(&dead_letters)? > DEAD_LETTERS_KEPT {

@@ -45,7 +45,12 @@ struct State {
 /// Where the next message is.
 enum Place {
     Here(Entry, bool),
-    OnDisk { from: u64, again: bool },
+    /// At or after `from`, below `end`.
+    OnDisk {
+        from: u64,
+        end: u64,
+        again: bool,
+    },
     Nowhere,
 }
 
@@ -74,11 +79,11 @@ impl Window {
             match place {
                 Place::Here(entry, redelivered) => return Ok((entry, redelivered)),
                 Place::Nowhere => arrived.await,
-                Place::OnDisk { from, again } => {
+                Place::OnDisk { from, end, again } => {
                     let store = store.clone();
                     let most = if again { 1 } else { READ_AHEAD };
                     let read = tokio::task::spawn_blocking(move || store.read(from, most)).await;
-                    self.lock().keep(from, again, read.map_err(|_| LocalQueueError::Closed)??);
+                    self.lock().keep(from, end, again, read.map_err(|_| LocalQueueError::Closed)??);
                 }
             }
         }
@@ -153,7 +158,7 @@ impl State {
                     self.again.remove(&number);
                     Place::Here(entry, true)
                 }
-                None => Place::OnDisk { from: number, again: true },
+                None => Place::OnDisk { from: number, end: self.end, again: true },
             };
         }
         if self.next >= self.end {
@@ -165,7 +170,7 @@ impl State {
                 let redelivered = entry.number < self.opened_at;
                 Place::Here(entry, redelivered)
             }
-            None => Place::OnDisk { from: self.next, again: false },
+            None => Place::OnDisk { from: self.next, end: self.end, again: false },
         }
     }
 
@@ -176,17 +181,19 @@ impl State {
     }
 
     /// Keeps what was read from the file. Where numbers are missing, those messages were taken off the queue earlier.
-    fn keep(&mut self, from: u64, again: bool, entries: Vec<Entry>) {
+    ///
+    /// `end` is where the queue ended when it was read: what came since is not missing.
+    fn keep(&mut self, from: u64, end: u64, again: bool, entries: Vec<Entry>) {
         let first = entries.first().map(|entry| entry.number);
         if again && first != Some(from) {
             self.again.remove(&from);
             return;
         }
         if !again {
-            self.next = first.unwrap_or(self.end).min(self.end);
+            self.next = first.unwrap_or(end).min(end);
         }
         let mut expected = first.unwrap_or(from);
-        for entry in entries.into_iter().take_while(|entry| entry.number < self.end) {
+        for entry in entries.into_iter().take_while(|entry| entry.number < end) {
             if !again && entry.number != expected {
                 // A hole: stop here, so that the next read starts behind it.
                 break;

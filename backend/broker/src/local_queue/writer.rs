@@ -64,7 +64,6 @@ impl Transaction {
                 self.changes.push(Change::Remove(number));
             }
             Request::SetAside { entry, reason, done } => {
-                self.count_removed(entry.payload.len());
                 self.changes.push(Change::SetAside(entry, reason));
                 self.waiting.push(done);
             }
@@ -103,7 +102,9 @@ pub(super) async fn run(
             collect(&mut transaction, &mut requests, linger, &mut end).await;
         }
         let durable = !transaction.waiting.is_empty() || transaction.changes.is_empty();
-        write_until_it_works(&store, &mut transaction, end, durable).await;
+        if !write_until_it_works(&store, &mut transaction, end, durable).await {
+            return;
+        }
         undurable = !durable;
         let closing = transaction.closing.take();
         if let Some(shared) = shared.upgrade() {
@@ -143,7 +144,8 @@ async fn collect(
     }
 }
 
-async fn write_until_it_works(store: &Arc<Store>, transaction: &mut Transaction, end: u64, durable: bool) {
+/// `false` when it never will.
+async fn write_until_it_works(store: &Arc<Store>, transaction: &mut Transaction, end: u64, durable: bool) -> bool {
     loop {
         let changes = std::mem::take(&mut transaction.changes);
         let store = store.clone();
@@ -153,15 +155,18 @@ async fn write_until_it_works(store: &Arc<Store>, transaction: &mut Transaction,
         })
         .await;
         match written {
-            Ok((_, Ok(()))) => return,
+            Ok((_, Ok(()))) => return true,
             Ok((changes, Err(error))) => {
                 metrics::counter!("local_queue_write_failures_total").increment(1);
                 tracing::error!(%error, "the local queue cannot be written; publishing waits until it can");
                 transaction.changes = changes;
                 tokio::time::sleep(RETRY).await;
             }
-            // The runtime is going down: nobody is answered, so nobody believes the messages written.
-            Err(_) => std::future::pending().await,
+            // The runtime is going down, or the store broke: nobody is answered, so nobody believes the messages written.
+            Err(error) => {
+                tracing::error!(%error, "the local queue broke");
+                return false;
+            }
         }
     }
 }

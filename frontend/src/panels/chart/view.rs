@@ -6,8 +6,8 @@
 
 use crate::state::Bar;
 
-/// Bars in view at first.
-const WIDTH: f64 = 120.0;
+/// Bars in view at first: as many as there are, within these.
+const FIRST_WIDTHS: (f64, f64) = (30.0, 120.0);
 /// Fewest and most bars in view.
 const WIDTHS: (f64, f64) = (12.0, 3_000.0);
 /// Bars between the newest one and the right edge at first.
@@ -30,14 +30,14 @@ enum Right {
 /// Which part of a series the chart shows.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
-    /// Bars from edge to edge.
-    width: f64,
+    /// Bars from edge to edge; none while the user has not chosen.
+    width: Option<f64>,
     right: Right,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { width: WIDTH, right: Right::Following { gap: GAP } }
+        Self { width: None, right: Right::Following { gap: GAP } }
     }
 }
 
@@ -59,7 +59,13 @@ impl View {
             Right::Following { gap } => extent.end + gap * extent.bar,
             Right::At(right) => right,
         };
-        (right - self.width * extent.bar, right)
+        (right - self.width(extent) * extent.bar, right)
+    }
+
+    /// Bars from edge to edge.
+    fn width(&self, extent: Extent) -> f64 {
+        let bars = (extent.end - extent.first) / extent.bar + 2.0 * GAP;
+        self.width.unwrap_or_else(|| bars.clamp(FIRST_WIDTHS.0, FIRST_WIDTHS.1))
     }
 
     /// Whether the chart moves on with the newest candle.
@@ -74,7 +80,7 @@ impl View {
 
     /// Back to the newest candle, as wide as it is.
     pub(crate) fn follow(&mut self) {
-        self.right = Right::Following { gap: GAP.min(self.width / 4.0) };
+        self.right = Right::Following { gap: self.width.map_or(GAP, |width| GAP.min(width / 4.0)) };
     }
 
     /// Moves the edges by so many seconds, as far as there is something to see.
@@ -90,9 +96,10 @@ impl View {
             return;
         }
         let (_, right) = self.range(extent);
-        let width = (self.width / factor).clamp(WIDTHS.0, WIDTHS.1);
-        let scale = width / self.width;
-        self.width = width;
+        let before = self.width(extent);
+        let width = (before / factor).clamp(WIDTHS.0, WIDTHS.1);
+        let scale = width / before;
+        self.width = Some(width);
         match &mut self.right {
             Right::Following { gap } => *gap *= scale,
             Right::At(_) => self.put_right(focus + (right - focus) * scale, extent),
@@ -100,7 +107,7 @@ impl View {
     }
 
     fn put_right(&mut self, right: f64, extent: Extent) {
-        let span = self.width * extent.bar;
+        let span = self.width(extent) * extent.bar;
         // Some candle stays in view on either side.
         let (least, most) = (extent.first + span * 0.1, extent.end + span * 0.6);
         let right = right.max(least).min(most.max(least));
@@ -131,6 +138,15 @@ mod tests {
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-6
+    }
+
+    #[test]
+    fn a_young_series_is_not_lost_in_an_empty_chart() {
+        for (bars, shown) in [(1.0, 30.0), (40.0, 48.0), (1_000.0, 120.0)] {
+            let extent = Extent { first: 60_000.0 - bars * 60.0, ..EXTENT };
+            let (left, right) = View::default().range(extent);
+            assert!(close((right - left) / 60.0, shown), "{bars} bars");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod messages;
 mod parse;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use domain::{Instrument, Tick};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use smol_str::SmolStr;
@@ -25,6 +25,8 @@ const STREAMS_PER_SUBSCRIPTION: usize = 100;
 /// Above this many symbols all prices are asked for, which costs no more weight.
 const MOST_SYMBOLS_ASKED_BY_NAME: usize = 100;
 
+const PRICES: &str = "/api/v3/ticker/price";
+
 /// Binance spot.
 #[derive(Debug)]
 pub struct Binance {
@@ -40,8 +42,7 @@ impl Binance {
     /// When one is not an address, or the name cannot be one.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let name = settings.binance_name.trim();
-        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        if name.is_empty() || name.len() > 32 || !name.chars().all(is_plain) {
+        if !domain::exchange::is_name(name) {
             return Err(Error(format!(
                 "BINANCE_NAME {name:?} cannot be an exchange's name; write 1 to 32 of a-z, 0-9 and _"
             )));
@@ -100,8 +101,12 @@ impl Exchange for Binance {
             let symbols = format!("[{}]", quoted.join(","));
             let by_name = [("symbols", symbols.as_str())];
             let query: &[_] = if tickers.len() <= MOST_SYMBOLS_ASKED_BY_NAME { &by_name } else { &[] };
-            let prices: Vec<TickerPrice> = self.rest.get("/api/v3/ticker/price", query).await?;
-            let received_at = Utc::now();
+            let prices: Vec<TickerPrice> = match self.rest.get(PRICES, query).await {
+                // One that is no longer listed makes the exchange refuse the others with it.
+                Err(RestError::Refused { status: 400, .. }) => self.rest.get(PRICES, &[]).await?,
+                asked => asked?,
+            };
+            let received_at = Utc::now().trunc_subsecs(6);
             let asked: std::collections::HashSet<&SmolStr> = tickers.iter().collect();
             Ok(prices
                 .into_iter()
