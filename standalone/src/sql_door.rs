@@ -1,14 +1,18 @@
 //! A door for SQL to the embedded database, which has just one connection.
 //!
 //! Speaks PostgreSQL's protocol, so that psql and its like can connect, and answers each question on the shared
-//! connection, inside a read-only transaction with a time limit: nobody's open session holds up the recording, and
-//! nobody changes it by accident. Only the simple protocol (questions without parameters) is spoken.
+//! connection, inside a read-only transaction: nobody's open session holds up the recording, and nobody changes it by
+//! accident. The embedded database cannot be interrupted, a time limit included; so a question that looks as if it would
+//! take long is refused beforehand. Only the simple protocol (questions without parameters) is spoken.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use database::{Pool, question::Answer};
+use database::{
+    Pool,
+    question::{self, Answer},
+};
 use futures_util::stream;
 use pgwire::{
     api::{
@@ -23,7 +27,12 @@ use pgwire::{
 use process::Shutdown;
 use tokio::net::TcpListener;
 
-/// How many seconds a question may take. Recording waits meanwhile.
+/// What a question may cost, as PostgreSQL estimates it: some ten million rows looked at, which takes about ten seconds.
+/// Recording waits meanwhile.
+const MOST_COST: f64 = 250_000.0;
+/// Estimates know nothing of these.
+const NEVER_ENDING: [&str; 3] = ["recursive", "pg_sleep", "pg_advisory"];
+/// For a database that can be interrupted.
 const TIME_LIMIT: u32 = 10;
 
 /// Answers questions.
@@ -81,13 +90,25 @@ impl SimpleQueryHandler for SqlDoor {
         C: ClientInfo + ClientPortalStore + Unpin + Send + Sync,
         C::PortalStore: PortalStore,
     {
-        let answered = async {
-            let client = self.pool.get().await?;
-            database::question::ask_only(&client, query, TIME_LIMIT).await
-        };
-        let answers = answered.await.map_err(|error: database::Error| refuse(&error))?;
+        let client = self.pool.get().await.map_err(|error| refuse(&error.into()))?;
+        let cost = question::estimate(&client, query).await.map_err(|error| refuse(&error))?;
+        let lower = query.to_ascii_lowercase();
+        if cost.is_some_and(|cost| cost > MOST_COST || NEVER_ENDING.iter().any(|word| lower.contains(word))) {
+            return Err(too_long(cost));
+        }
+        let answers = question::ask_only(&client, query, TIME_LIMIT).await.map_err(|error| refuse(&error))?;
         Ok(answers.into_iter().map(response).collect())
     }
+}
+
+fn too_long(cost: Option<f64>) -> PgWireError {
+    let message = format!(
+        "this would hold up the recording for too long (estimated cost {:.0}, at most {MOST_COST:.0}): ask for a shorter \
+         time or fewer rows, or keep the data on a PostgreSQL server (DATABASE_URL)",
+        cost.unwrap_or_default()
+    );
+    // 54000: program limit exceeded.
+    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), "54000".to_owned(), message)))
 }
 
 fn refuse(error: &database::Error) -> PgWireError {

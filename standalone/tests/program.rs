@@ -147,7 +147,23 @@ fn a_demo_outlives_kill_9_and_stops_cleanly() {
     assert_eq!(bitcoin["data"][0]["ticker"], "BTCUSDT");
     let history = program.get("/price-history-minutes/120%20minute/BTCUSDT").unwrap();
     assert!(history["data"][0]["price"].as_str().unwrap().parse::<Decimal>().unwrap() > Decimal::ZERO);
-    let before = program.count();
+    // A question that would hold up the recording is refused, and one that would change something too.
+    for (question, said) in [
+        ("SELECT count(*) FROM generate_series(1, 1000000000000)", "too long"),
+        ("SELECT count(*) FROM price a, price b, price c, price d", "too long"),
+        ("WITH RECURSIVE n AS (SELECT 1 UNION ALL SELECT * FROM n) SELECT count(*) FROM n", "too long"),
+        ("SELECT 1; SELECT pg_sleep(100)", "multiple commands"),
+        ("DELETE FROM price", "read-only"),
+        ("SELECT nothing FROM nowhere", "nowhere"),
+    ] {
+        let bind = format!("127.0.0.1:{}", program.sql);
+        let refused = command().args(["sql", "--sql-bind", &bind, question]).output().unwrap();
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && text.contains(said), "{question}: {text}");
+    }
+    // What a question threw away is prepared again.
+    program.sql("DEALLOCATE ALL");
+    let before = wait_for_prices(&program, program.count());
     program.signal("-KILL");
     program.child.wait().unwrap();
 

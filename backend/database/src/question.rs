@@ -60,11 +60,39 @@ async fn ask(client: &Client, question: &str) -> Result<Vec<Answer>> {
 /// # Errors
 /// When the database refuses, or `seconds` are over.
 pub async fn ask_only(client: &Client, question: &str, seconds: u32) -> Result<Vec<Answer>> {
-    let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = '{seconds}s'");
-    client.batch_execute(&begin).await.context("beginning a read-only transaction")?;
+    let limit = format!("SET LOCAL statement_timeout = '{seconds}s'");
+    // One by one: the door to the embedded database takes one statement at a time.
+    for statement in ["BEGIN READ ONLY", &limit] {
+        client.batch_execute(statement).await.context("beginning a read-only transaction")?;
+    }
     let answers = ask(client, question).await;
-    client.batch_execute("ROLLBACK; RESET ALL").await.context("ending a read-only transaction")?;
+    for statement in ["ROLLBACK", "RESET ALL"] {
+        client.batch_execute(statement).await.context("ending a read-only transaction")?;
+    }
     // The question may have thrown away what others had prepared.
     client.statement_cache.clear();
     answers
+}
+
+/// What PostgreSQL estimates that answering costs, in its own unit: about one for each page read and a hundredth for each
+/// row looked at. None for a statement that it cannot estimate, which is none that reads rows.
+///
+/// # Errors
+/// When the question cannot be understood, or is more than one.
+pub async fn estimate(client: &Client, question: &str) -> Result<Option<f64>> {
+    /// Statements that change or show how a session works, and are done at once.
+    const AT_ONCE: [&str; 10] =
+        ["begin", "commit", "deallocate", "discard", "end", "reset", "rollback", "set", "show", "start"];
+    let first_word: String = question.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
+    if AT_ONCE.contains(&first_word.to_ascii_lowercase().as_str())
+        && !question.trim_end().trim_end_matches(';').contains(';')
+    {
+        return Ok(None);
+    }
+    // Prepared, so that a second statement behind a semicolon is refused rather than run.
+    let explain = client.prepare(&format!("EXPLAIN {question}")).await.context("estimating a question")?;
+    let plan = client.query(&explain, &[]).await.context("estimating a question")?;
+    let first: Option<&str> = plan.first().map(|line| line.get(0));
+    let cost = first.and_then(|line| line.split_once("..")?.1.split_once(' ')?.0.parse().ok());
+    Ok(Some(cost.unwrap_or(f64::INFINITY)))
 }
