@@ -47,7 +47,7 @@ pub(crate) async fn confirmed_publishing(frames: &[String]) -> anyhow::Result<Ra
 fn bodies(frames: &[String]) -> anyhow::Result<Vec<Vec<u8>>> {
     let ticks = market::ticks(frames)?;
     let encode = |ticks: &[domain::Tick]| {
-        let batch = TickBatch { exchange: "bench".into(), source: TickSource::Stream, ticks: ticks.to_vec() };
+        let batch = TickBatch::new("bench", TickSource::Stream, ticks.to_vec());
         Ok(Message::Ticks(batch).encode()?)
     };
     ticks.chunks(TICKS_PER_MESSAGE).map(encode).collect()

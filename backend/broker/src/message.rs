@@ -64,7 +64,7 @@ impl Message {
             Ok(bytes)
         }
         match self {
-            Self::Ticks(body) => write(self.kind(), body, 128 + body.ticks.len() * 192),
+            Self::Ticks(body) => write(self.kind(), body, 128 + body.ticks.len() * 96),
             Self::Catalogue(body) => write(self.kind(), body, 128 + body.instruments.len() * 80),
             Self::Feed(body) => write(self.kind(), body, 512),
         }
@@ -169,10 +169,10 @@ mod tests {
     use super::*;
 
     fn ticks() -> Message {
-        Message::Ticks(TickBatch {
-            exchange: "binance".into(),
-            source: TickSource::Stream,
-            ticks: vec![Tick {
+        Message::Ticks(TickBatch::new(
+            "binance",
+            TickSource::Stream,
+            vec![Tick {
                 ticker: "BTCUSDT".into(),
                 trade_id: Some(3),
                 price: "64250.01".parse().unwrap(),
@@ -181,7 +181,7 @@ mod tests {
                 exchange_time: Some("2026-11-20T12:00:00.123Z".parse().unwrap()),
                 received_at: "2026-11-20T12:00:00.200Z".parse().unwrap(),
             }],
-        })
+        ))
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         let json = String::from_utf8(ticks().encode().unwrap()).unwrap();
         assert_eq!(
             json,
-            r#"{"version":1,"kind":"ticks","body":{"exchange":"binance","source":"stream","ticks":[{"ticker":"BTCUSDT","trade_id":3,"price":"64250.01","quantity":"0.5","taker_side":"buy","exchange_time_us":1795176000123000,"received_at_us":1795176000200000}]}}"#
+            r#"{"version":1,"kind":"ticks","body":{"exchange":"binance","source":"stream","columns":["ticker","trade_id","price","quantity","taker_side","exchange_time_us","received_at_us"],"ticks":[["BTCUSDT",3,"64250.01","0.5","buy",1795176000123000,1795176000200000]]}}"#
         );
     }
 
@@ -240,7 +240,7 @@ mod tests {
             (br#"{"version":1,"kind":"ticks"}"#, "missing field `body`"),
             (
                 br#"{"version":1,"kind":"ticks","body":{"exchange":"x","source":"stream","ticks":[{}]}}"#,
-                "missing field",
+                "a row of ticker, trade_id",
             ),
         ] {
             let error = Message::decode(bytes).unwrap_err().to_string();

@@ -32,6 +32,9 @@ pub enum Error {
     /// The schema could not be brought up to date.
     #[error("migrating the database: {0}")]
     Migration(#[from] refinery::Error),
+    /// A value cannot be written in PostgreSQL's form.
+    #[error("encoding a price: {0}")]
+    Encode(Box<dyn std::error::Error + Send + Sync>),
     /// The answer to somebody's question is longer than is good for anybody.
     #[error("the answer is longer than {megabytes} MB; ask for fewer rows (LIMIT) or for sums")]
     AnswerTooLong {
@@ -51,7 +54,7 @@ impl Error {
             Self::Query { .. } => {
                 self.sql_state().is_some_and(|state| matches!(&state.code()[..2], "21" | "22" | "23" | "54"))
             }
-            Self::Candle(_) => true,
+            Self::Candle(_) | Self::Encode(_) => true,
             Self::Pool(_)
             | Self::Settings(_)
             | Self::ServerTooOld { .. }
@@ -65,7 +68,9 @@ impl Error {
         match self {
             Self::Settings(_) | Self::ServerTooOld { .. } => true,
             Self::Migration(error) => !matches!(error.kind(), refinery::error::Kind::Connection(..)),
-            Self::Pool(_) | Self::Query { .. } | Self::Candle(_) | Self::AnswerTooLong { .. } => false,
+            Self::Pool(_) | Self::Query { .. } | Self::Candle(_) | Self::Encode(_) | Self::AnswerTooLong { .. } => {
+                false
+            }
         }
     }
 

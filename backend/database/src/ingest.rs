@@ -9,16 +9,15 @@
 
 use std::{collections::HashSet, pin::pin};
 
+use bytes::{BufMut as _, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::{Candle, Interval, Tick, TickSource};
+use futures_util::SinkExt as _;
 use rust_decimal::Decimal;
-use tokio_postgres::{
-    binary_copy::BinaryCopyInWriter,
-    types::{ToSql, Type},
-};
+use tokio_postgres::types::{IsNull, ToSql, Type};
 
-use crate::{Client, Context as _, Result};
+use crate::{Client, Context as _, Error, Result};
 
 /// One tick and where it belongs.
 #[derive(Debug, Clone, Copy)]
@@ -120,37 +119,45 @@ async fn store_in_transaction(
 const COPY: &str = "
     COPY price (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity) FROM STDIN (FORMAT binary)";
 
-/// PostgreSQL reads an enum's binary form as its label, so that text serves.
-const COPY_TYPES: [Type; 8] = [
-    Type::TIMESTAMPTZ,
-    Type::TIMESTAMPTZ,
-    Type::INT8,
-    Type::INT4,
-    Type::TEXT,
-    Type::TEXT,
-    Type::NUMERIC,
-    Type::NUMERIC,
-];
-
 async fn copy(transaction: &Transaction<'_>, prices: &[NewPrice<'_>]) -> Result<()> {
     let doing = "copying prices";
     let statement = transaction.prepare_cached(COPY).await.context(doing)?;
-    let sink = transaction.copy_in(&statement).await.context(doing)?;
-    let mut writer = pin!(BinaryCopyInWriter::new(sink, &COPY_TYPES));
+    let mut sink = pin!(transaction.copy_in(&statement).await.context(doing)?);
+    // In one piece: the driver's own writer wakes the connection every forty rows.
+    sink.send(binary_rows(prices)?).await.context(doing)?;
+    sink.finish().await.context(doing)?;
+    Ok(())
+}
+
+/// The rows in PostgreSQL's binary COPY format.
+fn binary_rows(prices: &[NewPrice<'_>]) -> Result<Bytes> {
+    let mut rows = BytesMut::with_capacity(32 + prices.len() * 128);
+    rows.put_slice(b"PGCOPY\n\xff\r\n\0");
+    rows.put_i64(0);
     for NewPrice { ticker_id, source, tick } in prices {
-        let row: [&(dyn ToSql + Sync); 8] = [
-            &tick.time(),
-            &tick.received_at,
-            &tick.trade_id,
-            ticker_id,
-            &source.as_str(),
-            &tick.taker_side.map(domain::Side::as_str),
-            &tick.price,
-            &tick.quantity,
-        ];
-        writer.as_mut().write(&row).await.context(doing)?;
+        rows.put_i16(8);
+        put(&mut rows, &tick.time(), &Type::TIMESTAMPTZ)?;
+        put(&mut rows, &tick.received_at, &Type::TIMESTAMPTZ)?;
+        put(&mut rows, &tick.trade_id, &Type::INT8)?;
+        put(&mut rows, ticker_id, &Type::INT4)?;
+        // PostgreSQL reads an enum's binary form as its label, so that text serves.
+        put(&mut rows, &source.as_str(), &Type::TEXT)?;
+        put(&mut rows, &tick.taker_side.map(domain::Side::as_str), &Type::TEXT)?;
+        put(&mut rows, &tick.price, &Type::NUMERIC)?;
+        put(&mut rows, &tick.quantity, &Type::NUMERIC)?;
     }
-    writer.finish().await.context(doing)?;
+    rows.put_i16(-1);
+    Ok(rows.freeze())
+}
+
+/// One field: its length, then its value; for null, the length −1.
+fn put(rows: &mut BytesMut, value: &impl ToSql, kind: &Type) -> Result<()> {
+    let start = rows.len();
+    rows.put_i32(-1);
+    if let IsNull::No = value.to_sql(kind, rows).map_err(Error::Encode)? {
+        let length = i32::try_from(rows.len() - start - 4).unwrap_or(i32::MAX);
+        rows[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    }
     Ok(())
 }
 

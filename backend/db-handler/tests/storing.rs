@@ -135,7 +135,7 @@ fn trades(numbers: std::ops::Range<i64>) -> Message {
             }
         })
         .collect();
-    Message::Ticks(TickBatch { exchange: "binance".into(), source: TickSource::Stream, ticks })
+    Message::Ticks(TickBatch::new("binance", TickSource::Stream, ticks))
 }
 
 #[tokio::test]
@@ -312,8 +312,8 @@ async fn messages_that_no_database_takes_hold_up_nobody() {
         lists("binance", vec![pair("", "BTC")]),
         lists("Bad Name", vec![pair("BTCUSDT", "BTC")]),
         lists("binance", vec![pair("LONGUSDT", &"X".repeat(5_000))]),
-        Message::Ticks(TickBatch { exchange: "a\0".into(), ..batch.clone() }),
-        Message::Ticks(TickBatch { exchange: "x".repeat(200_000).into(), ..batch }),
+        Message::Ticks(TickBatch::new("a\0", batch.source, batch.ticks.clone())),
+        Message::Ticks(TickBatch::new("x".repeat(200_000), batch.source, batch.ticks)),
     ] {
         // Twice: there are two writers.
         bench.publish(broken.clone()).await;

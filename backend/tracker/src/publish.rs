@@ -83,7 +83,7 @@ impl Batcher {
                 _ => {
                     let mut ticks = Vec::with_capacity(expected);
                     ticks.push(tick);
-                    batches.push(TickBatch { exchange: self.exchange.clone(), source, ticks });
+                    batches.push(TickBatch::new(self.exchange.clone(), source, ticks));
                 }
             }
         }

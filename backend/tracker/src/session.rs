@@ -82,6 +82,7 @@ impl Session {
             .with_jitter()
             .without_max_times();
         let mut delays = backoff.build();
+        let mut planned_at = None;
         let exchange = self.exchange.identity().name;
         loop {
             self.board.connecting(self.number);
@@ -99,14 +100,18 @@ impl Session {
             }
             let reason = match end {
                 End::Stopping => return,
-                End::Planned if !sustained => "the exchange closes the stream again".to_owned(),
+                End::Planned if planned_at.is_some_and(|at: Instant| at.elapsed() < SUSTAINED) => {
+                    "the exchange closes the stream again".to_owned()
+                }
                 End::Planned => {
+                    planned_at = Some(Instant::now());
                     tracing::info!(%exchange, "the exchange closes the stream; opening it anew");
                     continue;
                 }
                 End::Failed(reason) => reason,
             };
-            let delay = delays.next().unwrap_or(LONGEST_DELAY);
+            // At once after a stream that had delivered for a while; else it would be a storm.
+            let delay = if sustained { Duration::ZERO } else { delays.next().unwrap_or(LONGEST_DELAY) };
             tracing::warn!(%exchange, %reason, retry_in = ?delay, "the stream is down");
             self.board.waiting(self.number, reason, delay);
             tokio::select! {

@@ -49,7 +49,7 @@ fn trade(ticker: &str, trade_id: i64, seconds: i64, price: i64) -> Tick {
 }
 
 fn batch(exchange: &str, ticks: Vec<Tick>) -> Arc<News> {
-    Arc::new(News::Ticks(TickBatch { exchange: exchange.into(), source: TickSource::Stream, ticks }))
+    Arc::new(News::Ticks(TickBatch::new(exchange, TickSource::Stream, ticks)))
 }
 
 /// The next event, past pings.
