@@ -108,15 +108,7 @@ impl Servers {
         let pool = database::connect(&settings)?;
         database::migrate(&pool).await.context("migrating")?;
         let host = VirtualHost::create();
-        let address = host.address();
-        let rabbitmq = broker::RabbitMqSettings {
-            rabbitmq_host: Some(address.host.clone()),
-            rabbitmq_port: address.port,
-            rabbitmq_user: address.user.clone(),
-            rabbitmq_password: address.password.clone(),
-            rabbitmq_vhost: host.vhost().to_owned(),
-            ..Default::default()
-        };
+        let rabbitmq = broker::RabbitMqSettings::at(&host.url()).map_err(anyhow::Error::msg)?;
         Ok(Self { pool, rabbitmq, host, database })
     }
 }

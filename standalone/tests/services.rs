@@ -71,15 +71,7 @@ async fn every_published_trade_is_stored_once_and_shown() {
     let settings = simulator::Settings { trades_per_second: 0.0, ..Default::default() };
     let exchange = Simulator::start(settings).await.unwrap();
 
-    let address = host.address();
-    let rabbitmq = RabbitMqSettings {
-        rabbitmq_host: Some(address.host.clone()),
-        rabbitmq_port: address.port,
-        rabbitmq_user: address.user.clone(),
-        rabbitmq_password: address.password.clone(),
-        rabbitmq_vhost: host.vhost().to_owned(),
-        ..Default::default()
-    };
+    let rabbitmq = RabbitMqSettings::at(&host.url()).unwrap();
     let pool = || database::connect(&DatabaseSettings::at(database.url())).unwrap();
     let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
     let publisher = Publisher::new(queue);

@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use clap::Args;
+use lapin::uri::AMQPUri;
 
 /// How to reach RabbitMQ, and the names used there.
 #[derive(Clone, Args)]
@@ -75,6 +76,22 @@ impl Default for RabbitMqSettings {
 }
 
 impl RabbitMqSettings {
+    /// Settings for the RabbitMQ at `amqp://user:password@host:port/virtual-host`, everything else at its default.
+    ///
+    /// # Errors
+    /// When that is not such a URL.
+    pub fn at(url: &str) -> Result<Self, String> {
+        let AMQPUri { authority, vhost, .. } = url.parse()?;
+        Ok(Self {
+            rabbitmq_host: Some(authority.host),
+            rabbitmq_port: authority.port,
+            rabbitmq_user: authority.userinfo.username,
+            rabbitmq_password: authority.userinfo.password,
+            rabbitmq_vhost: vhost,
+            ..Self::default()
+        })
+    }
+
     /// Whether a server is named at all. An empty setting names none.
     pub fn names_a_server(&self) -> bool {
         self.rabbitmq_host.as_deref().is_some_and(|host| !host.is_empty())

@@ -99,15 +99,7 @@ fn handle(
 }
 
 fn settings(host: &VirtualHost) -> RabbitMqSettings {
-    let address = host.address();
-    RabbitMqSettings {
-        rabbitmq_host: Some(address.host.clone()),
-        rabbitmq_port: address.port,
-        rabbitmq_user: address.user.clone(),
-        rabbitmq_password: address.password.clone(),
-        rabbitmq_vhost: host.vhost().to_owned(),
-        ..Default::default()
-    }
+    RabbitMqSettings::at(&host.url()).unwrap()
 }
 
 fn catalogue() -> Message {

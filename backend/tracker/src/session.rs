@@ -91,7 +91,7 @@ impl Session {
                 end = self.deliver(&mut delivering_since, &shutdown) => end,
                 () = shutdown.cancelled() => End::Stopping,
             };
-            if delivering_since.is_some() {
+            if delivering_since.is_some() && !matches!(end, End::Stopping) {
                 self.board.reconnects();
             }
             let sustained = delivering_since.is_some_and(|since: Instant| since.elapsed() >= SUSTAINED);

@@ -206,6 +206,8 @@ fn settings(tuning: Tuning) -> &'static [&'static str] {
             "fsync=off",
             "synchronous_commit=off",
             "full_page_writes=off",
+            // Every database lives for seconds; a round of it may hold up making and dropping others.
+            "autovacuum=off",
         ],
         Tuning::Benchmark => &[
             "unix_socket_directories=",
