@@ -154,6 +154,8 @@ fn a_demo_outlives_kill_9_and_stops_cleanly() {
         ("WITH RECURSIVE n AS (SELECT 1 UNION ALL SELECT * FROM n) SELECT count(*) FROM n", "too long"),
         ("SELECT 1; SELECT pg_sleep(100)", "multiple commands"),
         ("DELETE FROM price", "read-only"),
+        ("ANALYZE DELETE FROM price", "syntax error"),
+        ("(ANALYZE) DELETE FROM price", "syntax error"),
         ("SELECT nothing FROM nowhere", "nowhere"),
     ] {
         let bind = format!("127.0.0.1:{}", program.sql);

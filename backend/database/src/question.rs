@@ -89,8 +89,9 @@ pub async fn estimate(client: &Client, question: &str) -> Result<Option<f64>> {
     {
         return Ok(None);
     }
-    // Prepared, so that a second statement behind a semicolon is refused rather than run.
-    let explain = client.prepare(&format!("EXPLAIN {question}")).await.context("estimating a question")?;
+    // Prepared, so that a second statement behind a semicolon is refused rather than run; and with an option in
+    // parentheses, behind which a question that begins with ANALYZE is refused rather than run.
+    let explain = client.prepare(&format!("EXPLAIN (COSTS) {question}")).await.context("estimating a question")?;
     let plan = client.query(&explain, &[]).await.context("estimating a question")?;
     let first: Option<&str> = plan.first().map(|line| line.get(0));
     let cost = first.and_then(|line| line.split_once("..")?.1.split_once(' ')?.0.parse().ok());

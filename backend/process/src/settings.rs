@@ -18,7 +18,7 @@ fn load_dotenv() -> Result<(), SettingsError> {
         Err(error) if error.not_found() => Ok(()),
         Err(dotenvy::Error::LineParse(line, position)) => {
             // The line may hold a password: only its name is shown.
-            let name = line.split('=').next().unwrap_or_default().trim().to_owned();
+            let name = line.split_once('=').map(|(name, _)| name.trim().to_owned()).unwrap_or_default();
             Err(SettingsError::Line { name, position })
         }
         Err(error) => Err(SettingsError::File(error)),
