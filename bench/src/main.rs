@@ -104,8 +104,7 @@ struct Servers {
 impl Servers {
     async fn prepare() -> anyhow::Result<Self> {
         let database = TestDatabase::empty().await;
-        let settings = DatabaseSettings { database_pool_size: 4, ..DatabaseSettings::at(database.url()) };
-        let pool = database::connect(&settings)?;
+        let pool = database::connect(&DatabaseSettings::at(database.url()))?;
         database::migrate(&pool).await.context("migrating")?;
         let host = VirtualHost::create();
         let rabbitmq = broker::RabbitMqSettings::at(&host.url()).map_err(anyhow::Error::msg)?;

@@ -83,9 +83,9 @@ impl Error {
         }
     }
 
-    /// Whether a row was there already.
-    pub(crate) fn is_duplicate(&self) -> bool {
-        self.sql_state() == Some(&SqlState::UNIQUE_VIOLATION)
+    /// Whether a COPY found a row that was there already, or no partition where there should be one.
+    pub(crate) fn is_misplaced_optimism(&self) -> bool {
+        matches!(self.sql_state(), Some(&SqlState::UNIQUE_VIOLATION | &SqlState::UNDEFINED_TABLE))
     }
 }
 

@@ -1,23 +1,23 @@
 //! Storing ticks: the one transaction on which everything else hangs.
 //!
-//! Optimistic: a COPY straight into `price` that succeeds proves that every row is new, and costs half of any other
+//! Optimistic: a COPY straight into the days of `price` that succeeds proves that every row is new, and costs half of any other
 //! way. When it meets a row that is there already, everything is rolled back and done again by
 //! `INSERT … ON CONFLICT DO NOTHING RETURNING`, which tells which rows were new. Candles are folded from the new rows
 //! only, in the same transaction, so that storing a batch twice changes nothing.
 //!
-//! Rows and candles are written in the order of their keys, so that two writers cannot wait for each other in a circle.
+//! Rows (day by day) and candles are written in the order of their keys, so that two writers cannot wait for each other in a circle.
 
 use std::{collections::HashSet, pin::pin};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::{Candle, Interval, Tick, TickSource};
 use futures_util::SinkExt as _;
 use rust_decimal::Decimal;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
-use crate::{Client, Context as _, Error, Result};
+use crate::{Client, Context as _, Error, Result, partitions};
 
 /// One tick and where it belongs.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,11 @@ pub struct NewPrice<'a> {
 type Key = (i32, DateTime<Utc>, Option<i64>);
 
 impl NewPrice<'_> {
+    /// The day in whose partition it belongs.
+    fn day(&self) -> NaiveDate {
+        self.tick.time().naive_utc().date()
+    }
+
     fn key(&self) -> Key {
         (self.ticker_id, self.tick.time(), self.tick.trade_id)
     }
@@ -63,11 +68,11 @@ pub async fn store(
     maybe_stored: bool,
 ) -> Result<Stored> {
     let received = prices.len();
-    prices.sort_unstable_by_key(NewPrice::key);
+    prices.sort_unstable_by_key(|price| (price.day(), price.key()));
     prices.dedup_by_key(|price| price.key());
     if !maybe_stored {
         match store_in_transaction(client, &prices, first_ticks, Way::Copy).await {
-            Err(error) if error.is_duplicate() => {}
+            Err(error) if error.is_misplaced_optimism() => {}
             outcome => return outcome.map(|inserted| counted(received, inserted)),
         }
     }
@@ -93,7 +98,9 @@ async fn store_in_transaction(
     let transaction = client.transaction().await.context("beginning a transaction")?;
     let inserted = match way {
         Way::Copy => {
-            copy(&transaction, prices).await?;
+            for of_one_day in prices.chunk_by(|one, next| one.day() == next.day()) {
+                copy(&transaction, of_one_day[0].day(), of_one_day).await?;
+            }
             fold(&transaction, prices.iter()).await?;
             prices.len()
         }
@@ -116,13 +123,20 @@ async fn store_in_transaction(
     Ok(inserted)
 }
 
-const COPY: &str = "
-    COPY price (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity) FROM STDIN (FORMAT binary)";
-
-async fn copy(transaction: &Transaction<'_>, prices: &[NewPrice<'_>]) -> Result<()> {
+/// Copies the prices of one day into that day's partition. `price` itself would take them too, but row by row: the
+/// trigger that looks for tickers makes PostgreSQL do so. Here the foreign key of the candles finds one that is missing.
+async fn copy(transaction: &Transaction<'_>, day: NaiveDate, prices: &[NewPrice<'_>]) -> Result<()> {
     let doing = "copying prices";
-    let statement = transaction.prepare_cached(COPY).await.context(doing)?;
-    let mut sink = pin!(transaction.copy_in(&statement).await.context(doing)?);
+    let partition = partitions::name(day);
+    // What COPY takes anyway. But where it cannot be had, a COPY would leave the connection unusable: the driver then
+    // ends the exchange of messages twice.
+    let lock = format!("LOCK TABLE {partition} IN ROW EXCLUSIVE MODE");
+    transaction.batch_execute(&lock).await.context(doing)?;
+    let copy = format!(
+        "COPY {partition} (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity)
+         FROM STDIN (FORMAT binary)"
+    );
+    let mut sink = pin!(transaction.copy_in(&copy).await.context(doing)?);
     // In one piece: the driver's own writer wakes the connection every forty rows.
     sink.send(binary_rows(prices)?).await.context(doing)?;
     sink.finish().await.context(doing)?;

@@ -8,6 +8,11 @@ use crate::{Context as _, Result};
 /// How many days ahead partitions are made.
 const DAYS_AHEAD: u64 = 7;
 
+/// Name of the partition of `day`.
+pub(crate) fn name(day: NaiveDate) -> String {
+    day.format("price_%Y_%m_%d").to_string()
+}
+
 /// Makes the partition of `day`, unless it stands.
 ///
 /// # Errors

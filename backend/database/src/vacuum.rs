@@ -22,7 +22,7 @@ pub async fn round(pool: &Pool) -> Result<()> {
     client.batch_execute("VACUUM ANALYZE candle").await.context("vacuuming candles")?;
     let today = Utc::now().date_naive();
     for day in [today.checked_sub_days(Days::new(1)), Some(today)].into_iter().flatten() {
-        let partition = day.format("price_%Y_%m_%d").to_string();
+        let partition = crate::partitions::name(day);
         let stands = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&partition]).await;
         if stands.context("looking for a partition")?.get(0) {
             client.batch_execute(&format!("ANALYZE {partition}")).await.context("analyzing prices")?;

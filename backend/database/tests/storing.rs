@@ -236,9 +236,11 @@ async fn a_price_needs_a_ticker_and_a_ticker_keeps_its_prices() {
     let (_database, pool, id) = with_bitcoin().await;
     let mut client = pool.get().await.unwrap();
     let tick = trade(1, 5, 0);
-    let orphan = vec![NewPrice { ticker_id: id + 1, source: TickSource::Stream, tick: &tick }];
-    let error = ingest::store(&mut client, orphan, &[], false).await.unwrap_err();
-    assert!(error.is_permanent() && error.to_string().contains("is not in table ticker"), "{error}");
+    for (maybe_stored, refused_by) in [(false, "candle_ticker_id_fkey"), (true, "is not in table ticker")] {
+        let orphan = vec![NewPrice { ticker_id: id + 1, source: TickSource::Stream, tick: &tick }];
+        let error = ingest::store(&mut client, orphan, &[], maybe_stored).await.unwrap_err();
+        assert!(error.is_permanent() && error.to_string().contains(refused_by), "{error}");
+    }
     store(&mut client, id, &[tick], false).await;
     let refused = client.execute("DELETE FROM ticker WHERE id = $1", &[&id]).await.unwrap_err();
     assert!(refused.as_db_error().unwrap().message().contains("BTCUSDT"), "{refused:?}");

@@ -10,7 +10,7 @@ use clap::Args;
 #[group(id = "storing")]
 pub struct Settings {
     /// Transactions at work at the same time, each with its own connections
-    #[arg(long, env = "DB_HANDLER_WRITERS", value_name = "COUNT", default_value_t = 2)]
+    #[arg(long, env = "DB_HANDLER_WRITERS", value_name = "COUNT", default_value_t = 3)]
     pub db_handler_writers: u16,
     /// How many ticks are gathered before a transaction is begun without waiting for more
     #[arg(long, env = "DB_HANDLER_BATCH_TICKS", value_name = "COUNT", default_value_t = 5_000)]
@@ -29,7 +29,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            db_handler_writers: 2,
+            db_handler_writers: 3,
             db_handler_batch_ticks: 5_000,
             db_handler_linger_ms: 3,
             db_handler_prefetch: 128,
