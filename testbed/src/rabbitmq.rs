@@ -1,6 +1,5 @@
 //! A virtual host of its own for each test: queues and exchanges of the same names do not meet.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -82,7 +81,7 @@ impl VirtualHost {
     ///
     /// # Panics
     /// When `patience` is over first.
-    pub fn wait_for_queue_depth(&self, queue: &str, depth: u64, patience: Duration) {
+    pub async fn wait_for_queue_depth(&self, queue: &str, depth: u64, patience: Duration) {
         let begin = Instant::now();
         loop {
             let now = self.queue_depth(queue);
@@ -90,7 +89,7 @@ impl VirtualHost {
                 return;
             }
             assert!(begin.elapsed() < patience, "queue {queue} holds {now:?} messages after {patience:?}, not {depth}");
-            sleep(Duration::from_millis(50));
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

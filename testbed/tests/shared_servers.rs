@@ -108,8 +108,8 @@ async fn a_database_that_is_down_refuses_until_it_is_up_again() {
     assert_eq!(coins(&connect(&database.url()).await.unwrap()).await, 1);
 }
 
-#[test]
-fn a_virtual_host_has_its_own_queues_and_is_gone_after_the_test() {
+#[tokio::test]
+async fn a_virtual_host_has_its_own_queues_and_is_gone_after_the_test() {
     let (one, other) = (VirtualHost::create(), VirtualHost::create());
     let server = testbed::rabbitmq();
     assert_eq!(one.url(), format!("{}/{}", one.address(), one.vhost()));
@@ -127,7 +127,7 @@ fn a_virtual_host_has_its_own_queues_and_is_gone_after_the_test() {
     for _ in 0..3 {
         management::request(&server.management, "POST", &publish, message).unwrap();
     }
-    one.wait_for_queue_depth("ticks", 3, Duration::from_secs(10));
+    one.wait_for_queue_depth("ticks", 3, Duration::from_secs(10)).await;
     one.delete_queue("ticks");
     assert_eq!(one.queue_depth("ticks"), None);
 

@@ -85,7 +85,7 @@ async fn messages_arrive_in_order_under_their_ids_and_are_gone_when_acknowledged
         delivery.ack().await.unwrap();
     }
     sender.wait_until_sent().await;
-    host.wait_for_queue_depth("crypto-prices", 0, SOON);
+    host.wait_for_queue_depth("crypto-prices", 0, SOON).await;
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn a_dead_letter_keeps_its_bytes_and_its_reason() {
     let good = next(&mut taking).await;
     assert_eq!(number(&good), 1);
     good.ack().await.unwrap();
-    host.wait_for_queue_depth("crypto-prices", 0, SOON);
+    host.wait_for_queue_depth("crypto-prices", 0, SOON).await;
 
     let connection = lapin::Connection::connect(&host.url(), lapin::ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -245,7 +245,7 @@ async fn a_clean_stop_sends_what_is_left() {
     sender.stop.cancel();
     timeout(SOON, sender.forwarding).await.expect("it stops").unwrap();
     assert!(sender.publisher.queue().is_empty());
-    host.wait_for_queue_depth("crypto-prices", 500, SOON);
+    host.wait_for_queue_depth("crypto-prices", 500, SOON).await;
 }
 
 #[tokio::test]

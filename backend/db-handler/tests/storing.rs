@@ -143,7 +143,7 @@ async fn what_is_published_is_stored_once_with_its_candles() {
         bench.publish(trades(start..start + 100)).await;
     }
     bench.wait_for_prices(5_000).await;
-    host.wait_for_queue_depth("crypto-prices", 0, SOON);
+    host.wait_for_queue_depth("crypto-prices", 0, SOON).await;
     bench.check(5_000).await;
     assert!(bench.health.report().iter().all(|check| check.ok), "{:?}", bench.health.report());
     bench.stop.cancel();
@@ -192,7 +192,7 @@ async fn while_the_database_is_away_messages_wait_and_health_says_so() {
     bench.database.bring_up().await;
     bench.wait_for_prices(3_000).await;
     bench.check(3_000).await;
-    host.wait_for_queue_depth("crypto-prices", 0, SOON);
+    host.wait_for_queue_depth("crypto-prices", 0, SOON).await;
 }
 
 #[tokio::test]
@@ -220,8 +220,8 @@ async fn poison_goes_to_the_dead_letters_and_the_good_around_it_is_stored() {
     }
     bench.publish(trades(50..100)).await;
     bench.wait_for_prices(100).await;
-    host.wait_for_queue_depth("crypto-prices.dead-letters", poison.len() as u64, SOON);
-    host.wait_for_queue_depth("crypto-prices", 0, SOON);
+    host.wait_for_queue_depth("crypto-prices.dead-letters", poison.len() as u64, SOON).await;
+    host.wait_for_queue_depth("crypto-prices", 0, SOON).await;
     bench.check(100).await;
     for _ in poison {
         let dead = channel.basic_get("crypto-prices.dead-letters".into(), Default::default()).await.unwrap().unwrap();
