@@ -16,8 +16,10 @@ use tokio::sync::mpsc;
 use tracker::{
     exchange::Exchange as _,
     exchanges::binance::Binance,
+    gaps::Ledger,
     inspect::Inspector,
     publish::{Batcher, CHANNEL, Passed},
+    status::Board,
 };
 
 use crate::{Rate, Servers, market};
@@ -49,8 +51,9 @@ impl Pipeline {
         tasks.spawn(async { drop(handling.await) });
         publisher.publish(Message::Catalogue(market::catalogue())).await?;
         let (ticks, received) = mpsc::channel(CHANNEL);
-        let batcher =
-            Batcher { exchange: "bench".into(), publisher, batch_ticks: 500, linger: Duration::from_millis(3) };
+        let ledger = Some((Ledger::new("bench".into(), &[]), Board::new("bench".into())));
+        let linger = Duration::from_millis(3);
+        let batcher = Batcher { exchange: "bench".into(), publisher, ledger, batch_ticks: 500, linger };
         tasks.spawn(async { drop(batcher.run(received).await) });
         let tickers = (0..market::SYMBOLS).map(|number| market::ticker(number).into());
         let inspector = Arc::new(Inspector::new("bench".into(), tickers));

@@ -168,6 +168,7 @@ async fn tracked(run: &Run, demo: Option<&Demo>) -> anyhow::Result<(tracker::Set
     let tracking = tracker::Settings {
         exchanges: vec!["binance".to_owned()],
         tracker_symbols: simulator.tickers().into_iter().map(Into::into).collect(),
+        exchange_is_new: true,
         binance_name: "simulated".to_owned(),
         binance_rest_url: simulator.rest_url(),
         binance_stream_url: simulator.stream_url(),

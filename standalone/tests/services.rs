@@ -9,7 +9,7 @@ use clap::Parser as _;
 use database::DatabaseSettings;
 use process::{Health, Shutdown};
 use rust_decimal::Decimal;
-use simulator::{PublishedTrade, Simulator};
+use simulator::{Fault, PublishedTrade, Simulator};
 use testbed::{database::TestDatabase, rabbitmq::VirtualHost};
 use tokio::time::{sleep, timeout};
 
@@ -144,5 +144,40 @@ async fn every_published_trade_is_stored_once_and_shown() {
     assert!(
         !means.is_empty() && means[0]["ticker"] == "BTCUSDT" && means[0]["date"].as_str().unwrap().ends_with("GMT")
     );
+
+    // What the stream leaves out, and what is traded while it is down, is found by its numbers and fetched.
+    exchange.inject(Fault::Gap(100));
+    exchange.emit(200).await;
+    exchange.inject(Fault::Disconnect);
+    exchange.emit(50).await;
+    wait("the tracker subscribes again", async || {
+        (exchange.listeners("btcusdt@trade") == 1 && exchange.listeners("shibusdt@trade") == 1).then_some(())
+    })
+    .await;
+    exchange.emit(50).await;
+    for ticker in &tickers {
+        let published = expected(&exchange.published(ticker));
+        assert_eq!(published.len(), 1_300);
+        let told = wait(&format!("{ticker} is filled"), async || {
+            let told = told_by_the_api(&address, ticker).await;
+            (told.len() >= 1_300).then_some(told)
+        })
+        .await;
+        assert_eq!(told, published, "{ticker}");
+    }
+    let gaps = wait("the ledger says so", async || {
+        let gaps = get(&address, "/gaps?limit=1000").await["data"].take();
+        gaps.as_array()?.iter().all(|gap| gap["state"] == "filled").then_some(gaps)
+    })
+    .await;
+    let causes = |cause: &str| gaps.as_array().unwrap().iter().filter(|gap| gap["cause"] == cause).count();
+    assert_eq!((causes("skipped"), causes("disconnected")), (tickers.len(), tickers.len()), "{gaps}");
+    let client = pool().get().await.unwrap();
+    let missing: i64 = client
+        .query_one("SELECT count(*) FROM missing_trades(current_date - 1, current_date + 1)", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(missing, 0, "the check agrees");
     stop.cancel();
 }

@@ -129,7 +129,7 @@ pub struct LatestPrice {
     pub received_at: DateTime<Utc>,
     /// Milliseconds between its time and this answer.
     pub age_ms: i64,
-    /// How it came: `stream` or `poll`.
+    /// How it came: `stream`, `poll` or `backfill`.
     #[schema(example = "stream")]
     pub source: String,
     /// The price 24 hours ago, or the oldest within them; null while nothing that old is stored.
@@ -193,7 +193,7 @@ pub struct TickRow {
     pub received_at: DateTime<Utc>,
     /// When its transaction began.
     pub stored_at: DateTime<Utc>,
-    /// How it came: `stream` or `poll`.
+    /// How it came: `stream`, `poll` or `backfill`.
     #[schema(example = "stream")]
     pub source: String,
 }
@@ -224,4 +224,41 @@ pub struct FeedRow {
     pub ticks: u64,
     /// Ticks and frames refused since the tracker started.
     pub rejected: u64,
+}
+
+/// A hole in what was recorded: trades that the exchange numbered and that did not come when they should have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GapRow {
+    /// The exchange's name.
+    #[schema(example = "binance")]
+    pub exchange: String,
+    /// The exchange's own spelling of the pair.
+    #[schema(example = "BTCUSDT")]
+    pub ticker: String,
+    /// Number of the first trade that was missing.
+    pub first_trade_id: i64,
+    /// Number of the last one.
+    pub last_trade_id: i64,
+    /// How many there were.
+    pub trades: i64,
+    /// How many are missing still; for `confirmed_empty`, how many numbers the exchange has no trade for.
+    pub missing: i64,
+    /// `tracker_stopped`, `disconnected`, `skipped`, `silence` or `queue_full`.
+    #[schema(example = "disconnected")]
+    pub cause: String,
+    /// `open`, `filling`, `filled`, `confirmed_empty` or `unfillable`.
+    #[schema(example = "filled")]
+    pub state: String,
+    /// When the trade before the hole happened, where it is known.
+    pub from: Option<DateTime<Utc>>,
+    /// When the trade behind the hole happened, where it is known.
+    pub to: Option<DateTime<Utc>>,
+    /// How often asking the exchange for them has failed or come to an end.
+    pub attempts: i32,
+    /// What went wrong last, or why it is closed.
+    pub detail: Option<String>,
+    /// When it was found.
+    pub found_at: DateTime<Utc>,
+    /// When something was last said of it.
+    pub updated_at: DateTime<Utc>,
 }

@@ -4,6 +4,7 @@
 pub(crate) mod candles;
 pub(crate) mod exchanges;
 pub(crate) mod feeds;
+pub(crate) mod gaps;
 pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod live;

@@ -153,7 +153,7 @@ impl Hub {
                     state.tell_feed(&status.exchange);
                 }
             }
-            Message::Catalogue(_) => {}
+            Message::Catalogue(_) | Message::Gaps(_) => {}
         }
     }
 

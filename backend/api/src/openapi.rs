@@ -7,7 +7,7 @@ use api_types::ErrorBody;
 use utoipa::{IntoResponses, OpenApi};
 
 use crate::handlers::{
-    candles, exchanges, feeds, health, live, metrics, price_history, prices, symbols, tickers, ticks,
+    candles, exchanges, feeds, gaps, health, live, metrics, price_history, prices, symbols, tickers, ticks,
 };
 
 #[derive(OpenApi)]
@@ -20,7 +20,7 @@ use crate::handlers::{
     ),
     paths(
         symbols::list, exchanges::list, tickers::list, tickers::of_coin, price_history::list, prices::list, prices::find,
-        candles::list, ticks::list, feeds::list, live::socket, live::events, health::live, health::ready,
+        candles::list, ticks::list, gaps::list, feeds::list, live::socket, live::events, health::live, health::ready,
         metrics::render, serve
     ),
     components(schemas(api_types::live::LiveEvent)),

@@ -10,7 +10,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::{
     error::Failure,
     handlers::{
-        candles, exchanges, feeds, health, index, live, metrics, price_history, prices, symbols, tickers, ticks,
+        candles, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, symbols, tickers, ticks,
     },
     openapi,
 };
@@ -26,6 +26,7 @@ fn table() -> Vec<(&'static str, Route)> {
         ("/prices/{exchange}/{ticker}", get(prices::find)),
         ("/candles/{exchange}/{ticker}", get(candles::list)),
         ("/ticks/{exchange}/{ticker}", get(ticks::list)),
+        ("/gaps", get(gaps::list)),
         ("/feeds", get(feeds::list)),
         ("/live", web::get().to(live::socket)),
         ("/live/events", web::get().to(live::events)),

@@ -20,7 +20,7 @@ pub mod topology;
 pub use consumer::{ConsumeError, Consumer, Delivery, Source};
 pub use forward::forward;
 pub use live::{Live, LiveReceiver};
-pub use local_queue::{LocalQueue, LocalQueueError};
+pub use local_queue::{LocalQueue, LocalQueueError, Note};
 pub use message::{DecodeError, Message};
 pub use publisher::Publisher;
 pub use settings::{LocalQueueSettings, RabbitMqSettings};

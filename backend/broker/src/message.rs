@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use domain::{Catalogue, FeedStatus, TickBatch};
+use domain::{Catalogue, FeedStatus, GapReport, TickBatch};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 
@@ -19,6 +19,8 @@ pub enum Message {
     Ticks(TickBatch),
     /// What an exchange lists.
     Catalogue(Catalogue),
+    /// Trades that are missing, and what became of them.
+    Gaps(GapReport),
     /// How a feed does. Passing news: never stored, lost when nobody listens.
     Feed(FeedStatus),
 }
@@ -29,6 +31,7 @@ impl Message {
         match self {
             Self::Ticks(_) => "ticks",
             Self::Catalogue(_) => "catalogue",
+            Self::Gaps(_) => "gaps",
             Self::Feed(_) => "feed",
         }
     }
@@ -38,6 +41,7 @@ impl Message {
         match self {
             Self::Ticks(batch) => &batch.exchange,
             Self::Catalogue(catalogue) => &catalogue.exchange.name,
+            Self::Gaps(report) => &report.exchange,
             Self::Feed(status) => &status.exchange,
         }
     }
@@ -66,6 +70,7 @@ impl Message {
         match self {
             Self::Ticks(body) => write(self.kind(), body, 128 + body.ticks.len() * 96),
             Self::Catalogue(body) => write(self.kind(), body, 128 + body.instruments.len() * 80),
+            Self::Gaps(body) => write(self.kind(), body, 128 + body.gaps.len() * 320),
             Self::Feed(body) => write(self.kind(), body, 512),
         }
     }
@@ -105,6 +110,7 @@ enum Field {
 enum Kind {
     Ticks,
     Catalogue,
+    Gaps,
     Feed,
 }
 
@@ -128,6 +134,7 @@ impl<'de> de::Visitor<'de> for EnvelopeVisitor {
                 Field::Body => match (version, kind) {
                     (Some(_), Some(Kind::Ticks)) => message = Some(Message::Ticks(map.next_value()?)),
                     (Some(_), Some(Kind::Catalogue)) => message = Some(Message::Catalogue(map.next_value()?)),
+                    (Some(_), Some(Kind::Gaps)) => message = Some(Message::Gaps(map.next_value()?)),
                     (Some(_), Some(Kind::Feed)) => message = Some(Message::Feed(map.next_value()?)),
                     _ => early_body = Some(map.next_value::<&'de RawValue>()?),
                 },
@@ -158,6 +165,7 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
     Ok(match kind {
         Kind::Ticks => Message::Ticks(serde_json::from_str(body)?),
         Kind::Catalogue => Message::Catalogue(serde_json::from_str(body)?),
+        Kind::Gaps => Message::Gaps(serde_json::from_str(body)?),
         Kind::Feed => Message::Feed(serde_json::from_str(body)?),
     })
 }

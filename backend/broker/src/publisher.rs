@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::broadcast;
 
-use crate::{Live, LocalQueue, LocalQueueError, Message};
+use crate::{Live, LocalQueue, LocalQueueError, Message, Note};
 
 /// Puts messages in the local queue, and shows them to those who listen live in this process.
 #[derive(Clone)]
@@ -28,6 +28,14 @@ impl Publisher {
     /// # Errors
     /// When the queue was closed.
     pub async fn publish(&self, message: Message) -> Result<(), LocalQueueError> {
+        self.publish_noting(message, Vec::new()).await
+    }
+
+    /// Publishes a message and remembers something with it; returns when both are on disk.
+    ///
+    /// # Errors
+    /// When the queue was closed.
+    pub async fn publish_noting(&self, message: Message, notes: Vec<Note>) -> Result<(), LocalQueueError> {
         let payload = match message.encode() {
             Ok(bytes) => Bytes::from(bytes),
             Err(error) => {
@@ -38,7 +46,7 @@ impl Publisher {
         };
         let topic = message.topic();
         self.announce(message);
-        self.queue.publish(topic, payload).await
+        self.queue.publish(topic, payload, notes).await
     }
 
     /// Tells passing news to those who listen now, and to nobody else.

@@ -13,7 +13,7 @@ use lapin::{
 use crate::{RabbitMqSettings, rabbitmq::RabbitMqError};
 
 /// Kinds of messages that are stored.
-const STORED: [&str; 2] = ["ticks", "catalogue"];
+const STORED: [&str; 3] = ["ticks", "catalogue", "gaps"];
 
 /// Kinds of messages that the live feed carries.
 const LIVE: [&str; 2] = ["ticks", "feed"];

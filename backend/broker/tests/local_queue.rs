@@ -16,7 +16,7 @@ async fn open(folder: &Path) -> LocalQueue {
 }
 
 async fn publish(queue: &LocalQueue, number: usize) {
-    queue.publish("ticks.test".to_owned(), payload(number)).await.unwrap();
+    queue.publish("ticks.test".to_owned(), payload(number), Vec::new()).await.unwrap();
 }
 
 fn payload(number: usize) -> Bytes {
@@ -115,7 +115,7 @@ async fn a_backlog_larger_than_memory_comes_back_from_the_disk_in_order() {
     let queue = open(folder.path()).await;
     let large = |number: u32| Bytes::from([number.to_be_bytes().as_slice(), &vec![7; 1 << 20]].concat());
     for number in 0..50 {
-        queue.publish("ticks.test".to_owned(), large(number)).await.unwrap();
+        queue.publish("ticks.test".to_owned(), large(number), Vec::new()).await.unwrap();
     }
     for number in 0..50 {
         let delivery = receive(&queue).await;

@@ -204,14 +204,14 @@ async fn insert(transaction: &Transaction<'_>, prices: &[NewPrice<'_>]) -> Resul
 /// [`Candle::merge`], said in SQL: candles of one kind join; one of trades outranks one of polled prices.
 const FOLD: &str = "
     INSERT INTO candle AS old (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
-                               price_sum, first_time, first_trade_id, last_time, last_trade_id)
+                               price_sum, first_time, first_trade_id, last_time, last_trade_id, revision)
     SELECT ticker_id, '1m', open_time, open, high, low, close, volume, quote_volume, trades, ticks,
-           price_sum, first_time, first_trade_id, last_time, last_trade_id
+           price_sum, first_time, first_trade_id, last_time, last_trade_id, revision
     FROM unnest($1::int[], $2::timestamptz[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[],
                 $8::numeric[], $9::bigint[], $10::bigint[], $11::numeric[], $12::timestamptz[], $13::bigint[],
-                $14::timestamptz[], $15::bigint[])
+                $14::timestamptz[], $15::bigint[], $16::int[])
         AS folded (ticker_id, open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum,
-                   first_time, first_trade_id, last_time, last_trade_id)
+                   first_time, first_trade_id, last_time, last_trade_id, revision)
     ON CONFLICT (ticker_id, width, open_time) DO UPDATE
     SET (open, first_time, first_trade_id) = (
             SELECT candidate.open, candidate.first_time, candidate.first_trade_id
@@ -236,19 +236,27 @@ const FOLD: &str = "
         volume = old.volume + excluded.volume,
         quote_volume = old.quote_volume + excluded.quote_volume,
         trades = old.trades + excluded.trades,
+        revision = old.revision + excluded.revision,
         updated_at = now()
     WHERE NOT (old.trades > 0 AND excluded.trades = 0)";
 
 /// Folds new prices, sorted by pair and time, into candles.
 async fn fold<'a>(client: &impl GenericClient, prices: impl Iterator<Item = &'a NewPrice<'a>>) -> Result<()> {
     let mut folded: Vec<(i32, Candle)> = Vec::new();
+    let mut revisions: Vec<i32> = Vec::new();
     for price in prices {
         let candle = Candle::of(price.tick, Interval::OneMinute)?;
         match folded.last_mut() {
             Some((ticker_id, last)) if *ticker_id == price.ticker_id && last.open_time == candle.open_time => {
                 last.merge(&candle)?;
             }
-            _ => folded.push((price.ticker_id, candle)),
+            _ => {
+                folded.push((price.ticker_id, candle));
+                revisions.push(0);
+            }
+        }
+        if let (TickSource::Backfill, Some(revision)) = (price.source, revisions.last_mut()) {
+            *revision = 1;
         }
     }
     if folded.is_empty() {
@@ -277,6 +285,7 @@ async fn fold<'a>(client: &impl GenericClient, prices: impl Iterator<Item = &'a 
                 &number(|candle| candle.first.trade_id),
                 &moment(|candle| candle.last.time),
                 &number(|candle| candle.last.trade_id),
+                &revisions,
             ],
         )
         .await

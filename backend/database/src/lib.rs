@@ -8,6 +8,7 @@ pub mod candles;
 pub mod catalogue;
 pub mod error;
 pub mod exchanges;
+pub mod gaps;
 pub mod ingest;
 pub mod migrate;
 pub mod partitions;

@@ -25,6 +25,13 @@ pub fn newest_version() -> i32 {
     runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0)
 }
 
+/// Names the schema that this binary makes: another text wherever a migration is another.
+pub fn fingerprint() -> String {
+    let migrations = runner();
+    let checksums = migrations.get_migrations().iter().map(|migration| migration.checksum().to_string());
+    checksums.collect::<Vec<_>>().join(" ")
+}
+
 /// Brings the schema up to date, and makes the partitions of the coming days.
 ///
 /// # Errors

@@ -7,21 +7,21 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
     Client, DatabaseSettings, Pool, catalogue,
+    gaps::{self, GapFilter},
     ingest::{self, NewPrice, Stored},
-    partitions,
+    migrate, partitions,
 };
-use domain::{Candle, Catalogue, Exchange, Instrument, InstrumentStatus, Interval, Side, Tick, TickSource};
+use domain::{
+    Candle, Catalogue, Exchange, Gap, GapCause, GapReport, GapState, Instrument, InstrumentStatus, Interval, Side,
+    Tick, TickSource,
+};
 use rust_decimal::Decimal;
 use testbed::database::TestDatabase;
 
-/// The migrations' text, so that changed ones make a new template.
-const MIGRATIONS: &str =
-    concat!(include_str!("../migrations/V0001__schema.sql"), include_str!("../migrations/V0002__coin_names.sql"));
-
 async fn migrated() -> (TestDatabase, Pool) {
-    let database = TestDatabase::create(MIGRATIONS, |url| async move {
+    let database = TestDatabase::create(&migrate::fingerprint(), |url| async move {
         let pool = database::connect(&DatabaseSettings::at(url))?;
-        let outcome = database::migrate(&pool).await;
+        let outcome = migrate(&pool).await;
         pool.close();
         outcome
     })
@@ -280,13 +280,13 @@ async fn migrating_at_the_same_time_and_again_is_harmless() {
     let mut services = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
-        services.spawn(async move { database::migrate(&pool).await });
+        services.spawn(async move { migrate(&pool).await });
     }
     for outcome in services.join_all().await {
         outcome.unwrap();
     }
     let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
-    assert!(database::migrate::is_current(&pool).await.unwrap());
+    assert!(migrate::is_current(&pool).await.unwrap());
     let client = pool.get().await.unwrap();
     let partitions =
         client.query_one("SELECT count(*) FROM pg_inherits WHERE inhparent = 'price'::regclass", &[]).await.unwrap();
@@ -312,4 +312,74 @@ async fn every_table_and_column_is_explained() {
         .unwrap();
     let names: Vec<&str> = unexplained.iter().map(|row| row.get(0)).collect();
     assert_eq!(names, Vec::<&str>::new());
+}
+
+fn gap(first: i64, last: i64, state: GapState, missing: i64, revision: u32) -> Gap {
+    Gap {
+        ticker: "BTCUSDT".into(),
+        first_trade_id: first,
+        last_trade_id: last,
+        from: Some(noon()),
+        to: None,
+        cause: GapCause::Disconnected,
+        state,
+        missing,
+        attempts: 0,
+        detail: None,
+        found_at: noon(),
+        updated_at: noon() + TimeDelta::seconds(revision.into()),
+        revision,
+    }
+}
+
+fn report(gaps: Vec<Gap>) -> GapReport {
+    GapReport { exchange: "binance".into(), gaps }
+}
+
+#[tokio::test]
+async fn the_ledger_keeps_the_last_word_and_agrees_with_what_is_stored() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let ticks: Vec<Tick> = [1, 2, 6, 7, 10].map(|number| trade(number, 5, number)).into();
+    store(&mut client, id, &ticks, false).await;
+    let said = report(vec![gap(3, 5, GapState::Open, 3, 1), gap(8, 9, GapState::Filled, 0, 4)]);
+    assert_eq!(gaps::store(&mut client, &said).await.unwrap(), [] as [&str; 0]);
+    // What was said before comes late, and twice.
+    let older = report(vec![gap(8, 9, GapState::Open, 2, 1), gap(3, 5, GapState::Open, 3, 1)]);
+    gaps::store(&mut client, &older).await.unwrap();
+    let listed = gaps::list_gaps(&client, &GapFilter::default(), 10).await.unwrap();
+    let summary: Vec<_> = listed.iter().map(|gap| (gap.first_trade_id, gap.state.as_str(), gap.missing)).collect();
+    assert_eq!(summary, [(8, "filled", 0), (3, "open", 3)]);
+    let open = GapFilter { open: Some(true), ..GapFilter::default() };
+    assert_eq!(gaps::list_gaps(&client, &open, 10).await.unwrap().len(), 1);
+
+    // The ledger knows of the first hole; of the second it says that it is filled, which is not so.
+    let check = "SELECT first_trade_id, last_trade_id, in_ledger FROM missing_trades('2026-11-20', '2026-11-20')";
+    let rows = client.query(check, &[]).await.unwrap();
+    let rows: Vec<(i64, i64, bool)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    assert_eq!(rows, [(3, 5, true), (8, 9, false)]);
+
+    let unlisted = Gap { ticker: "NOSUCHPAIR".into(), ..gap(1, 1, GapState::Open, 1, 1) };
+    assert_eq!(gaps::store(&mut client, &report(vec![unlisted])).await.unwrap(), ["NOSUCHPAIR"]);
+}
+
+#[tokio::test]
+async fn backfilled_trades_correct_a_candle_and_raise_its_revision() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let ticks: Vec<Tick> = (1..=9).map(|number| trade(number, 5 + number % 4, number)).collect();
+    let (missed, came): (Vec<&Tick>, Vec<&Tick>) =
+        ticks.iter().partition(|tick| (3..6).contains(&tick.trade_id.unwrap()));
+    let price = |source| move |tick| NewPrice { ticker_id: id, source, tick };
+    let came = came.into_iter().map(price(TickSource::Stream)).collect();
+    ingest::store(&mut client, came, &[id], false).await.unwrap();
+    let revision =
+        async |client: &Client| -> i32 { client.query_one("SELECT revision FROM candle", &[]).await.unwrap().get(0) };
+    assert_eq!(revision(&client).await, 0);
+    for _ in 0..2 {
+        let missed = missed.iter().copied().map(price(TickSource::Backfill)).collect();
+        ingest::store(&mut client, missed, &[], true).await.unwrap();
+    }
+    assert_eq!(revision(&client).await, 1, "what is there already corrects nothing");
+    assert_eq!(candles(&client).await, expected(&ticks));
 }

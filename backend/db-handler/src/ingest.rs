@@ -13,7 +13,7 @@ use crate::directory::Directory;
 
 /// How long ticks of an unknown pair wait for the catalogue that makes it known. The tracker publishes the catalogue
 /// first, but another writer may still be busy storing it.
-const CATALOGUE_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const CATALOGUE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Ticks that were delivered, and the delivery to acknowledge when they are stored.
 pub struct Pending {
@@ -46,6 +46,8 @@ pub enum Received {
     Ticks(Pending),
     /// A catalogue to be stored.
     Catalogue(Delivery, domain::Catalogue),
+    /// What is said of gaps, to be stored.
+    Gaps(Delivery, domain::GapReport),
     /// Something that can never be stored, and why.
     Unusable(Delivery, String),
 }
@@ -59,6 +61,10 @@ pub fn read(delivery: Delivery) -> Received {
         },
         Ok(Message::Catalogue(catalogue)) => match catalogue.mistake() {
             None => Received::Catalogue(delivery, catalogue),
+            Some(reason) => Received::Unusable(delivery, reason),
+        },
+        Ok(Message::Gaps(report)) => match report.mistake() {
+            None => Received::Gaps(delivery, report),
             Some(reason) => Received::Unusable(delivery, reason),
         },
         Ok(Message::Feed(_)) => Received::Unusable(delivery, "feed news are not for storing".to_owned()),

@@ -13,12 +13,15 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     LONGEST_DELAY, Settings,
     directory::Directory,
-    ingest::{self, Pending, Received},
+    ingest::{self, CATALOGUE_PATIENCE, Pending, Received},
     retry_delays,
 };
 
 /// How long a connection must have worked before the delays start anew.
 const SUSTAINED: Duration = Duration::from_secs(30);
+
+/// How soon deliveries of unknown pairs are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Everything one writer needs.
 pub struct Writer {
@@ -109,6 +112,10 @@ impl Writer {
                     Ok(()) => delivery.ack().await?,
                     Err(error) => unusable.push((delivery, error.to_string())),
                 },
+                Received::Gaps(delivery, report) => match self.store_gaps(&report, shutdown).await? {
+                    Ok(()) => delivery.ack().await?,
+                    Err(reason) => unusable.push((delivery, reason)),
+                },
                 Received::Unusable(delivery, reason) => unusable.push((delivery, reason)),
             }
         }
@@ -135,8 +142,6 @@ impl Writer {
         pending: usize,
         shutdown: &Shutdown,
     ) -> Result<Vec<Received>, Interrupted> {
-        /// How soon deliveries of unknown pairs are looked at again.
-        const LOOK_AGAIN: Duration = Duration::from_millis(200);
         let mut gathered = Vec::new();
         let room = usize::from(self.settings.db_handler_prefetch).saturating_sub(pending);
         let first = tokio::select! {
@@ -205,6 +210,36 @@ impl Writer {
                     return Ok(Ok(()));
                 }
                 Err(error) if error.is_permanent() => return Ok(Err(error)),
+                Err(error) => self.wait(&error, &mut delays, shutdown).await?,
+            }
+        }
+    }
+
+    /// Tries until the database takes it, or refuses the data itself, or still does not know a pair (the inner error).
+    async fn store_gaps(
+        &self,
+        report: &domain::GapReport,
+        shutdown: &Shutdown,
+    ) -> Result<Result<(), String>, Interrupted> {
+        let mut delays = retry_delays();
+        let patience = Instant::now() + CATALOGUE_PATIENCE;
+        loop {
+            let outcome = match self.pool.get().await {
+                Ok(mut client) => database::gaps::store(&mut client, report).await,
+                Err(error) => Err(error.into()),
+            };
+            match outcome {
+                Ok(unknown) if unknown.is_empty() => {
+                    self.database.ok();
+                    return Ok(Ok(()));
+                }
+                Ok(unknown) if Instant::now() >= patience => {
+                    let exchange = &report.exchange;
+                    return Ok(Err(format!("no catalogue of exchange {exchange:?} lists {unknown:?}")));
+                }
+                // Another writer may be busy storing the catalogue.
+                Ok(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(error) if error.is_permanent() => return Ok(Err(error.to_string())),
                 Err(error) => self.wait(&error, &mut delays, shutdown).await?,
             }
         }

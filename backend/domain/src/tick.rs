@@ -38,6 +38,8 @@ pub enum TickSource {
     Stream,
     /// A price asked for by REST: the exchange gave neither a time nor a trade.
     Poll,
+    /// A trade that the stream did not bring, asked for by REST.
+    Backfill,
 }
 
 impl TickSource {
@@ -46,6 +48,7 @@ impl TickSource {
         match self {
             Self::Stream => "stream",
             Self::Poll => "poll",
+            Self::Backfill => "backfill",
         }
     }
 }

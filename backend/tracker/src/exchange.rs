@@ -29,6 +29,26 @@ pub trait Exchange: Send + Sync + 'static {
 
     /// Asks for the latest price of each ticker.
     fn prices<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<Tick>, RestError>>;
+
+    /// Where it numbers the trades of a pair one after the other, how trades that did not come can be asked for.
+    fn history(&self) -> Option<&dyn History> {
+        None
+    }
+}
+
+/// Trades that can be asked for by their number.
+pub trait History: Send + Sync {
+    /// Asks for the trades of a ticker from a number on, in order, `most` of them at most. Where that number is none,
+    /// the answer begins with the next that is one.
+    fn trades<'a>(
+        &'a self,
+        ticker: &'a SmolStr,
+        from_id: i64,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<Tick>, RestError>>;
+
+    /// Asks for the number of the newest trade of each ticker. Tickers that were not traded lately are left out.
+    fn newest_ids<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<(SmolStr, i64)>, RestError>>;
 }
 
 /// One connection to be opened.

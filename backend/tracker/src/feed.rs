@@ -4,15 +4,21 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use broker::{Message, Publisher};
-use chrono::TimeDelta;
-use domain::{Catalogue, Instrument, InstrumentStatus};
+use chrono::{TimeDelta, Utc};
+use domain::{Catalogue, GapReport, Instrument, InstrumentStatus};
 use process::{Check, Shutdown};
 use smol_str::SmolStr;
-use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::sleep,
+};
 
 use crate::{
     Error, Mode, Settings,
+    backfill::Backfill,
     exchange::Exchange,
+    gaps::Ledger,
     inspect::Inspector,
     poll::Poller,
     publish::{Batcher, CHANNEL, Passed},
@@ -130,9 +136,15 @@ impl Feed {
         }
         tracing::info!(exchange = %self.name(), tickers = tickers.len(), mode = ?self.settings.tracker_mode, "following");
         let (sender, receiver) = mpsc::channel::<Passed>(CHANNEL);
+        let ledger = match self.exchange.history() {
+            Some(_) => Some(self.ledger().await?),
+            None => None,
+        };
+        let (stale_sender, stale) = watch::channel(0);
         let batcher = Batcher {
             exchange: self.name(),
             publisher: self.publisher.clone(),
+            ledger: ledger.clone().map(|ledger| (ledger, self.board.clone())),
             batch_ticks: self.settings.tracker_batch_ticks,
             linger: self.settings.linger(),
         };
@@ -146,12 +158,32 @@ impl Feed {
                     exchange: self.exchange.clone(),
                     request,
                     idle: self.settings.idle(),
+                    lifetime: self.settings.lifetime(),
                     inspector: inspector.clone(),
                     ticks: sender.clone(),
                     board: self.board.clone(),
+                    stale: stale.clone(),
                 };
                 tasks.spawn(session.run(shutdown.clone()));
             }
+        }
+        if let Some(ledger) = ledger {
+            let backfill = Backfill {
+                exchange: self.exchange.clone(),
+                ledger,
+                inspector: inspector.clone(),
+                publisher: self.publisher.clone(),
+                batch_ticks: self.settings.tracker_batch_ticks,
+                silence: self.settings.silence(),
+                board: self.board.clone(),
+                stale: stale_sender,
+            };
+            let work = backfill.run(shutdown.clone());
+            tasks.spawn(async {
+                if let Err(error) = work.await {
+                    tracing::error!(%error, "gaps are no longer filled");
+                }
+            });
         }
         let poller = Poller {
             exchange: self.exchange.clone(),
@@ -173,6 +205,20 @@ impl Feed {
             Ok(Ok(())) => Ok(()),
             broken => Err(Error(format!("ticks received last could not be queued: {broken:?}"))),
         }
+    }
+
+    /// The gaps and the numbers that were noted beside the queue.
+    async fn ledger(&self) -> Result<Ledger, Error> {
+        let notes = self.publisher.queue().notes().await;
+        let notes = notes.map_err(|error| Error(format!("what was noted of trades cannot be read: {error}")))?;
+        if !self.settings.exchange_is_new {
+            return Ok(Ledger::new(self.name(), &notes));
+        }
+        let (gaps, forgotten) = Ledger::new(self.name(), &notes).give_up(Utc::now());
+        let report = Message::Gaps(GapReport { exchange: self.name(), gaps });
+        let told = self.publisher.publish_noting(report, forgotten).await;
+        told.map_err(|error| Error(format!("gaps can no longer be queued: {error}")))?;
+        Ok(Ledger::new(self.name(), &[]))
     }
 
     /// Never ends by itself.

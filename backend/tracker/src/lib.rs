@@ -4,9 +4,11 @@
 //! REST while the stream is down. Reading the exchange, queueing to disk and publishing are three tasks, so that none
 //! waits for the next one's network.
 
+pub mod backfill;
 pub mod exchange;
 pub mod exchanges;
 pub mod feed;
+pub mod gaps;
 pub mod inspect;
 pub mod poll;
 pub mod publish;

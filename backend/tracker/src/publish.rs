@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use broker::{LocalQueueError, Message, Publisher};
-use domain::{Tick, TickBatch, TickSource};
+use broker::{LocalQueueError, Message, Note, Publisher};
+use domain::{Gap, GapReport, Tick, TickBatch, TickSource};
 use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use smol_str::SmolStr;
+
+use crate::{gaps::Ledger, status::Board};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -25,6 +27,9 @@ pub struct Batcher {
     pub exchange: SmolStr,
     /// Where messages go.
     pub publisher: Publisher,
+    /// Who finds out which trades are missing, where the exchange numbers them, and the board that counts the
+    /// connections lost.
+    pub ledger: Option<(Ledger, Board)>,
     /// How many ticks a message holds at most.
     pub batch_ticks: usize,
     /// How long a message may wait to fill.
@@ -50,7 +55,9 @@ impl Batcher {
                     }
                     self.gather(&mut ticks, &mut gathered, most).await;
                     for batch in self.batches(&mut gathered) {
-                        in_flight.push_back(self.publisher.publish(Message::Ticks(batch)));
+                        for (message, notes) in self.messages(batch) {
+                            in_flight.push_back(self.publisher.publish_noting(message, notes));
+                        }
                     }
                 }
             }
@@ -71,6 +78,22 @@ impl Batcher {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// A batch, and before and behind it what it teaches of gaps.
+    fn messages(&self, batch: TickBatch) -> Vec<(Message, Vec<Note>)> {
+        let Some((ledger, board)) = &self.ledger else { return vec![(Message::Ticks(batch), Vec::new())] };
+        let learned = ledger.observe(&batch.ticks, board.lost(), self.publisher.queue().full_at());
+        let report = |gaps: Vec<Gap>| Message::Gaps(GapReport { exchange: self.exchange.clone(), gaps });
+        let mut messages = Vec::with_capacity(1);
+        if !learned.found.is_empty() {
+            messages.push((report(learned.found), Vec::new()));
+        }
+        messages.push((Message::Ticks(batch), learned.notes));
+        if !learned.changed.is_empty() {
+            messages.push((report(learned.changed), learned.changed_notes));
+        }
+        messages
     }
 
     /// One batch for each run of ticks that came the same way.

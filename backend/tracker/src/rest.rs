@@ -5,10 +5,14 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
+use chrono::Utc;
 use reqwest::{StatusCode, header::RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -28,6 +32,15 @@ pub struct Rest {
     client: reqwest::Client,
     base: reqwest::Url,
     closed_until: Arc<Mutex<Option<Instant>>>,
+    budget: Arc<Budget>,
+}
+
+/// What is spent of the minute's allowance.
+#[derive(Debug)]
+struct Budget {
+    header: &'static str,
+    spare_below: u64,
+    used: AtomicU64,
 }
 
 /// A question that was not answered.
@@ -72,11 +85,12 @@ pub enum RestError {
 }
 
 impl Rest {
-    /// A host at `base`.
+    /// A host at `base`. In `weight_header` it tells what was spent in this minute; above `spare_below` of it, what can
+    /// wait does wait.
     ///
     /// # Errors
     /// When that is not an http or https address, in words that name it.
-    pub fn new(base: &str) -> Result<Self, String> {
+    pub fn new(base: &str, weight_header: &'static str, spare_below: u64) -> Result<Self, String> {
         let wrong = |reason: &dyn fmt::Display| format!("{base:?} is not an address ({reason}); write https://host");
         let base = base.parse::<reqwest::Url>().map_err(|error| wrong(&error))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
@@ -88,7 +102,26 @@ impl Rest {
             .user_agent(concat!("crypto-tracker/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| wrong(&error))?;
-        Ok(Self { client, base, closed_until: Arc::default() })
+        let budget = Arc::new(Budget { header: weight_header, spare_below, used: AtomicU64::new(0) });
+        Ok(Self { client, base, closed_until: Arc::default(), budget })
+    }
+
+    /// Asks something that can wait: after waiting until enough of the minute's allowance is left for what cannot.
+    ///
+    /// # Errors
+    /// When there is no usable answer.
+    pub async fn get_when_spare<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, RestError> {
+        while self.budget.used.load(Ordering::Relaxed) >= self.budget.spare_below {
+            // The allowance is counted anew every minute of the clock.
+            let into_the_minute = Utc::now().timestamp().rem_euclid(60).unsigned_abs();
+            tokio::time::sleep(Duration::from_secs(60 - into_the_minute)).await;
+            self.budget.used.store(0, Ordering::Relaxed);
+        }
+        self.get(path, query).await
     }
 
     /// Asks, after waiting as long as the host asked to be left alone.
@@ -104,6 +137,10 @@ impl Rest {
         }
         let response = self.client.get(url).send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
+        let used = response.headers().get(self.budget.header).and_then(|value| value.to_str().ok()?.parse().ok());
+        if let Some(used) = used {
+            self.budget.used.store(used, Ordering::Relaxed);
+        }
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::IM_A_TEAPOT) {
             let named = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             let wait = named.map_or(DEFAULT_PENALTY, Duration::from_secs).min(LONGEST_PENALTY);

@@ -3,18 +3,24 @@
 //! The first try is made at once, later ones after a growing, jittered delay. The delay starts anew only after the
 //! stream has delivered for a while: an exchange that accepts connections and drops them is not stormed. A connection
 //! on which nothing comes is taken for dead.
+//!
+//! A planned end is no outage: before the exchange cuts a connection for its age, or when it says that it will, the next
+//! one is opened, and the old one read until the new one is certain to deliver. What both bring is stored once.
 
 use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use chrono::{SubsecRound as _, Utc};
 use domain::TickSource;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{
+    FutureExt as _, SinkExt as _, StreamExt as _,
+    future::{BoxFuture, OptionFuture},
+};
 use process::Shutdown;
 use tokio::{
     net::TcpStream,
-    sync::mpsc,
-    time::{Instant, sleep, timeout, timeout_at},
+    sync::{mpsc, watch},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
@@ -39,6 +45,10 @@ const SUBSCRIPTION_PACE: Duration = Duration::from_millis(300);
 const SUSTAINED: Duration = Duration::from_secs(30);
 /// The longest message that is read.
 const LONGEST_MESSAGE: usize = 16 << 20;
+/// How long the old connection is still read when the new one has subscribed.
+const OVERLAP: Duration = Duration::from_secs(2);
+/// How long to wait before a connection that is young is replaced, or is tried to be again.
+const REPLACEMENT_PACE: Duration = Duration::from_secs(5);
 /// The longest delay between two tries.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
@@ -52,20 +62,24 @@ pub struct Session {
     pub request: StreamRequest,
     /// Nothing at all for so long means that the connection is dead.
     pub idle: Duration,
+    /// A connection is replaced when it is so old.
+    pub lifetime: Duration,
     /// Who looks at the ticks.
     pub inspector: Arc<Inspector>,
     /// Where they go.
     pub ticks: mpsc::Sender<Passed>,
     /// Who is told how it goes.
     pub board: Board,
+    /// Changes when the exchange has traded and the stream did not bring it.
+    pub stale: watch::Receiver<u64>,
 }
 
 /// Why a connection ended.
 enum End {
     /// We are stopping.
     Stopping,
-    /// The exchange said that it would close it.
-    Planned,
+    /// The next one stands in its place.
+    Replaced(Box<Socket>),
     /// It failed.
     Failed(String),
 }
@@ -82,34 +96,39 @@ impl Session {
             .with_jitter()
             .without_max_times();
         let mut delays = backoff.build();
-        let mut planned_at = None;
+        let mut replacement = None;
         let exchange = self.exchange.identity().name;
         loop {
-            self.board.connecting(self.number);
+            if replacement.is_none() {
+                self.board.connecting(self.number);
+            }
             let mut delivering_since = None;
+            let mut stale = self.stale.clone();
+            stale.mark_unchanged();
             let end = tokio::select! {
-                end = self.deliver(&mut delivering_since, &shutdown) => end,
+                end = self.deliver(replacement.take(), &mut delivering_since, &shutdown) => end,
+                Ok(()) = stale.changed() => {
+                    End::Failed("the exchange has traded, and the stream did not bring it".to_owned())
+                }
                 () = shutdown.cancelled() => End::Stopping,
             };
-            if delivering_since.is_some() && !matches!(end, End::Stopping) {
+            let reason = match end {
+                End::Stopping => return,
+                End::Replaced(socket) => {
+                    tracing::info!(%exchange, "the connection is replaced before its planned end");
+                    metrics::counter!("feed_rotations_total", "exchange" => exchange.to_string()).increment(1);
+                    replacement = Some(*socket);
+                    continue;
+                }
+                End::Failed(reason) => reason,
+            };
+            if delivering_since.is_some() {
                 self.board.reconnects();
             }
             let sustained = delivering_since.is_some_and(|since: Instant| since.elapsed() >= SUSTAINED);
             if sustained {
                 delays = backoff.build();
             }
-            let reason = match end {
-                End::Stopping => return,
-                End::Planned if planned_at.is_some_and(|at: Instant| at.elapsed() < SUSTAINED) => {
-                    "the exchange closes the stream again".to_owned()
-                }
-                End::Planned => {
-                    planned_at = Some(Instant::now());
-                    tracing::info!(%exchange, "the exchange closes the stream; opening it anew");
-                    continue;
-                }
-                End::Failed(reason) => reason,
-            };
             // At once after a stream that had delivered for a while; else it would be a storm.
             let delay = if sustained { Duration::ZERO } else { delays.next().unwrap_or(LONGEST_DELAY) };
             tracing::warn!(%exchange, %reason, retry_in = ?delay, "the stream is down");
@@ -121,24 +140,44 @@ impl Session {
         }
     }
 
-    /// Connects, subscribes, and reads until something ends it.
-    async fn deliver(&self, delivering_since: &mut Option<Instant>, shutdown: &Shutdown) -> End {
-        let mut socket = match self.connect().await {
+    /// Reads from a connection, a new one where none stands ready, until something ends it.
+    async fn deliver(&self, ready: Option<Socket>, delivering_since: &mut Option<Instant>, shutdown: &Shutdown) -> End {
+        let opened = match ready {
+            Some(socket) => Ok(socket),
+            None => self.open().await,
+        };
+        let mut socket = match opened {
             Ok(socket) => socket,
             Err(reason) => return End::Failed(reason),
         };
-        for (index, subscription) in self.request.subscriptions.iter().enumerate() {
-            if index > 0 {
-                sleep(SUBSCRIPTION_PACE).await;
-            }
-            if let Err(error) = socket.send(Message::text(subscription)).await {
-                return End::Failed(format!("subscribing: {}", root_cause(&error)));
-            }
-        }
         let end = self.read(&mut socket, delivering_since, shutdown).await;
         // A courtesy; the exchange notices without it.
         let _ = timeout(Duration::from_millis(500), socket.close(None)).await;
         end
+    }
+
+    /// Connects and subscribes.
+    async fn open(&self) -> Result<Socket, String> {
+        let mut socket = self.connect().await?;
+        for (index, subscription) in self.request.subscriptions.iter().enumerate() {
+            if index > 0 {
+                sleep(SUBSCRIPTION_PACE).await;
+            }
+            let sent = socket.send(Message::text(subscription)).await;
+            sent.map_err(|error| format!("subscribing: {}", root_cause(&error)))?;
+        }
+        Ok(socket)
+    }
+
+    /// The connection that takes the place of this one, once that need no longer be read.
+    fn replace(&self, delay: Duration) -> BoxFuture<'_, Result<Socket, String>> {
+        async move {
+            sleep(delay).await;
+            let socket = self.open().await?;
+            sleep(OVERLAP).await;
+            Ok(socket)
+        }
+        .boxed()
     }
 
     async fn connect(&self) -> Result<Socket, String> {
@@ -154,12 +193,27 @@ impl Session {
     async fn read(&self, socket: &mut Socket, delivering_since: &mut Option<Instant>, shutdown: &Shutdown) -> End {
         let (mut unacknowledged, mut refused) = (self.request.subscriptions.len(), 0);
         let acknowledged_by = Instant::now() + ACKNOWLEDGEMENT_PATIENCE;
+        let opened_at = Instant::now();
+        let mut replacement: Option<BoxFuture<'_, Result<Socket, String>>> = None;
         let mut found = Vec::new();
         loop {
             let idle_at = Instant::now() + self.idle;
             let deadline = if unacknowledged > 0 { idle_at.min(acknowledged_by) } else { idle_at };
             let message = tokio::select! {
                 message = timeout_at(deadline, socket.next()) => message,
+                opened = OptionFuture::from(replacement.as_mut()), if replacement.is_some() => match opened {
+                    Some(Ok(socket)) => return End::Replaced(Box::new(socket)),
+                    Some(Err(reason)) => {
+                        tracing::warn!(%reason, "the connection cannot be replaced yet");
+                        replacement = Some(self.replace(REPLACEMENT_PACE));
+                        continue;
+                    }
+                    None => continue,
+                },
+                () = sleep_until(opened_at + self.lifetime), if replacement.is_none() => {
+                    replacement = Some(self.replace(Duration::ZERO));
+                    continue;
+                }
                 () = shutdown.cancelled() => return End::Stopping,
             };
             let text = match message {
@@ -200,7 +254,11 @@ impl Session {
                     tracing::error!(url = %self.request.url, %reason, "a subscription is refused; the others live on");
                     metrics::counter!("feed_subscriptions_refused_total").increment(1);
                 }
-                Ok(Frame::Closing) => return End::Planned,
+                Ok(Frame::Closing) if replacement.is_none() => {
+                    let young = opened_at.elapsed() < REPLACEMENT_PACE;
+                    replacement = Some(self.replace(if young { REPLACEMENT_PACE } else { Duration::ZERO }));
+                }
+                Ok(Frame::Closing) => {}
                 Ok(Frame::Other) => {}
                 Err(error) => {
                     self.inspector.unreadable(&error, &text);

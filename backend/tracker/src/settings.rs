@@ -25,12 +25,21 @@ pub struct Settings {
     /// Seconds without any message after which a stream is taken for dead and opened anew
     #[arg(long, env = "TRACKER_IDLE_SECONDS", value_name = "SECONDS", default_value_t = 60)]
     pub tracker_idle_seconds: u32,
+    /// Seconds without a trade of a pair after which the exchange is asked whether there was one
+    #[arg(long, env = "TRACKER_SILENCE_SECONDS", value_name = "SECONDS", default_value_t = 15)]
+    pub tracker_silence_seconds: u32,
+    /// Seconds after which a connection is replaced by a new one; exchanges cut old ones (Binance after 24 hours)
+    #[arg(long, env = "TRACKER_CONNECTION_SECONDS", value_name = "SECONDS", default_value_t = 84_600)]
+    pub tracker_connection_seconds: u32,
     /// How many ticks one message holds at most
     #[arg(long, env = "TRACKER_BATCH_TICKS", value_name = "COUNT", default_value_t = 500)]
     pub tracker_batch_ticks: usize,
     /// How long a message may wait to fill, in milliseconds
     #[arg(long, env = "TRACKER_LINGER_MS", value_name = "MS", default_value_t = 3)]
     pub tracker_linger_ms: u64,
+    /// The exchange began to exist with this process, as a simulated one does: it has nothing of what was missing before
+    #[arg(skip)]
+    pub exchange_is_new: bool,
     /// Name under which prices from the Binance connector are kept: binance_us for Binance US, simulated for a simulator
     #[arg(long, env = "BINANCE_NAME", value_name = "NAME", default_value = "binance")]
     pub binance_name: String,
@@ -61,6 +70,14 @@ impl Settings {
 
     pub(crate) fn idle(&self) -> Duration {
         Duration::from_secs(self.tracker_idle_seconds.max(1).into())
+    }
+
+    pub(crate) fn silence(&self) -> Duration {
+        Duration::from_secs(self.tracker_silence_seconds.max(1).into())
+    }
+
+    pub(crate) fn lifetime(&self) -> Duration {
+        Duration::from_secs(self.tracker_connection_seconds.max(1).into())
     }
 
     pub(crate) fn linger(&self) -> Duration {

@@ -90,6 +90,11 @@ impl Board {
         metrics::counter!("feed_reconnects_total", "exchange" => self.0.exchange.to_string()).increment(1);
     }
 
+    /// Connections lost so far.
+    pub fn lost(&self) -> u64 {
+        self.0.reconnects.load(Ordering::Relaxed)
+    }
+
     /// Prices were had by REST. Without a stream, that is all there is to say.
     pub fn polled(&self, without_stream: bool) {
         let mut states = self.lock();

@@ -4,9 +4,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use broker::{Live, LocalQueue, LocalQueueSettings, Message, Publisher};
+use broker::{Live, LiveReceiver, LocalQueue, LocalQueueSettings, Message, Publisher};
+use chrono::TimeDelta;
 use clap::Parser as _;
-use domain::{FeedState, FeedStatus, TickBatch, TickSource};
+use domain::{FeedState, FeedStatus, Gap, GapCause, GapState, TickBatch, TickSource};
 use process::{Health, Shutdown};
 use simulator::{Fault, PublishedTrade, Refusal, Simulator};
 use tempfile::TempDir;
@@ -28,14 +29,19 @@ struct Following {
     live: Live,
     stop: Shutdown,
     tracking: tokio::task::JoinHandle<Result<(), tracker::Error>>,
-    _folder: TempDir,
+    settings: Settings,
+    folder: TempDir,
 }
 
 impl Following {
     async fn start(change: impl FnOnce(&mut Settings)) -> Self {
+        let exchange = simulator::Settings { trades_per_second: 0.0, ..Default::default() };
+        Self::started(exchange, change).await
+    }
+
+    async fn started(exchange: simulator::Settings, change: impl FnOnce(&mut Settings)) -> Self {
         process::tls::install();
-        let settings = simulator::Settings { trades_per_second: 0.0, ..Default::default() };
-        let exchange = Simulator::start(settings).await.unwrap();
+        let exchange = Simulator::start(exchange).await.unwrap();
         let mut settings = Arguments::parse_from(["tracker"]).settings;
         settings.tracker_symbols = vec!["BTCUSDT".into(), "ethusdt".into(), "NOSUCHPAIR".into()];
         settings.binance_name = "simulated".into();
@@ -43,12 +49,39 @@ impl Following {
         settings.binance_stream_url = exchange.stream_url();
         settings.tracker_waiting_time = 1;
         change(&mut settings);
-        let folder = tempfile::tempdir().unwrap();
+        Self::track(exchange, settings, tempfile::tempdir().unwrap()).await
+    }
+
+    async fn track(exchange: Simulator, settings: Settings, folder: TempDir) -> Self {
         let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
         let publisher = Publisher::new(queue.clone());
         let (live, stop) = (publisher.live(), Shutdown::new());
-        let tracking = tokio::spawn(tracker::run(settings, publisher, Health::new(), stop.clone()));
-        Self { exchange, queue, live, stop, tracking, _folder: folder }
+        let tracking = tokio::spawn(tracker::run(settings.clone(), publisher, Health::new(), stop.clone()));
+        Self { exchange, queue, live, stop, tracking, settings, folder }
+    }
+
+    /// Stops the tracker, lets the exchange go on meanwhile, and starts it again with what it left on disk.
+    async fn restarted(self, meanwhile: impl AsyncFnOnce(&Simulator) -> u64) -> Self {
+        self.stop.cancel();
+        timeout(SOON, self.tracking).await.expect("it stops").unwrap().unwrap();
+        self.queue.close().await;
+        meanwhile(&self.exchange).await;
+        Self::track(self.exchange, self.settings, self.folder).await
+    }
+
+    /// Waits until so many gaps are closed, and returns what was last said of each that was heard of.
+    async fn closed_gaps(live: &mut LiveReceiver, count: usize) -> Vec<Gap> {
+        let mut gaps: BTreeMap<(String, i64), Gap> = BTreeMap::new();
+        let heard = async {
+            while gaps.values().filter(|gap| gap.state.is_closed()).count() < count {
+                if let Message::Gaps(report) = live.recv().await.expect("the tracker runs").as_ref() {
+                    let named = |gap: &Gap| (gap.ticker.to_string(), gap.first_trade_id);
+                    gaps.extend(report.gaps.iter().map(|gap| (named(gap), gap.clone())));
+                }
+            }
+        };
+        timeout(SOON, heard).await.expect("the gaps are closed");
+        gaps.into_values().collect()
     }
 
     async fn connected(&self) {
@@ -97,8 +130,20 @@ fn batches(messages: &[Message]) -> Vec<&TickBatch> {
 
 /// Trades of one ticker that came by the stream, in order.
 fn streamed(messages: &[Message], ticker: &str) -> Vec<PublishedTrade> {
-    let of_stream = batches(messages).into_iter().filter(|batch| batch.source == TickSource::Stream);
-    of_stream
+    trades(messages, ticker, &[TickSource::Stream])
+}
+
+/// Trades of one ticker that came in any way, each once, by their numbers.
+fn recorded(messages: &[Message], ticker: &str) -> Vec<PublishedTrade> {
+    let mut trades = trades(messages, ticker, &[TickSource::Stream, TickSource::Backfill]);
+    trades.sort_by_key(|trade| trade.id);
+    trades.dedup();
+    trades
+}
+
+fn trades(messages: &[Message], ticker: &str, sources: &[TickSource]) -> Vec<PublishedTrade> {
+    let wanted = batches(messages).into_iter().filter(|batch| sources.contains(&batch.source));
+    wanted
         .flat_map(|batch| &batch.ticks)
         .filter(|tick| tick.ticker == ticker)
         .map(|tick| PublishedTrade {
@@ -223,14 +268,155 @@ async fn an_exchange_that_is_away_is_named_with_the_cause_and_the_next_try() {
 }
 
 #[tokio::test]
-async fn a_planned_close_is_met_at_once() {
+async fn a_planned_close_is_met_by_the_next_connection_before_it_comes() {
     let following = Following::start(|_| ()).await;
     following.connected().await;
-    following.exchange.emit(1).await;
-    following.news(|status| status.state == FeedState::Streaming).await;
+    following.exchange.emit(5).await;
+    following.news(|status| status.state == FeedState::Streaming && status.ticks >= 10).await;
     following.exchange.inject(Fault::ServerShutdown);
-    let status = following.news(|status| status.reconnects == 1).await;
-    assert_eq!(status.detail, None, "it is no fault");
+    let listeners = async |wanted: usize| {
+        while following.exchange.listeners("btcusdt@trade") != wanted {
+            following.exchange.emit(1).await;
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, listeners(2)).await.expect("the next connection is opened");
+    timeout(SOON, listeners(1)).await.expect("the old one is closed");
+    let published = following.exchange.published("BTCUSDT");
+    let status = following.news(|status| status.ticks >= 2 * published.len() as u64).await;
+    assert_eq!((status.reconnects, status.detail), (0, None), "it is no fault");
+    let messages = following.stop().await;
+    assert_eq!(recorded(&messages, "BTCUSDT"), published);
+    assert!(!messages.iter().any(|message| matches!(message, Message::Gaps(_))), "nothing was missing");
+}
+
+#[tokio::test]
+async fn connections_are_replaced_before_the_exchange_cuts_them_for_their_age() {
+    let following = Following::start(|settings| settings.tracker_connection_seconds = 1).await;
     following.connected().await;
-    following.stop().await;
+    let trading = async {
+        // Each connection is one second old when the next is opened, and is read two seconds longer.
+        for _ in 0..700 {
+            following.exchange.emit(1).await;
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, trading).await.unwrap();
+    let published = following.exchange.published("BTCUSDT");
+    let status = following.news(|status| status.ticks >= 2 * published.len() as u64).await;
+    assert_eq!(status.reconnects, 0);
+    let messages = following.stop().await;
+    assert_eq!(recorded(&messages, "BTCUSDT"), published);
+    assert!(streamed(&messages, "BTCUSDT").len() > published.len(), "connections overlapped");
+    assert!(!messages.iter().any(|message| matches!(message, Message::Gaps(_))), "nothing was missing");
+}
+
+#[tokio::test]
+async fn trades_that_the_stream_left_out_are_found_and_fetched() {
+    let following = Following::start(|_| ()).await;
+    let mut live = following.live.subscribe();
+    following.connected().await;
+    following.exchange.emit(10).await;
+    following.exchange.inject(Fault::Gap(1_200));
+    following.exchange.emit(1_220).await;
+    let gaps = Following::closed_gaps(&mut live, 2).await;
+    let [bitcoin, ether] = gaps.as_slice() else { panic!("one for each ticker: {gaps:?}") };
+    assert_eq!((bitcoin.ticker.as_str(), ether.ticker.as_str()), ("BTCUSDT", "ETHUSDT"));
+    assert_eq!(bitcoin.last_trade_id - bitcoin.first_trade_id + 1, 1_200);
+    assert_eq!((bitcoin.cause, bitcoin.state, bitcoin.missing), (GapCause::Skipped, GapState::Filled, 0));
+    let published = following.exchange.published("BTCUSDT");
+    let messages = following.stop().await;
+    assert_eq!(streamed(&messages, "BTCUSDT").len(), 30);
+    assert_eq!(recorded(&messages, "BTCUSDT"), published);
+}
+
+#[tokio::test]
+async fn trades_made_while_the_connection_was_lost_are_fetched() {
+    let following = Following::start(|_| ()).await;
+    let mut live = following.live.subscribe();
+    following.connected().await;
+    following.exchange.emit(10).await;
+    following.news(|status| status.ticks >= 20).await;
+    following.exchange.inject(Fault::Disconnect);
+    following.exchange.emit(50).await;
+    following.connected().await;
+    following.exchange.emit(10).await;
+    let gaps = Following::closed_gaps(&mut live, 2).await;
+    assert!(gaps.iter().all(|gap| (gap.cause, gap.state) == (GapCause::Disconnected, GapState::Filled)), "{gaps:?}");
+    let published = following.exchange.published("ETHUSDT");
+    assert_eq!(recorded(&following.stop().await, "ETHUSDT"), published);
+}
+
+#[tokio::test]
+async fn trades_made_while_the_tracker_was_stopped_are_fetched_even_if_none_follows() {
+    let following = Following::start(|settings| settings.tracker_silence_seconds = 1).await;
+    following.connected().await;
+    following.exchange.emit(10).await;
+    following.news(|status| status.ticks >= 20).await;
+    let following = following.restarted(async |exchange| exchange.emit(30).await).await;
+    let mut live = following.live.subscribe();
+    let gaps = Following::closed_gaps(&mut live, 2).await;
+    assert!(gaps.iter().all(|gap| gap.cause == GapCause::TrackerStopped && gap.state == GapState::Filled), "{gaps:?}");
+    assert_eq!(gaps[0].last_trade_id - gaps[0].first_trade_id + 1, 30);
+    let published = following.exchange.published("BTCUSDT");
+    assert_eq!(recorded(&following.stop().await, "BTCUSDT"), published);
+}
+
+#[tokio::test]
+async fn a_stream_that_lives_and_brings_nothing_is_found_out_and_a_quiet_pair_is_left_alone() {
+    let following = Following::start(|settings| settings.tracker_silence_seconds = 1).await;
+    let mut live = following.live.subscribe();
+    following.connected().await;
+    following.exchange.emit(5).await;
+    following.news(|status| status.state == FeedState::Streaming && status.ticks >= 10).await;
+    // Quiet for several rounds: nothing is traded, nothing is wrong.
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(following.news(|_| true).await.reconnects, 0);
+    following.exchange.inject(Fault::Silence(Duration::from_secs(600)));
+    following.exchange.emit(20).await;
+    let gaps = Following::closed_gaps(&mut live, 2).await;
+    assert!(gaps.iter().all(|gap| gap.cause == GapCause::Silence && gap.state == GapState::Filled), "{gaps:?}");
+    let status = following.news(|status| status.reconnects > 0).await;
+    assert!(status.detail.is_some_and(|detail| detail.contains("did not bring it")));
+    let published = following.exchange.published("BTCUSDT");
+    assert_eq!(recorded(&following.stop().await, "BTCUSDT"), published);
+}
+
+#[tokio::test]
+async fn a_gap_waits_while_the_exchange_refuses() {
+    let following = Following::start(|_| ()).await;
+    let mut live = following.live.subscribe();
+    following.connected().await;
+    following.exchange.emit(10).await;
+    let retry_after = Duration::from_secs(4);
+    following.exchange.inject(Fault::Gap(20));
+    following.exchange.inject(Fault::RateLimited { status: Refusal::Banned, retry_after });
+    following.exchange.emit(40).await;
+    let gaps = Following::closed_gaps(&mut live, 2).await;
+    assert!(gaps.iter().all(|gap| gap.state == GapState::Filled), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| gap.updated_at - gap.found_at >= TimeDelta::seconds(3)), "nobody asked: {gaps:?}");
+    let published = following.exchange.published("ETHUSDT");
+    assert_eq!(recorded(&following.stop().await, "ETHUSDT"), published);
+}
+
+#[tokio::test]
+async fn trades_that_the_exchange_no_longer_has_are_confirmed_to_be_none() {
+    let following = Following::started(
+        simulator::Settings { trades_per_second: 0.0, retained_trades: 50, ..Default::default() },
+        |_| (),
+    )
+    .await;
+    let mut live = following.live.subscribe();
+    following.connected().await;
+    following.exchange.emit(10).await;
+    following.exchange.inject(Fault::Gap(20));
+    following.exchange.emit(60).await;
+    let gaps = Following::closed_gaps(&mut live, 2).await;
+    for gap in &gaps {
+        assert_eq!((gap.state, gap.missing, gap.attempts), (GapState::ConfirmedEmpty, 10, 1), "{gap:?}");
+        assert_eq!(gap.detail.as_deref(), Some("the exchange has none of 10 numbers"));
+    }
+    let held = following.exchange.published("BTCUSDT");
+    let recorded = recorded(&following.stop().await, "BTCUSDT");
+    assert_eq!(recorded[recorded.len() - held.len()..], held);
 }

@@ -5,6 +5,7 @@ mod candles;
 mod errors;
 mod exchanges;
 mod feeds;
+mod gaps;
 mod health;
 mod live;
 mod openapi;

@@ -16,8 +16,6 @@ use tokio::{
     task::JoinHandle,
 };
 
-const MIGRATIONS: &str = include_str!("../../../database/migrations/V0001__schema.sql");
-
 /// Three exchanges; bitcoin on all of them, ethereum on one; BTCUSDT and ETHUSDT of binance are recorded.
 const CATALOGUE: &str = "
     INSERT INTO exchange (name, country) VALUES ('simulated', NULL), ('binance', 'malta'), ('kraken', 'usa');
@@ -54,7 +52,7 @@ pub(crate) async fn start() -> TestServer {
 pub(crate) async fn start_with(settings: Settings, connections: usize) -> TestServer {
     process::telemetry::metrics_handle();
     process::tls::install();
-    let database = TestDatabase::create(MIGRATIONS, async |url| {
+    let database = TestDatabase::create(&database::migrate::fingerprint(), async |url| {
         let pool = database::connect(&DatabaseSettings::at(url))?;
         database::migrate(&pool).await?;
         pool.close();

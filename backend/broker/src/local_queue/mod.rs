@@ -10,6 +10,8 @@
 //!   promises, loses nothing after that.
 //! - Messages are delivered in the order of their numbers. One that its receiver drops without acknowledging is
 //!   delivered again, before later ones. After a crash everything not acknowledged is delivered again.
+//! - A note is written in the transaction of the message that it came with, so that what is remembered of a message and
+//!   the message are on disk together or not at all.
 //! - Acknowledging need not be on disk at once: forgotten in a crash, it costs one more delivery.
 //! - At the size limit publishers wait. Nothing is overwritten. When the disk fails, publishers wait and the file is
 //!   opened again until it works.
@@ -21,11 +23,12 @@ mod writer;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::LocalQueueSettings;
-pub use store::DeadLetter;
 use store::Store;
+pub use store::{DeadLetter, Note};
 use window::Window;
 use writer::Request;
 
@@ -90,14 +93,14 @@ impl LocalQueue {
         Ok(Self { shared })
     }
 
-    /// Puts a message in the queue; returns when it is on disk. Waits while the queue is full or the disk fails.
+    /// Puts a message in the queue, and notes beside it; returns when they are on disk. Waits while the queue is full or the disk fails.
     ///
     /// # Errors
     /// When the queue was closed.
-    pub async fn publish(&self, topic: String, payload: Bytes) -> Result<(), LocalQueueError> {
+    pub async fn publish(&self, topic: String, payload: Bytes, notes: Vec<Note>) -> Result<(), LocalQueueError> {
         self.shared.window.wait_for_room().await;
         let (done, written) = oneshot::channel();
-        self.request(Request::Append { topic, payload, done }).await?;
+        self.request(Request::Append { topic, payload, notes, done }).await?;
         written.await.map_err(|_| LocalQueueError::Closed)
     }
 
@@ -126,6 +129,11 @@ impl LocalQueue {
         self.shared.window.fill()
     }
 
+    /// When a publisher last had to wait because the queue was full, since it was opened.
+    pub fn full_at(&self) -> Option<DateTime<Utc>> {
+        self.shared.window.full_at()
+    }
+
     /// Messages that were set aside because they can never be handled, oldest first.
     ///
     /// # Errors
@@ -133,6 +141,15 @@ impl LocalQueue {
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, LocalQueueError> {
         let store = self.shared.store.clone();
         tokio::task::spawn_blocking(move || store.dead_letters()).await.map_err(|_| LocalQueueError::Closed)?
+    }
+
+    /// Every note, by its key.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn notes(&self) -> Result<Vec<(String, String)>, LocalQueueError> {
+        let store = self.shared.store.clone();
+        tokio::task::spawn_blocking(move || store.notes()).await.map_err(|_| LocalQueueError::Closed)?
     }
 
     /// Writes what is still to be written and closes the file. Messages that are out are delivered again next time. A disk

@@ -16,6 +16,8 @@ const MESSAGES: TableDefinition<'_, u64, (&str, &[u8])> = TableDefinition::new("
 const DEAD_LETTERS: TableDefinition<'_, u64, (&str, &str, &[u8])> = TableDefinition::new("dead_letters");
 /// `next_number` → the number of the next message, so that no number is used twice.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+/// Key of a note → the note.
+const NOTES: TableDefinition<'_, &str, &str> = TableDefinition::new("notes");
 const NEXT: &str = "next_number";
 const NAME: &str = "name";
 
@@ -43,6 +45,15 @@ pub(super) struct Found {
     pub(super) bytes: u64,
 }
 
+/// Something that a publisher remembers beside its messages: written with one of them, or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// What it is about. The same key again replaces it.
+    pub key: String,
+    /// What it says; `None` forgets it.
+    pub text: Option<String>,
+}
+
 /// A message that can never be handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -59,6 +70,7 @@ pub(super) enum Change {
     Append(Entry),
     Remove(u64),
     SetAside(Entry, String),
+    Note(Note),
 }
 
 impl Store {
@@ -137,6 +149,20 @@ impl Store {
         read().map_err(|error| LocalQueueError::Read(error.to_string()))
     }
 
+    pub(super) fn notes(&self) -> Result<Vec<(String, String)>, LocalQueueError> {
+        let mut guard = self.lock();
+        let database = self.opened(&mut guard).map_err(LocalQueueError::Read)?;
+        let read = || -> Result<Vec<(String, String)>, redb::Error> {
+            let table = database.begin_read()?.open_table(NOTES)?;
+            let noted = |row: Result<(redb::AccessGuard<'_, &str>, redb::AccessGuard<'_, &str>), _>| {
+                let (key, text) = row?;
+                Ok((key.value().to_owned(), text.value().to_owned()))
+            };
+            table.iter()?.map(noted).collect()
+        };
+        read().map_err(|error| LocalQueueError::Read(error.to_string()))
+    }
+
     /// Closes the file, so that another process may open it.
     pub(super) fn close(&self) {
         *self.lock() = None;
@@ -163,6 +189,7 @@ fn inspect(database: &Database) -> Result<Found, redb::Error> {
     let found = {
         let messages = transaction.open_table(MESSAGES)?;
         transaction.open_table(DEAD_LETTERS)?;
+        transaction.open_table(NOTES)?;
         let mut numbers = transaction.open_table(NUMBERS)?;
         let known_name = numbers.get(NAME)?.map(|value| value.value());
         let name = known_name.unwrap_or_else(|| fastrand::u64(1..));
@@ -187,6 +214,7 @@ fn write(database: &Database, changes: &[Change], end: u64, durable: bool) -> Re
     {
         let mut messages = transaction.open_table(MESSAGES)?;
         let mut dead_letters = transaction.open_table(DEAD_LETTERS)?;
+        let mut notes = transaction.open_table(NOTES)?;
         for change in changes {
             match change {
                 Change::Append(entry) => {
@@ -194,6 +222,12 @@ fn write(database: &Database, changes: &[Change], end: u64, durable: bool) -> Re
                 }
                 Change::Remove(number) => {
                     messages.remove(number)?;
+                }
+                Change::Note(Note { key, text: Some(text) }) => {
+                    notes.insert(key.as_str(), text.as_str())?;
+                }
+                Change::Note(Note { key, text: None }) => {
+                    notes.remove(key.as_str())?;
                 }
                 Change::SetAside(entry, reason) => {
                     let value = (reason.as_str(), entry.topic.as_str(), &entry.payload[..]);

@@ -2,9 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
+use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 use super::{
@@ -24,6 +28,8 @@ pub(super) struct Window {
     arrived: Notify,
     room: Notify,
     max_bytes: u64,
+    /// When a publisher last had to wait, in microseconds since 1970; 0 for never.
+    full_at_us: AtomicI64,
 }
 
 struct State {
@@ -67,7 +73,7 @@ impl Window {
             bytes: found.bytes,
         };
         let (turn, arrived, room) = Default::default();
-        Self { state: Mutex::new(state), turn, arrived, room, max_bytes }
+        Self { state: Mutex::new(state), turn, arrived, room, max_bytes, full_at_us: AtomicI64::new(0) }
     }
 
     /// The next message, and whether it may have been delivered before.
@@ -129,12 +135,19 @@ impl Window {
             if self.lock().bytes < self.max_bytes {
                 return;
             }
+            self.full_at_us.store(Utc::now().timestamp_micros(), Ordering::Relaxed);
             if !told {
                 tracing::warn!(max_bytes = self.max_bytes, "the local queue is full; publishing waits");
                 told = true;
             }
             room.await;
+            self.full_at_us.store(Utc::now().timestamp_micros(), Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn full_at(&self) -> Option<DateTime<Utc>> {
+        let full_at_us = self.full_at_us.load(Ordering::Relaxed);
+        (full_at_us > 0).then(|| DateTime::from_timestamp_micros(full_at_us)).flatten()
     }
 
     pub(super) fn len(&self) -> u64 {

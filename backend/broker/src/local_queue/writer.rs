@@ -4,6 +4,7 @@
 //! until it works: publishers wait meanwhile, and nothing is lost.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -16,12 +17,12 @@ use tokio::{
 
 use super::{
     Entry, Shared,
-    store::{Change, Store},
+    store::{Change, Note, Store},
 };
 
 /// What publishers and consumers ask for.
 pub(super) enum Request {
-    Append { topic: String, payload: Bytes, done: oneshot::Sender<()> },
+    Append { topic: String, payload: Bytes, notes: Vec<Note>, done: oneshot::Sender<()> },
     Remove { number: u64, bytes: usize },
     SetAside { entry: Entry, reason: String, done: oneshot::Sender<()> },
     Close { done: oneshot::Sender<()> },
@@ -40,6 +41,8 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 struct Transaction {
     changes: Vec<Change>,
+    /// Only the last note under a key counts.
+    notes: HashMap<String, Note>,
     waiting: Vec<oneshot::Sender<()>>,
     appended: Vec<Entry>,
     removed: u64,
@@ -51,12 +54,13 @@ struct Transaction {
 impl Transaction {
     fn add(&mut self, request: Request, end: &mut u64) {
         match request {
-            Request::Append { topic, payload, done } => {
+            Request::Append { topic, payload, notes, done } => {
                 let entry = Entry { number: *end, topic, payload };
                 *end += 1;
                 self.written_bytes += entry.payload.len();
                 self.appended.push(entry.clone());
                 self.changes.push(Change::Append(entry));
+                self.notes.extend(notes.into_iter().map(|note| (note.key.clone(), note)));
                 self.waiting.push(done);
             }
             Request::Remove { number, bytes } => {
@@ -146,6 +150,7 @@ async fn collect(
 
 /// `false` when it never will.
 async fn write_until_it_works(store: &Arc<Store>, transaction: &mut Transaction, end: u64, durable: bool) -> bool {
+    transaction.changes.extend(transaction.notes.drain().map(|(_, note)| Change::Note(note)));
     loop {
         let changes = std::mem::take(&mut transaction.changes);
         let store = store.clone();

@@ -31,6 +31,30 @@ pub(super) struct TickerPrice {
     pub(super) price: rust_decimal::Decimal,
 }
 
+/// `GET /api/v3/historicalTrades`:
+/// `[{"id":28457,"price":"4.00000100","qty":"12.00000000","time":1499865549590,"isBuyerMaker":true,…}]`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HistoricalTrade {
+    pub(super) id: i64,
+    #[serde(with = "domain::decimal_text")]
+    pub(super) price: rust_decimal::Decimal,
+    #[serde(rename = "qty", with = "domain::decimal_text")]
+    pub(super) quantity: rust_decimal::Decimal,
+    #[serde(rename = "time")]
+    pub(super) time_ms: i64,
+    pub(super) is_buyer_maker: bool,
+}
+
+/// `GET /api/v3/ticker/24hr`: `[{"symbol":"BTCUSDT",…,"firstId":28385,"lastId":28460,"count":76}]`; without a trade the
+/// ids are −1.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Day {
+    pub(super) symbol: SmolStr,
+    pub(super) last_id: i64,
+}
+
 /// A message of a combined stream: `{"stream":"btcusdt@trade","data":{…}}`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Combined<'a, T> {

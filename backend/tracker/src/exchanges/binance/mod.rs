@@ -13,10 +13,10 @@ use smol_str::SmolStr;
 
 use crate::{
     Error, Settings,
-    exchange::{Exchange, Frame, StreamRequest, UnreadableFrame},
+    exchange::{Exchange, Frame, History, StreamRequest, UnreadableFrame},
     rest::{Rest, RestError},
 };
-use messages::{ExchangeInfo, TickerPrice};
+use messages::{Day, ExchangeInfo, HistoricalTrade, TickerPrice};
 
 /// How many streams one connection may carry.
 const STREAMS_PER_CONNECTION: usize = 1_024;
@@ -24,6 +24,13 @@ const STREAMS_PER_CONNECTION: usize = 1_024;
 const STREAMS_PER_SUBSCRIPTION: usize = 100;
 /// Above this many symbols all prices are asked for, which costs no more weight.
 const MOST_SYMBOLS_ASKED_BY_NAME: usize = 100;
+
+/// How many trades one request for old ones may ask for.
+const MOST_HISTORICAL_TRADES: usize = 1_000;
+/// In this header of every answer it tells the weight of what was asked for in this minute.
+const WEIGHT_HEADER: &str = "x-mbx-used-weight-1m";
+/// With so much weight spent in a minute, nothing that can wait is asked for: half of what is allowed.
+const SPARE_WEIGHT: u64 = 3_000;
 
 const PRICES: &str = "/api/v3/ticker/price";
 
@@ -53,8 +60,8 @@ impl Binance {
                 "BINANCE_STREAM_URL {stream_url:?} is not an address of streams; write wss://host"
             )));
         }
-        let rest =
-            Rest::new(&settings.binance_rest_url).map_err(|mistake| Error(format!("BINANCE_REST_URL: {mistake}")))?;
+        let rest = Rest::new(&settings.binance_rest_url, WEIGHT_HEADER, SPARE_WEIGHT)
+            .map_err(|mistake| Error(format!("BINANCE_REST_URL: {mistake}")))?;
         Ok(Self { name: name.into(), rest, stream_url })
     }
 }
@@ -95,10 +102,13 @@ impl Exchange for Binance {
         parse::frame(text, received_at, ticks)
     }
 
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
+    }
+
     fn prices<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<Tick>, RestError>> {
         async move {
-            let quoted: Vec<String> = tickers.iter().map(|ticker| format!("{ticker:?}")).collect();
-            let symbols = format!("[{}]", quoted.join(","));
+            let symbols = symbols(tickers);
             let by_name = [("symbols", symbols.as_str())];
             let query: &[_] = if tickers.len() <= MOST_SYMBOLS_ASKED_BY_NAME { &by_name } else { &[] };
             let prices: Vec<TickerPrice> = match self.rest.get(PRICES, query).await {
@@ -116,6 +126,44 @@ impl Exchange for Binance {
         }
         .boxed()
     }
+}
+
+impl History for Binance {
+    fn trades<'a>(
+        &'a self,
+        ticker: &'a SmolStr,
+        from_id: i64,
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<Tick>, RestError>> {
+        async move {
+            let (from_id, limit) = (from_id.to_string(), most.clamp(1, MOST_HISTORICAL_TRADES).to_string());
+            let query = [("symbol", ticker.as_str()), ("fromId", &from_id), ("limit", &limit)];
+            let trades: Vec<HistoricalTrade> = self.rest.get_when_spare("/api/v3/historicalTrades", &query).await?;
+            let received_at = Utc::now().trunc_subsecs(6);
+            Ok(trades.iter().filter_map(|trade| parse::historical(ticker, trade, received_at)).collect())
+        }
+        .boxed()
+    }
+
+    fn newest_ids<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<(SmolStr, i64)>, RestError>> {
+        async move {
+            let mut ids = Vec::with_capacity(tickers.len());
+            for tickers in tickers.chunks(MOST_SYMBOLS_ASKED_BY_NAME) {
+                let symbols = symbols(tickers);
+                let query = [("symbols", symbols.as_str())];
+                let days: Vec<Day> = self.rest.get_when_spare("/api/v3/ticker/24hr", &query).await?;
+                ids.extend(days.into_iter().filter(|day| day.last_id >= 0).map(|day| (day.symbol, day.last_id)));
+            }
+            Ok(ids)
+        }
+        .boxed()
+    }
+}
+
+/// A list of symbols, as a parameter.
+fn symbols(tickers: &[SmolStr]) -> String {
+    let quoted: Vec<String> = tickers.iter().map(|ticker| format!("{ticker:?}")).collect();
+    format!("[{}]", quoted.join(","))
 }
 
 #[cfg(test)]

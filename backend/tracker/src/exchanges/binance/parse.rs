@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use domain::{Instrument, InstrumentStatus, Side, Tick};
 
-use super::messages::{Any, Combined, SymbolInfo, TickerPrice, Trade};
+use smol_str::SmolStr;
+
+use super::messages::{Any, Combined, HistoricalTrade, SymbolInfo, TickerPrice, Trade};
 use crate::exchange::{Frame, UnreadableFrame};
 
 /// Events that Binance documents and that are not followed here.
@@ -106,6 +108,19 @@ fn trade(trade: Trade<'_>, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) ->
 pub(super) fn instrument(symbol: SymbolInfo) -> Instrument {
     let status = if symbol.status == "TRADING" { InstrumentStatus::Trading } else { InstrumentStatus::Halted };
     Instrument { ticker: symbol.symbol, base: symbol.base_asset, quote: symbol.quote_asset, status }
+}
+
+/// A trade as the stream would have brought it; `None` when its time is none.
+pub(super) fn historical(ticker: &SmolStr, trade: &HistoricalTrade, received_at: DateTime<Utc>) -> Option<Tick> {
+    Some(Tick {
+        ticker: ticker.clone(),
+        trade_id: Some(trade.id),
+        price: trade.price,
+        quantity: Some(trade.quantity),
+        taker_side: Some(if trade.is_buyer_maker { Side::Sell } else { Side::Buy }),
+        exchange_time: Some(DateTime::from_timestamp_millis(trade.time_ms)?),
+        received_at,
+    })
 }
 
 pub(super) fn polled(price: TickerPrice, received_at: DateTime<Utc>) -> Tick {

@@ -1,0 +1,149 @@
+//! The gap ledger.
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
+use domain::{Gap, GapReport};
+
+use crate::{Client, Context as _, Result};
+
+const STORE: &str = "
+    INSERT INTO gap (ticker_id, first_trade_id, last_trade_id, from_time, to_time, cause, state, missing, attempts, detail,
+                     found_at, updated_at, revision)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    ON CONFLICT (ticker_id, first_trade_id) DO UPDATE
+    SET last_trade_id = excluded.last_trade_id, from_time = excluded.from_time, to_time = excluded.to_time,
+        cause = excluded.cause, state = excluded.state, missing = excluded.missing, attempts = excluded.attempts,
+        detail = excluded.detail, found_at = excluded.found_at, updated_at = excluded.updated_at,
+        revision = excluded.revision
+    WHERE (gap.found_at, gap.revision) < (excluded.found_at, excluded.revision)";
+
+/// Stores what is said of gaps, in one transaction; what is known to be newer stays. Returns the tickers that no
+/// catalogue of the exchange has listed; nothing is stored of theirs.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn store(client: &mut Client, report: &GapReport) -> Result<Vec<String>> {
+    let doing = "storing gaps";
+    let transaction = client.transaction().await.context("beginning a transaction")?;
+    let ids = crate::catalogue::ticker_ids(&transaction, &report.exchange).await?;
+    let statement = transaction.prepare_cached(STORE).await.context(doing)?;
+    let mut unknown = Vec::new();
+    // In the order of their keys, so that two writers cannot wait for each other in a circle.
+    let mut gaps: Vec<&Gap> = report.gaps.iter().collect();
+    gaps.sort_by_key(|gap| (ids.get(&gap.ticker), gap.first_trade_id, gap.revision));
+    for gap in gaps {
+        let Some(ticker_id) = ids.get(&gap.ticker) else {
+            unknown.push(gap.ticker.to_string());
+            continue;
+        };
+        let (attempts, revision) = (whole(gap.attempts), whole(gap.revision));
+        let (cause, state) = (gap.cause.as_str(), gap.state.as_str());
+        transaction
+            .execute(
+                &statement,
+                &[
+                    ticker_id,
+                    &gap.first_trade_id,
+                    &gap.last_trade_id,
+                    &gap.from,
+                    &gap.to,
+                    &cause,
+                    &state,
+                    &gap.missing,
+                    &attempts,
+                    &gap.detail,
+                    &gap.found_at,
+                    &gap.updated_at,
+                    &revision,
+                ],
+            )
+            .await
+            .context(doing)?;
+    }
+    transaction.commit().await.context("committing gaps")?;
+    Ok(unknown)
+}
+
+fn whole(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// A hole, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredGap {
+    /// The exchange's name.
+    pub exchange: String,
+    /// The exchange's own spelling of the pair.
+    pub ticker: String,
+    /// Number of the first trade that was missing.
+    pub first_trade_id: i64,
+    /// Number of the last one.
+    pub last_trade_id: i64,
+    /// How many are missing still.
+    pub missing: i64,
+    /// Why, as [`domain::GapCause`] names it.
+    pub cause: String,
+    /// What became of it, as [`domain::GapState`] names it.
+    pub state: String,
+    /// When the trade before it happened.
+    pub from: Option<DateTime<Utc>>,
+    /// When the trade behind it happened.
+    pub to: Option<DateTime<Utc>>,
+    /// How often the exchange was asked in vain.
+    pub attempts: i32,
+    /// What went wrong last, or why it is closed.
+    pub detail: Option<String>,
+    /// When it was found.
+    pub found_at: DateTime<Utc>,
+    /// When something was last said of it.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Which gaps are wanted; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct GapFilter {
+    /// Name of the exchange.
+    pub exchange: Option<String>,
+    /// The exchange's own spelling of the pair.
+    pub ticker: Option<String>,
+    /// `true`: only those about which something is still to be done; `false`: only those that are closed.
+    pub open: Option<bool>,
+}
+
+const LIST: &str = "
+    SELECT exchange, ticker, first_trade_id, last_trade_id, missing, cause, state, from_time, to_time, attempts, detail,
+           found_at, updated_at
+    FROM gaps
+    WHERE ($1::text IS NULL OR exchange = $1)
+      AND ($2::text IS NULL OR ticker = $2)
+      AND ($3::bool IS NULL OR (state IN ('open', 'filling')) = $3)
+    ORDER BY found_at DESC, exchange, ticker, first_trade_id DESC
+    LIMIT $4";
+
+/// Up to `limit` gaps, those found last first.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_gaps(client: &impl GenericClient, filter: &GapFilter, limit: i64) -> Result<Vec<StoredGap>> {
+    let doing = "listing gaps";
+    let statement = client.prepare_cached(LIST).await.context(doing)?;
+    let rows = client.query(&statement, &[&filter.exchange, &filter.ticker, &filter.open, &limit]).await;
+    let gap = |row: &tokio_postgres::Row| -> std::result::Result<StoredGap, tokio_postgres::Error> {
+        Ok(StoredGap {
+            exchange: row.try_get(0)?,
+            ticker: row.try_get(1)?,
+            first_trade_id: row.try_get(2)?,
+            last_trade_id: row.try_get(3)?,
+            missing: row.try_get(4)?,
+            cause: row.try_get(5)?,
+            state: row.try_get(6)?,
+            from: row.try_get(7)?,
+            to: row.try_get(8)?,
+            attempts: row.try_get(9)?,
+            detail: row.try_get(10)?,
+            found_at: row.try_get(11)?,
+            updated_at: row.try_get(12)?,
+        })
+    };
+    rows.context(doing)?.iter().map(gap).collect::<std::result::Result<_, _>>().context(doing)
+}
