@@ -3,6 +3,7 @@
 
 mod benchmark;
 mod cargo;
+mod chaos;
 mod check;
 mod servers;
 mod steps;
@@ -37,6 +38,10 @@ enum Command {
     ///
     /// Runs the package `bench` with the arguments given.
     Bench(benchmark::Arguments),
+    /// Break the real parts while trades flow, and compare what was published with what is stored.
+    ///
+    /// Runs the package `chaos` with the arguments given.
+    Chaos(chaos::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         Command::Servers(arguments) => servers::run(&arguments),
         Command::Check => check::run(),
         Command::Bench(arguments) => benchmark::run(&arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

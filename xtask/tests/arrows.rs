@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // These two put everything together; nothing depends on them.
     ("standalone", EVERYTHING),
     ("bench", EVERYTHING),
+    ("chaos", &["process", "simulator", "testbed"]),
 ];
 
 const EVERYTHING: &[&str] = &[
@@ -56,7 +57,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
 /// Drivers that only the crate made for them may know (and what tests or measures it): everything else goes through it.
 const ONLY: &[(&str, &[&str])] = &[
     ("lapin", &["broker", "bench"]),
-    ("tokio-postgres", &["database", "testbed", "bench"]),
+    ("tokio-postgres", &["database", "testbed", "bench", "chaos"]),
     ("deadpool-postgres", &["database", "bench"]),
     ("refinery", &["database"]),
     ("pglite-oxide", &["standalone"]),

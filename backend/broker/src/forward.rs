@@ -21,6 +21,8 @@ use crate::{
 
 /// How many messages may be unconfirmed.
 const CONFIRM_WINDOW: usize = 64;
+/// The longest delay between two tries to connect.
+const LONGEST_DELAY: Duration = Duration::from_secs(4);
 /// How long a confirm may take. A broker that is blocked (out of memory or disk) confirms nothing; a new connection
 /// then does no harm and shows when it is back.
 const CONFIRM_DEADLINE: Duration = Duration::from_secs(30);
@@ -37,7 +39,8 @@ pub async fn forward(
     const FAREWELL: Duration = Duration::from_secs(3);
     let backoff = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(Duration::from_secs(5))
+        // Jitter may double it.
+        .with_max_delay(LONGEST_DELAY / 2)
         .with_jitter()
         .without_max_times();
     let mut delays = backoff.build();
@@ -48,7 +51,7 @@ pub async fn forward(
             match forward_on_one_connection(&publisher, &settings, &mut news, &shutdown, &tell, worked).await {
                 Ok(()) => return,
                 Err(error) => {
-                    let delay = delays.next().unwrap_or(Duration::from_secs(5));
+                    let delay = delays.next().unwrap_or(LONGEST_DELAY);
                     tracing::warn!(%error, waiting = publisher.queue().len(), retry_in = ?delay, "RabbitMQ does not take messages");
                     metrics::counter!("broker_publish_failures_total").increment(1);
                     tell(Err(error.to_string()));

@@ -33,6 +33,9 @@ pub struct LiveReceiver {
     state: tokio::sync::watch::Receiver<Result<(), String>>,
 }
 
+/// The longest delay between two tries to connect.
+const LONGEST_DELAY: Duration = Duration::from_secs(4);
+
 /// How far a listener may fall behind before it loses the oldest.
 const MESSAGES: usize = 1_024;
 
@@ -102,13 +105,14 @@ type Tell = tokio::sync::watch::Sender<Result<(), String>>;
 async fn listen_for_ever(settings: RabbitMqSettings, sender: broadcast::Sender<Arc<Message>>, tell: Tell) {
     let backoff = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
-        .with_max_delay(Duration::from_secs(5))
+        // Jitter may double it.
+        .with_max_delay(LONGEST_DELAY / 2)
         .with_jitter()
         .without_max_times();
     let mut delays = backoff.build();
     loop {
         let Err(error) = listen(&settings, &sender, &tell, || delays = backoff.build()).await;
-        let delay = delays.next().unwrap_or(Duration::from_secs(5));
+        let delay = delays.next().unwrap_or(LONGEST_DELAY);
         tracing::warn!(%error, retry_in = ?delay, "the live feed is not connected");
         drop(tell.send_replace(Err(error.to_string())));
         tokio::time::sleep(delay).await;

@@ -109,7 +109,7 @@ async fn migrate(pool: &Pool, check: &process::Check, shutdown: &Shutdown) -> Re
 }
 
 /// How long to wait at most before trying again.
-pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(5);
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_secs(4);
 
 /// How long to wait before each further try.
 pub(crate) fn retry_delays() -> impl Iterator<Item = Duration> + Send {

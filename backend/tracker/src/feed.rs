@@ -31,7 +31,7 @@ use crate::{
 /// learns what there is.
 const CATALOGUE_EVERY: Duration = Duration::from_secs(600);
 /// The longest delay between two tries to get the first catalogue.
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 /// One exchange, followed.
 pub struct Feed {

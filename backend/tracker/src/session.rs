@@ -50,7 +50,7 @@ const OVERLAP: Duration = Duration::from_secs(2);
 /// How long to wait before a connection that is young is replaced, or is tried to be again.
 const REPLACEMENT_PACE: Duration = Duration::from_secs(5);
 /// The longest delay between two tries.
-const LONGEST_DELAY: Duration = Duration::from_secs(30);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 /// One connection of a feed.
 pub struct Session {

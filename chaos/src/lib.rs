@@ -1,0 +1,16 @@
+//! Breaks the real parts while trades flow, one at a time, and compares what the exchange published with what is stored:
+//! number by number, decimal by decimal, candle by candle.
+//!
+//! The exchange is the simulator, which keeps its own record. Tracker and db-handlers are the real programs, as processes
+//! that can be killed; RabbitMQ and PostgreSQL are real servers; between all of them stand proxies that can cut, stall and
+//! half-close. Run it with `cargo xtask chaos`.
+
+pub mod fault;
+pub mod proxy;
+pub mod service;
+pub mod stage;
+pub mod verdict;
+
+pub use fault::Fault;
+pub use stage::Stage;
+pub use verdict::Verdict;

@@ -1,0 +1,64 @@
+//! The command line of the package: which faults, and the table.
+
+#![allow(clippy::print_stdout, reason = "this program's output is its purpose")]
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use chaos::{Fault, Stage, Verdict, verdict::try_fault};
+use clap::Parser;
+use tokio::time::Instant;
+
+/// Breaks the real parts while trades flow, one at a time, and compares what was published with what is stored.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask chaos")]
+struct Arguments {
+    /// Faults to try; all where none is named
+    #[arg(value_name = "FAULT", value_parser = fault)]
+    faults: Vec<Fault>,
+    /// Trades per second, of all pairs together
+    #[arg(long, value_name = "NUMBER", default_value_t = 500.0)]
+    trades_per_second: f64,
+    /// Go on with faults drawn at random for so many minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 0)]
+    random_minutes: u64,
+    /// Where chance begins; drawn where it is not said, and printed
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Keep the logs of the services in this folder
+    #[arg(long, value_name = "FOLDER")]
+    logs: Option<PathBuf>,
+}
+
+fn fault(name: &str) -> Result<Fault, String> {
+    let known = || Fault::ALL.map(Fault::name).join(", ");
+    Fault::ALL.into_iter().find(|fault| fault.name() == name).ok_or_else(|| format!("the faults are {}", known()))
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    process::tls::install();
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    println!("seed {seed}, {} trades/s", arguments.trades_per_second);
+    let mut stage = Stage::build(arguments.trades_per_second, seed, arguments.logs).await?;
+    println!("{}", Verdict::HEAD);
+    let mut bad = 0;
+    let mut chosen = if arguments.faults.is_empty() { Fault::ALL.to_vec() } else { arguments.faults };
+    let mut random = fastrand::Rng::with_seed(seed);
+    let until = Instant::now() + Duration::from_secs(60 * arguments.random_minutes);
+    while !chosen.is_empty() {
+        for fault in chosen {
+            let verdict = try_fault(&mut stage, fault).await?;
+            println!("{verdict}");
+            bad += u32::from(!verdict.is_good());
+        }
+        let drawn = (arguments.random_minutes > 0 && Instant::now() < until).then(|| random.choice(Fault::ALL));
+        chosen = drawn.flatten().into_iter().collect();
+    }
+    if bad == 0 {
+        println!("nothing was lost, doubled or falsified");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{bad} of them went wrong");
+    Ok(ExitCode::FAILURE)
+}

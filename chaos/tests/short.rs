@@ -1,0 +1,18 @@
+//! The short form of `cargo xtask chaos`: a kill of each part, and what exchanges do most.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use chaos::{Fault, Stage, Verdict, verdict::try_fault};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn through_any_of_these_faults_nothing_is_lost_doubled_or_falsified() {
+    process::tls::install();
+    let mut stage = Stage::build(500.0, 7, None).await.unwrap();
+    let mut verdicts = Vec::new();
+    for fault in Fault::SHORT {
+        verdicts.push(try_fault(&mut stage, fault).await.unwrap());
+    }
+    let table: Vec<String> = verdicts.iter().map(Verdict::to_string).collect();
+    assert!(verdicts.iter().all(Verdict::is_good), "{}\n{}", Verdict::HEAD, table.join("\n"));
+    assert!(verdicts.iter().any(|verdict| verdict.in_ledger > 0), "something had to be fetched");
+}
