@@ -118,6 +118,8 @@ impl Stage {
             ("TRACKER_PROBE_BIND", "127.0.0.1:0".to_owned()),
             ("TRACKER_IDLE_SECONDS", "5".to_owned()),
             ("TRACKER_SILENCE_SECONDS", "3".to_owned()),
+            // Again and again, through every fault.
+            ("TRACKER_CONNECTION_SECONDS", "20".to_owned()),
             ("BINANCE_NAME", "simulated".to_owned()),
             ("BINANCE_REST_URL", format!("http://{proxied}")),
             ("BINANCE_STREAM_URL", format!("ws://{proxied}")),

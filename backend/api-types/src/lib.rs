@@ -171,6 +171,9 @@ pub struct CandleRow {
     /// Whether the interval is over. A late tick may still correct it.
     #[serde(rename = "final")]
     pub is_final: bool,
+    /// How often trades that were fetched afterwards have corrected it: 0 as long as it is made of what came by itself.
+    #[serde(default)]
+    pub revision: i64,
 }
 
 /// One stored price observation.
@@ -224,6 +227,9 @@ pub struct FeedRow {
     pub ticks: u64,
     /// Ticks and frames refused since the tracker started.
     pub rejected: u64,
+    /// How far the exchange's clock is ahead of the tracker's, in milliseconds; negative where the tracker's is ahead.
+    #[serde(default)]
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// A hole in what was recorded: trades that the exchange numbered and that did not come when they should have.

@@ -253,10 +253,23 @@ impl Feed {
             reconnects,
             ticks,
             rejected,
+            clock_ahead_ms,
         } = self.status.clone();
         let state = if self.is_silent() { "silent" } else { state.as_str() }.to_owned();
         let exchange = exchange.to_string();
-        FeedRow { exchange, state, since, reported_at, detail, next_try_at, last_tick_at, reconnects, ticks, rejected }
+        FeedRow {
+            exchange,
+            state,
+            since,
+            reported_at,
+            detail,
+            next_try_at,
+            last_tick_at,
+            reconnects,
+            ticks,
+            rejected,
+            clock_ahead_ms,
+        }
     }
 
     fn text(&self) -> Arc<str> {

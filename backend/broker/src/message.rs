@@ -214,6 +214,7 @@ mod tests {
             reconnects: 0,
             ticks: 0,
             rejected: 0,
+            clock_ahead_ms: None,
         });
         for message in [ticks(), catalogue, feed] {
             assert_eq!(Message::decode(&message.encode().unwrap()).unwrap(), message);

@@ -30,6 +30,8 @@ pub struct StoredCandle {
     pub quote_volume: Decimal,
     /// Number of trades.
     pub trades: i64,
+    /// How often trades that were fetched afterwards have corrected it.
+    pub revision: i64,
 }
 
 /// Which candles are wanted. Every bound must be a place where a candle of the wanted interval opens.
@@ -64,7 +66,7 @@ macro_rules! minutes {
     ($bound:literal, $order:literal) => {
         concat!(
             "SELECT * FROM (
-                SELECT open_time, open, high, low, close, volume, quote_volume, trades FROM candle
+                SELECT open_time, open, high, low, close, volume, quote_volume, trades, revision::bigint FROM candle
                 WHERE ticker_id = $1 AND width = '1m' AND open_time ",
             $bound,
             " $2 ORDER BY open_time ",
@@ -80,13 +82,15 @@ macro_rules! minutes {
 macro_rules! wider {
     ($bound:literal, $order:literal) => {
         concat!(
-            "SELECT wide.open_time, first.open, wide.high, wide.low, last.close, wide.volume, wide.quote_volume, wide.trades
+            "SELECT wide.open_time, first.open, wide.high, wide.low, last.close, wide.volume, wide.quote_volume, wide.trades,
+                    wide.revision
             FROM (
                 SELECT date_bin(make_interval(secs => $4), open_time, '2001-01-01 00:00:00Z') AS open_time,
                        min(open_time) AS first_minute, max(open_time) AS last_minute, max(high) AS high, min(low) AS low,
-                       sum(volume) AS volume, sum(quote_volume) AS quote_volume, sum(trades)::bigint AS trades
+                       sum(volume) AS volume, sum(quote_volume) AS quote_volume, sum(trades)::bigint AS trades,
+                       sum(revision)::bigint AS revision
                 FROM (
-                    SELECT open_time, high, low, volume, quote_volume, trades FROM candle
+                    SELECT open_time, high, low, volume, quote_volume, trades, revision FROM candle
                     WHERE ticker_id = $1 AND width = '1m' AND open_time ",
             $bound,
             " $2 ORDER BY open_time ",
@@ -180,6 +184,7 @@ impl TryFrom<&Row> for StoredCandle {
             volume: decimal(5)?,
             quote_volume: decimal(6)?,
             trades: row.try_get(7).context("reading a candle")?,
+            revision: row.try_get(8).context("reading a candle")?,
         })
     }
 }

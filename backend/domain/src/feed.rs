@@ -60,4 +60,8 @@ pub struct FeedStatus {
     pub ticks: u64,
     /// Ticks and frames refused since the tracker started, all reasons together.
     pub rejected: u64,
+    /// How far the exchange's clock is ahead of ours, in milliseconds; negative where ours is ahead. Known to within half
+    /// of the time that asking took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
 }

@@ -30,6 +30,9 @@ pub trait Exchange: Send + Sync + 'static {
     /// Asks for the latest price of each ticker.
     fn prices<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<Tick>, RestError>>;
 
+    /// Asks what time it is there; `None` where it does not tell.
+    fn clock(&self) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, RestError>>;
+
     /// Where it numbers the trades of a pair one after the other, how trades that did not come can be asked for.
     fn history(&self) -> Option<&dyn History> {
         None

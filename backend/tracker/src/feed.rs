@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 use crate::{
@@ -30,6 +30,12 @@ use crate::{
 /// How often the catalogue is asked for again. New pairs and halts become known then, and a database that was made anew
 /// learns what there is.
 const CATALOGUE_EVERY: Duration = Duration::from_secs(600);
+/// How often the exchange's clock is compared with ours.
+const CLOCK_EVERY: Duration = Duration::from_secs(60);
+/// An answer that took longer says too little of what time it is.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// How far clocks may differ before it is worth a warning.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(1);
 /// The longest delay between two tries to get the first catalogue.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
@@ -197,6 +203,7 @@ impl Feed {
         tasks.spawn(poller.run(shutdown.clone()));
         tokio::select! {
             () = self.refresh_catalogue() => {}
+            () = self.compare_clocks() => {}
             () = shutdown.cancelled() => {}
             broken = &mut batching => return Err(Error(format!("ticks can no longer be queued: {broken:?}"))),
         }
@@ -219,6 +226,30 @@ impl Feed {
         let told = self.publisher.publish_noting(report, forgotten).await;
         told.map_err(|error| Error(format!("gaps can no longer be queued: {error}")))?;
         Ok(Ledger::new(self.name(), &[]))
+    }
+
+    /// Never ends by itself.
+    async fn compare_clocks(&self) {
+        loop {
+            let (asked_at, clock) = (Utc::now(), Instant::now());
+            match self.exchange.clock().await {
+                Ok(Some(there)) => {
+                    let took = clock.elapsed();
+                    // It was read halfway, as far as anybody can know.
+                    let here = asked_at + took / 2;
+                    if took <= CLOCK_PATIENCE {
+                        let ahead = there - here;
+                        if ahead.abs() > CLOCK_TOLERANCE {
+                            tracing::warn!(exchange = %self.name(), ahead_ms = ahead.num_milliseconds(), "the exchange's clock and ours differ; times of trades are the exchange's");
+                        }
+                        self.board.clock(ahead.num_milliseconds());
+                    }
+                }
+                Ok(None) => return std::future::pending().await,
+                Err(error) => tracing::debug!(exchange = %self.name(), %error, "the exchange's clock cannot be read"),
+            }
+            sleep(CLOCK_EVERY).await;
+        }
     }
 
     /// Never ends by itself.

@@ -38,6 +38,8 @@ struct States {
     connections: BTreeMap<usize, Said>,
     /// When prices were last had by REST.
     polled_at: Option<DateTime<Utc>>,
+    /// How far the exchange's clock is ahead of ours.
+    clock_ahead_ms: Option<i64>,
     /// What was last told, and since when it has been so.
     told: FeedState,
     since: DateTime<Utc>,
@@ -54,8 +56,13 @@ struct Said {
 impl Board {
     /// A feed that is connecting.
     pub fn new(exchange: SmolStr) -> Self {
-        let states =
-            States { connections: BTreeMap::new(), polled_at: None, told: FeedState::Connecting, since: Utc::now() };
+        let states = States {
+            connections: BTreeMap::new(),
+            polled_at: None,
+            clock_ahead_ms: None,
+            told: FeedState::Connecting,
+            since: Utc::now(),
+        };
         Self(Arc::new(Inner {
             exchange,
             states: Mutex::new(states),
@@ -88,6 +95,13 @@ impl Board {
     pub fn reconnects(&self) {
         self.0.reconnects.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("feed_reconnects_total", "exchange" => self.0.exchange.to_string()).increment(1);
+    }
+
+    /// The exchange's clock was compared with ours.
+    pub fn clock(&self, ahead_ms: i64) {
+        self.lock().clock_ahead_ms = Some(ahead_ms);
+        metrics::gauge!("feed_clock_ahead_seconds", "exchange" => self.0.exchange.to_string())
+            .set(ahead_ms as f64 / 1_000.0);
     }
 
     /// Connections lost so far.
@@ -156,6 +170,7 @@ impl Board {
             reconnects: self.0.reconnects.load(Ordering::Relaxed),
             ticks: self.0.ticks.load(Ordering::Relaxed),
             rejected: self.0.rejected.load(Ordering::Relaxed),
+            clock_ahead_ms: states.clock_ahead_ms,
         }
     }
 

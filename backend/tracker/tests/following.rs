@@ -178,6 +178,14 @@ async fn every_published_trade_is_in_the_queue_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn the_exchange_s_clock_is_compared_with_ours() {
+    let following = Following::start(|_| ()).await;
+    let status = following.news(|status| status.clock_ahead_ms.is_some()).await;
+    assert!(status.clock_ahead_ms.unwrap().abs() < 500, "the simulator has our clock: {status:?}");
+    following.stop().await;
+}
+
+#[tokio::test]
 async fn a_dropped_connection_is_opened_again() {
     let following = Following::start(|_| ()).await;
     following.connected().await;

@@ -63,6 +63,7 @@ pub(crate) fn feed(exchange: &str, state: &str, reported_at: &str) -> FeedRow {
         reconnects: 0,
         ticks: 0,
         rejected: 0,
+        clock_ahead_ms: None,
     }
 }
 
@@ -78,6 +79,7 @@ pub(crate) fn candles(from: &str, count: i64) -> Vec<CandleRow> {
         quote_volume: decimal("64250"),
         trades: 1,
         is_final: true,
+        revision: 0,
     };
     (0..count).map(candle).collect()
 }

@@ -84,9 +84,9 @@ fn next_open(interval: Interval, time: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 fn row(candle: &StoredCandle, interval: Interval, now: DateTime<Utc>) -> CandleRow {
-    let &StoredCandle { open_time, open, high, low, close, volume, quote_volume, trades } = candle;
+    let &StoredCandle { open_time, open, high, low, close, volume, quote_volume, trades, revision } = candle;
     let is_final = open_time + interval.duration() <= now;
-    CandleRow { open_time, open, high, low, close, volume, quote_volume, trades, is_final }
+    CandleRow { open_time, open, high, low, close, volume, quote_volume, trades, is_final, revision }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub(crate) fn status(exchange: &str, state: FeedState) -> Arc<Message> {
         reconnects: 2,
         ticks: 10,
         rejected: 0,
+        clock_ahead_ms: None,
     }))
 }
 

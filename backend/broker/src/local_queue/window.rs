@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How many bytes of waiting messages are kept in memory; the rest is read from the file when its turn comes.
-const MEMORY_BYTES: usize = 32 << 20;
+const MEMORY_BYTES: usize = 4 << 20;
 /// How many messages are read from the file at once.
 const READ_AHEAD: usize = 32;
 

@@ -46,6 +46,13 @@ pub(super) struct HistoricalTrade {
     pub(super) is_buyer_maker: bool,
 }
 
+/// `GET /api/v3/time`: `{"serverTime":1499827319559}`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ServerTime {
+    pub(super) server_time: i64,
+}
+
 /// `GET /api/v3/ticker/24hr`: `[{"symbol":"BTCUSDT",…,"firstId":28385,"lastId":28460,"count":76}]`; without a trade the
 /// ids are −1.
 #[derive(Debug, Deserialize)]

@@ -16,7 +16,7 @@ use crate::{
     exchange::{Exchange, Frame, History, StreamRequest, UnreadableFrame},
     rest::{Rest, RestError},
 };
-use messages::{Day, ExchangeInfo, HistoricalTrade, TickerPrice};
+use messages::{Day, ExchangeInfo, HistoricalTrade, ServerTime, TickerPrice};
 
 /// How many streams one connection may carry.
 const STREAMS_PER_CONNECTION: usize = 1_024;
@@ -100,6 +100,14 @@ impl Exchange for Binance {
 
     fn read(&self, text: &str, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<Frame, UnreadableFrame> {
         parse::frame(text, received_at, ticks)
+    }
+
+    fn clock(&self) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, RestError>> {
+        async {
+            let now: ServerTime = self.rest.get("/api/v3/time", &[]).await?;
+            Ok(DateTime::from_timestamp_millis(now.server_time))
+        }
+        .boxed()
     }
 
     fn history(&self) -> Option<&dyn History> {
