@@ -287,6 +287,21 @@ impl Fault {
         Ok(())
     }
 
+    /// Whether trades surely do not come that have to be fetched then.
+    pub fn loses_trades(self) -> bool {
+        matches!(
+            self,
+            Self::TrackerKilled
+                | Self::TrackerStopped
+                | Self::ExchangeUnreachable
+                | Self::ExchangeHalfClosed
+                | Self::ExchangeSilent
+                | Self::ExchangeSkips
+                | Self::ExchangeLimits
+                | Self::ExchangeBans
+        )
+    }
+
     /// Messages that must be among the dead letters afterwards.
     pub fn dead_letters(self) -> u64 {
         if self == Self::Poison { POISON.len() as u64 } else { 0 }

@@ -51,6 +51,8 @@ impl Verdict {
             && (self.candles_wrong, self.not_filled) == (0, 0)
             && self.dead_letters == self.fault.dead_letters()
             && self.recovered.is_some()
+            // A fault that did nothing shows nothing.
+            && (self.in_ledger > 0 || !self.fault.loses_trades())
     }
 
     /// The head of the table.

@@ -70,7 +70,9 @@ LANGUAGE sql STABLE AS $$
     )
     SELECT exchange.name, ticker.ticker, hole.first_id, hole.last_id, hole.last_id - hole.first_id + 1,
            hole.last_id - hole.first_id + 1 <= (
-               SELECT coalesce(sum(least(gap.last_trade_id, hole.last_id) - greatest(gap.first_trade_id, hole.first_id) + 1), 0)
+               SELECT coalesce(least(
+                          sum(least(gap.last_trade_id, hole.last_id) - greatest(gap.first_trade_id, hole.first_id) + 1),
+                          sum(gap.missing)), 0)
                FROM gap
                WHERE gap.ticker_id = hole.ticker_id AND gap.missing > 0
                  AND gap.first_trade_id <= hole.last_id AND gap.last_trade_id >= hole.first_id)

@@ -121,8 +121,9 @@ impl GapReport {
             !crate::exchange::is_code(&gap.ticker)
                 || gap.first_trade_id < 0
                 || gap.last_trade_id < gap.first_trade_id
-                // One less than the count, which may not fit.
-                || !(0..=gap.last_trade_id - gap.first_trade_id).contains(&(gap.missing - 1).max(0))
+                // So that there is one more than the last, and they can be counted.
+                || gap.last_trade_id == i64::MAX
+                || !(0..=gap.last_trade_id - gap.first_trade_id + 1).contains(&gap.missing)
         });
         unsound.map(|gap| format!("not a hole: {gap:?}"))
     }

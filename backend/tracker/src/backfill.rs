@@ -34,6 +34,8 @@ const ROUND: Duration = Duration::from_secs(1);
 const GRACE: TimeDelta = TimeDelta::seconds(1);
 /// How many trades are asked for at once.
 const PAGE: usize = 1_000;
+/// When the exchange has refused, or answered nothing useful, so often, it will not answer.
+const MOST_REFUSALS: u32 = 10;
 /// The longest delay between two tries to fill a hole.
 const LONGEST_DELAY: Duration = Duration::from_secs(600);
 /// How long a trade that the exchange tells of may take to come through the stream.
@@ -80,82 +82,85 @@ impl Backfill {
     }
 
     async fn work(&self, history: &dyn History) -> Result<(), LocalQueueError> {
+        tokio::try_join!(self.fill_holes(history), self.watch_silence(history)).map(|_| ())
+    }
+
+    /// Never ends by itself. Asks for one page at a time and looks then which hole is the newest.
+    async fn fill_holes(&self, history: &dyn History) -> Result<(), LocalQueueError> {
         let mut retries: HashMap<(SmolStr, i64), Retry> = HashMap::new();
-        let mut silence_at = Instant::now() + self.silence;
         loop {
-            sleep(ROUND).await;
             self.ledger.measure_again();
             let holes = self.ledger.open_holes();
-            let open: HashSet<(SmolStr, i64)> = holes.iter().map(name).collect();
+            let open: HashSet<(SmolStr, i64)> = holes.iter().map(Hole::name).collect();
             retries.retain(|name, _| open.contains(name));
-            for hole in holes {
-                let due = retries.get(&name(&hole)).is_none_or(|retry| retry.at <= Instant::now());
-                if due && Utc::now() - hole.gap.found_at >= GRACE {
-                    match self.fill(history, &hole).await? {
-                        Ok(()) => drop(retries.remove(&name(&hole))),
-                        Err(error) => {
-                            let known = retries.get(&name(&hole)).map_or(ROUND, |retry| retry.delay);
-                            let mut delay = (known * 2).min(LONGEST_DELAY);
-                            if let RestError::Limited { wait, .. } = error {
-                                delay = delay.max(wait);
-                            }
-                            retries.insert(name(&hole), Retry { at: Instant::now() + delay, delay });
-                        }
+            let due = |hole: &&Hole| {
+                Utc::now() - hole.gap.found_at >= GRACE
+                    && retries.get(&hole.name()).is_none_or(|retry| retry.at <= Instant::now())
+            };
+            let Some(hole) = holes.iter().find(due) else {
+                sleep(ROUND).await;
+                continue;
+            };
+            match self.fill_page(history, hole).await? {
+                Ok(()) => drop(retries.remove(&hole.name())),
+                Err(error) => {
+                    let known = retries.get(&hole.name()).map_or(ROUND, |retry| retry.delay);
+                    let delay = (known * 2).min(LONGEST_DELAY);
+                    retries.insert(hole.name(), Retry { at: Instant::now() + delay, delay });
+                    self.report(hole, &error).await?;
+                    if matches!(error, RestError::Limited { .. } | RestError::Unreachable { .. }) {
+                        // The next hole would fare no better.
+                        sleep(ROUND).await;
                     }
                 }
-            }
-            if silence_at <= Instant::now() {
-                self.look_behind_silence(history).await?;
-                silence_at = Instant::now() + self.silence;
             }
         }
     }
 
-    /// Asks for everything that is left of a hole.
-    async fn fill(&self, history: &dyn History, hole: &Hole) -> Result<Result<(), RestError>, LocalQueueError> {
-        let (gap, mut absent) = (&hole.gap, 0);
-        for (first, last) in hole.left.iter().copied() {
-            let mut next = first;
-            while next <= last {
-                let most = usize::try_from(last - next + 1).unwrap_or(PAGE).min(PAGE);
-                let answer = match history.trades(&gap.ticker, next, most).await {
-                    Ok(answer) if answer.is_empty() => Err(RestError::Unreadable {
-                        host: self.exchange.identity().name.to_string(),
-                        reason: format!("no trade from number {next} on, although later ones came"),
-                    }),
-                    asked => asked,
-                };
-                let trades = match answer {
-                    Ok(trades) => trades,
-                    Err(error) => {
-                        let told = error.to_string();
-                        tracing::warn!(exchange = %self.exchange.identity().name, ticker = %gap.ticker, first, last, error = told, "a gap cannot be filled now");
-                        metrics::counter!("gap_requests_failed_total").increment(1);
-                        self.tell(gap, &[], GapState::Open, Some(&told)).await?;
-                        return Ok(Err(error));
-                    }
-                };
-                let newest = trades.iter().filter_map(|trade| trade.trade_id).max().unwrap_or(last);
-                let wanted: Vec<Tick> = trades
-                    .into_iter()
-                    .filter(|trade| trade.trade_id.is_some_and(|id| (next..=last).contains(&id)))
-                    .filter(|trade| self.inspector.passes(trade))
-                    .collect();
-                let ids: Vec<i64> = wanted.iter().filter_map(|trade| trade.trade_id).collect();
-                let asked_until = newest.clamp(next, last);
-                absent += asked_until - next + 1 - ids.len() as i64;
-                next = asked_until + 1;
-                self.publish(wanted).await?;
-                if !ids.is_empty() {
-                    self.tell(gap, &ids, GapState::Filling, None).await?;
-                }
-            }
-        }
-        if absent > 0 {
-            let told = format!("the exchange has none of {absent} numbers");
-            self.tell(gap, &[], GapState::ConfirmedEmpty, Some(&told)).await?;
-        }
+    /// Asks for the first of what is left of a hole.
+    async fn fill_page(&self, history: &dyn History, hole: &Hole) -> Result<Result<(), RestError>, LocalQueueError> {
+        let Some((first, last)) = hole.left.first().copied() else { return Ok(Ok(())) };
+        let most = usize::try_from((last - first).saturating_add(1)).unwrap_or(PAGE).min(PAGE);
+        let trades = match history.trades(&hole.gap.ticker, first, most).await {
+            Ok(trades) => trades,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Some(newest) = trades.iter().filter_map(|trade| trade.trade_id).max() else {
+            let host = self.exchange.identity().name.to_string();
+            let reason = format!("no trade from number {first} on, although later ones came");
+            return Ok(Err(RestError::Unreadable { host, reason }));
+        };
+        let asked = (first, newest.clamp(first, last));
+        let given: Vec<Tick> = trades
+            .into_iter()
+            .filter(|trade| trade.trade_id.is_some_and(|id| (asked.0..=asked.1).contains(&id)))
+            .collect();
+        let (credible, refused): (Vec<Tick>, Vec<Tick>) =
+            given.into_iter().partition(|trade| self.inspector.passes(trade));
+        let fetched: Vec<i64> = credible.iter().filter_map(|trade| trade.trade_id).collect();
+        self.publish(credible).await?;
+        self.tell(hole, |hole| {
+            hole.asked(asked, &fetched, refused.len() as i64);
+            hole.gap.attempts += u32::from(hole.left.is_empty() && hole.gap.missing > 0);
+            hole.say(GapState::Filling, None, Utc::now());
+        })
+        .await?;
         Ok(Ok(()))
+    }
+
+    /// A hole cannot be filled now, or, where the exchange has said so often enough, never.
+    async fn report(&self, hole: &Hole, error: &RestError) -> Result<(), LocalQueueError> {
+        let Gap { ticker, first_trade_id, last_trade_id, .. } = &hole.gap;
+        tracing::warn!(exchange = %self.exchange.identity().name, %ticker, first_trade_id, last_trade_id, %error, "a gap cannot be filled now");
+        metrics::counter!("gap_requests_failed_total").increment(1);
+        let answered = matches!(error, RestError::Refused { status: 400..500, .. } | RestError::Unreadable { .. });
+        let told = error.to_string();
+        self.tell(hole, |hole| {
+            hole.gap.attempts = hole.gap.attempts.saturating_add(1);
+            let never = answered && hole.gap.attempts >= MOST_REFUSALS;
+            hole.say(if never { GapState::Unfillable } else { GapState::Open }, Some(&told), Utc::now());
+        })
+        .await
     }
 
     async fn publish(&self, mut ticks: Vec<Tick>) -> Result<(), LocalQueueError> {
@@ -171,24 +176,22 @@ impl Backfill {
     }
 
     /// Says of a hole what became of it, here and to whoever stores it.
-    async fn tell(
-        &self,
-        gap: &Gap,
-        fetched: &[i64],
-        state: GapState,
-        detail: Option<&str>,
-    ) -> Result<(), LocalQueueError> {
-        let told = self.ledger.change(gap, fetched, |hole| {
-            hole.gap.attempts += u32::from(state != GapState::Filling);
-            hole.say(state, detail, Utc::now());
-        });
-        let Some((gap, note)) = told else { return Ok(()) };
+    async fn tell(&self, hole: &Hole, say: impl FnOnce(&mut Hole)) -> Result<(), LocalQueueError> {
+        let Some((gap, note)) = self.ledger.change(&hole.name(), say) else { return Ok(()) };
         if gap.state.is_closed() {
             tracing::info!(exchange = %self.exchange.identity().name, ticker = %gap.ticker, first = gap.first_trade_id,
                 last = gap.last_trade_id, state = gap.state.as_str(), "a gap is closed");
         }
         let report = GapReport { exchange: self.exchange.identity().name, gaps: vec![gap] };
         self.publisher.publish_noting(Message::Gaps(report), vec![note]).await
+    }
+
+    /// Never ends by itself.
+    async fn watch_silence(&self, history: &dyn History) -> Result<(), LocalQueueError> {
+        loop {
+            sleep(self.silence).await;
+            self.look_behind_silence(history).await?;
+        }
     }
 
     /// A pair of which nothing comes is either quiet, or its stream is dead although the connection lives. The exchange
@@ -206,7 +209,7 @@ impl Backfill {
         let newest = match history.newest_ids(&asked).await {
             Ok(newest) => newest,
             Err(error) => {
-                tracing::debug!(%error, "silent pairs cannot be asked for");
+                tracing::warn!(%error, "it cannot be asked whether silent pairs were traded");
                 return Ok(());
             }
         };
@@ -219,8 +222,9 @@ impl Backfill {
             let learned = self.ledger.is_behind(&ticker, newest_id, Utc::now());
             if !learned.found.is_empty() {
                 stale = true;
-                let report = GapReport { exchange: self.exchange.identity().name, gaps: learned.found };
+                let report = GapReport { exchange: self.exchange.identity().name, gaps: learned.found.clone() };
                 self.publisher.publish_noting(Message::Gaps(report), learned.notes).await?;
+                self.ledger.written(&learned.found);
             }
         }
         if stale && self.board.is_streaming() {
@@ -228,8 +232,4 @@ impl Backfill {
         }
         Ok(())
     }
-}
-
-fn name(hole: &Hole) -> (SmolStr, i64) {
-    (hole.gap.ticker.clone(), hole.gap.first_trade_id)
 }

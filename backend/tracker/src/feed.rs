@@ -143,8 +143,8 @@ impl Feed {
         tracing::info!(exchange = %self.name(), tickers = tickers.len(), mode = ?self.settings.tracker_mode, "following");
         let (sender, receiver) = mpsc::channel::<Passed>(CHANNEL);
         let ledger = match self.exchange.history() {
-            Some(_) => Some(self.ledger().await?),
-            None => None,
+            Some(_) if self.settings.tracker_mode == Mode::Stream => Some(self.ledger(&tickers).await?),
+            _ => None,
         };
         let (stale_sender, stale) = watch::channel(0);
         let batcher = Batcher {
@@ -214,18 +214,22 @@ impl Feed {
         }
     }
 
-    /// The gaps and the numbers that were noted beside the queue.
-    async fn ledger(&self) -> Result<Ledger, Error> {
+    /// The gaps and the numbers that were noted beside the queue, as far as they concern these tickers.
+    async fn ledger(&self, tickers: &[SmolStr]) -> Result<Ledger, Error> {
         let notes = self.publisher.queue().notes().await;
         let notes = notes.map_err(|error| Error(format!("what was noted of trades cannot be read: {error}")))?;
-        if !self.settings.exchange_is_new {
-            return Ok(Ledger::new(self.name(), &notes));
+        let ledger = Ledger::new(self.name(), &notes);
+        let (gaps, forgotten) = if self.settings.exchange_is_new {
+            ledger.give_up(|_| false, "the exchange that had them is gone", Utc::now())
+        } else {
+            ledger.give_up(|ticker| tickers.contains(ticker), "the pair is no longer followed", Utc::now())
+        };
+        if !forgotten.is_empty() {
+            let report = Message::Gaps(GapReport { exchange: self.name(), gaps });
+            let told = self.publisher.publish_noting(report, forgotten).await;
+            told.map_err(|error| Error(format!("gaps can no longer be queued: {error}")))?;
         }
-        let (gaps, forgotten) = Ledger::new(self.name(), &notes).give_up(Utc::now());
-        let report = Message::Gaps(GapReport { exchange: self.name(), gaps });
-        let told = self.publisher.publish_noting(report, forgotten).await;
-        told.map_err(|error| Error(format!("gaps can no longer be queued: {error}")))?;
-        Ok(Ledger::new(self.name(), &[]))
+        Ok(ledger)
     }
 
     /// Never ends by itself.

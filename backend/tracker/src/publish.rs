@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use broker::{LocalQueueError, Message, Note, Publisher};
-use domain::{Gap, GapReport, Tick, TickBatch, TickSource};
+use domain::{GapReport, Tick, TickBatch, TickSource};
 use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use smol_str::SmolStr;
 
@@ -80,18 +80,23 @@ impl Batcher {
         }
     }
 
-    /// A batch, and before and behind it what it teaches of gaps.
-    fn messages(&self, batch: TickBatch) -> Vec<(Message, Vec<Note>)> {
+    /// A batch without what came before, and before it the gaps that it shows.
+    fn messages(&self, mut batch: TickBatch) -> Vec<(Message, Vec<Note>)> {
         let Some((ledger, board)) = &self.ledger else { return vec![(Message::Ticks(batch), Vec::new())] };
         let learned = ledger.observe(&batch.ticks, board.lost(), self.publisher.queue().full_at());
-        let report = |gaps: Vec<Gap>| Message::Gaps(GapReport { exchange: self.exchange.clone(), gaps });
         let mut messages = Vec::with_capacity(1);
         if !learned.found.is_empty() {
-            messages.push((report(learned.found), Vec::new()));
+            let report = GapReport { exchange: self.exchange.clone(), gaps: learned.found };
+            messages.push((Message::Gaps(report), Vec::new()));
         }
-        messages.push((Message::Ticks(batch), learned.notes));
-        if !learned.changed.is_empty() {
-            messages.push((report(learned.changed), learned.changed_notes));
+        if !learned.repeated.is_empty() {
+            let repeated = learned.repeated.len() as u64;
+            metrics::counter!("ticks_repeated_total", "exchange" => self.exchange.to_string()).increment(repeated);
+            let mut places = 0..;
+            batch.ticks.retain(|_| places.next().is_some_and(|place| learned.repeated.binary_search(&place).is_err()));
+        }
+        if !batch.ticks.is_empty() {
+            messages.push((Message::Ticks(batch), learned.notes));
         }
         messages
     }

@@ -39,7 +39,7 @@ pub struct Rest {
 #[derive(Debug)]
 struct Budget {
     header: &'static str,
-    spare_below: u64,
+    limit: AtomicU64,
     used: AtomicU64,
 }
 
@@ -85,12 +85,12 @@ pub enum RestError {
 }
 
 impl Rest {
-    /// A host at `base`. In `weight_header` it tells what was spent in this minute; above `spare_below` of it, what can
+    /// A host at `base`. In `weight_header` it tells what was spent of the minute's `limit`; above half of it, what can
     /// wait does wait.
     ///
     /// # Errors
     /// When that is not an http or https address, in words that name it.
-    pub fn new(base: &str, weight_header: &'static str, spare_below: u64) -> Result<Self, String> {
+    pub fn new(base: &str, weight_header: &'static str, limit: u64) -> Result<Self, String> {
         let wrong = |reason: &dyn fmt::Display| format!("{base:?} is not an address ({reason}); write https://host");
         let base = base.parse::<reqwest::Url>().map_err(|error| wrong(&error))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
@@ -102,8 +102,13 @@ impl Rest {
             .user_agent(concat!("crypto-tracker/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| wrong(&error))?;
-        let budget = Arc::new(Budget { header: weight_header, spare_below, used: AtomicU64::new(0) });
+        let budget = Arc::new(Budget { header: weight_header, limit: AtomicU64::new(limit), used: AtomicU64::new(0) });
         Ok(Self { client, base, closed_until: Arc::default(), budget })
+    }
+
+    /// So much may be spent in a minute, as the host itself said.
+    pub fn allow(&self, limit: u64) {
+        self.budget.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Asks something that can wait: after waiting until enough of the minute's allowance is left for what cannot.
@@ -115,7 +120,11 @@ impl Rest {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<T, RestError> {
-        while self.budget.used.load(Ordering::Relaxed) >= self.budget.spare_below {
+        loop {
+            self.wait_until_open().await;
+            if self.budget.used.load(Ordering::Relaxed) < self.budget.limit.load(Ordering::Relaxed) / 2 {
+                break;
+            }
             // The allowance is counted anew every minute of the clock.
             let into_the_minute = Utc::now().timestamp().rem_euclid(60).unsigned_abs();
             tokio::time::sleep(Duration::from_secs(60 - into_the_minute)).await;
@@ -177,9 +186,13 @@ impl Rest {
     }
 
     async fn wait_until_open(&self) {
-        let until = *self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(until) = until {
-            tokio::time::sleep_until(until).await;
+        loop {
+            // It may be prolonged while we wait.
+            let until = *self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
+            match until.filter(|until| *until > Instant::now()) {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => return,
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 //! on which nothing comes is taken for dead.
 //!
 //! A planned end is no outage: before the exchange cuts a connection for its age, or when it says that it will, the next
-//! one is opened, and the old one read until the new one is certain to deliver. What both bring is stored once.
+//! one is opened, and the old one read until the new one is certain to deliver. What both bring is published once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -196,8 +196,8 @@ impl Session {
         let opened_at = Instant::now();
         let mut replacement: Option<BoxFuture<'_, Result<Socket, String>>> = None;
         let mut found = Vec::new();
+        let mut idle_at = Instant::now() + self.idle;
         loop {
-            let idle_at = Instant::now() + self.idle;
             let deadline = if unacknowledged > 0 { idle_at.min(acknowledged_by) } else { idle_at };
             let message = tokio::select! {
                 message = timeout_at(deadline, socket.next()) => message,
@@ -216,6 +216,7 @@ impl Session {
                 }
                 () = shutdown.cancelled() => return End::Stopping,
             };
+            idle_at = Instant::now() + self.idle;
             let text = match message {
                 Ok(Some(Ok(Message::Text(text)))) => text,
                 Ok(Some(Ok(Message::Close(frame)))) => {

@@ -9,7 +9,18 @@ use smol_str::SmolStr;
 /// `GET /api/v3/exchangeInfo`
 #[derive(Debug, Deserialize)]
 pub(super) struct ExchangeInfo {
+    #[serde(default, rename = "rateLimits")]
+    pub(super) rate_limits: Vec<RateLimit>,
     pub(super) symbols: Vec<SymbolInfo>,
+}
+
+/// `{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000}`
+#[derive(Debug, Deserialize)]
+pub(super) struct RateLimit {
+    #[serde(rename = "rateLimitType")]
+    pub(super) kind: String,
+    pub(super) interval: String,
+    pub(super) limit: u64,
 }
 
 /// `{"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT",…}`

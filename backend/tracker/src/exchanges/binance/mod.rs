@@ -16,7 +16,7 @@ use crate::{
     exchange::{Exchange, Frame, History, StreamRequest, UnreadableFrame},
     rest::{Rest, RestError},
 };
-use messages::{Day, ExchangeInfo, HistoricalTrade, ServerTime, TickerPrice};
+use messages::{Day, ExchangeInfo, HistoricalTrade, RateLimit, ServerTime, TickerPrice};
 
 /// How many streams one connection may carry.
 const STREAMS_PER_CONNECTION: usize = 1_024;
@@ -29,9 +29,10 @@ const MOST_SYMBOLS_ASKED_BY_NAME: usize = 100;
 const MOST_HISTORICAL_TRADES: usize = 1_000;
 /// In this header of every answer it tells the weight of what was asked for in this minute.
 const WEIGHT_HEADER: &str = "x-mbx-used-weight-1m";
-/// With so much weight spent in a minute, nothing that can wait is asked for: half of what is allowed.
-const SPARE_WEIGHT: u64 = 3_000;
+/// What may be asked for in a minute, until the exchange has said so itself: the least that one of them allows.
+const WEIGHT_LIMIT: u64 = 1_200;
 
+const DAYS: &str = "/api/v3/ticker/24hr";
 const PRICES: &str = "/api/v3/ticker/price";
 
 /// Binance spot.
@@ -60,7 +61,7 @@ impl Binance {
                 "BINANCE_STREAM_URL {stream_url:?} is not an address of streams; write wss://host"
             )));
         }
-        let rest = Rest::new(&settings.binance_rest_url, WEIGHT_HEADER, SPARE_WEIGHT)
+        let rest = Rest::new(&settings.binance_rest_url, WEIGHT_HEADER, WEIGHT_LIMIT)
             .map_err(|mistake| Error(format!("BINANCE_REST_URL: {mistake}")))?;
         Ok(Self { name: name.into(), rest, stream_url })
     }
@@ -79,6 +80,11 @@ impl Exchange for Binance {
     fn catalogue(&self) -> BoxFuture<'_, Result<Vec<Instrument>, RestError>> {
         async {
             let info: ExchangeInfo = self.rest.get("/api/v3/exchangeInfo", &[]).await?;
+            let weight =
+                |limit: &&RateLimit| (limit.kind.as_str(), limit.interval.as_str()) == ("REQUEST_WEIGHT", "MINUTE");
+            if let Some(limit) = info.rate_limits.iter().find(weight) {
+                self.rest.allow(limit.limit);
+            }
             Ok(info.symbols.into_iter().map(parse::instrument).collect())
         }
         .boxed()
@@ -159,7 +165,15 @@ impl History for Binance {
             for tickers in tickers.chunks(MOST_SYMBOLS_ASKED_BY_NAME) {
                 let symbols = symbols(tickers);
                 let query = [("symbols", symbols.as_str())];
-                let days: Vec<Day> = self.rest.get_when_spare("/api/v3/ticker/24hr", &query).await?;
+                let days: Vec<Day> = match self.rest.get_when_spare(DAYS, &query).await {
+                    // One that is no longer listed makes the exchange refuse the others with it.
+                    Err(RestError::Refused { status: 400, .. }) => {
+                        let mut days: Vec<Day> = self.rest.get_when_spare(DAYS, &[]).await?;
+                        days.retain(|day| tickers.contains(&day.symbol));
+                        days
+                    }
+                    asked => asked?,
+                };
                 ids.extend(days.into_iter().filter(|day| day.last_id >= 0).map(|day| (day.symbol, day.last_id)));
             }
             Ok(ids)
