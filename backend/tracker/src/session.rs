@@ -97,12 +97,13 @@ impl Session {
             .without_max_times();
         let mut delays = backoff.build();
         let mut replacement = None;
+        // Of the stream, whichever connection carries it.
+        let mut delivering_since = None;
         let exchange = self.exchange.identity().name;
         loop {
             if replacement.is_none() {
                 self.board.connecting(self.number);
             }
-            let mut delivering_since = None;
             let mut stale = self.stale.clone();
             stale.mark_unchanged();
             let end = tokio::select! {
@@ -125,7 +126,7 @@ impl Session {
             if delivering_since.is_some() {
                 self.board.reconnects();
             }
-            let sustained = delivering_since.is_some_and(|since: Instant| since.elapsed() >= SUSTAINED);
+            let sustained = delivering_since.take().is_some_and(|since: Instant| since.elapsed() >= SUSTAINED);
             if sustained {
                 delays = backoff.build();
             }
