@@ -242,33 +242,19 @@ impl Feed {
     }
 
     fn row(&self) -> FeedRow {
-        let FeedStatus {
-            exchange,
-            state,
-            since,
-            reported_at,
-            detail,
-            next_try_at,
-            last_tick_at,
-            reconnects,
-            ticks,
-            rejected,
-            clock_ahead_ms,
-        } = self.status.clone();
-        let state = if self.is_silent() { "silent" } else { state.as_str() }.to_owned();
-        let exchange = exchange.to_string();
+        let status = self.status.clone();
         FeedRow {
-            exchange,
-            state,
-            since,
-            reported_at,
-            detail,
-            next_try_at,
-            last_tick_at,
-            reconnects,
-            ticks,
-            rejected,
-            clock_ahead_ms,
+            exchange: status.exchange.to_string(),
+            state: if self.is_silent() { "silent" } else { status.state.as_str() }.to_owned(),
+            since: status.since,
+            reported_at: status.reported_at,
+            detail: status.detail,
+            next_try_at: status.next_try_at,
+            last_tick_at: status.last_tick_at,
+            reconnects: status.reconnects,
+            ticks: status.ticks,
+            rejected: status.rejected,
+            clock_ahead_ms: status.clock_ahead_ms,
         }
     }
 

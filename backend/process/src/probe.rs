@@ -89,7 +89,13 @@ pub async fn serve(bind: SocketAddr, health: Health, shutdown: Shutdown) -> std:
     .disable_signals()
     .shutdown_timeout(1)
     .bind(bind)
-    .map_err(|error| std::io::Error::new(error.kind(), format!("cannot serve health and metrics on {bind}: {error}")))?
+    .map_err(|error| {
+        let told = format!(
+            "cannot serve health and metrics on {bind}: {error}; stop what listens there, or choose another address by \
+             the setting that ends in PROBE_BIND"
+        );
+        std::io::Error::new(error.kind(), told)
+    })?
     .run();
     let handle = server.handle();
     tokio::spawn(async move {

@@ -6,12 +6,12 @@ use broker::{LocalQueueError, Message, Note, Publisher};
 use domain::{GapReport, Tick, TickBatch, TickSource};
 use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use smol_str::SmolStr;
-
-use crate::{gaps::Ledger, status::Board};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
+
+use crate::{gaps::Ledger, status::Board};
 
 /// A tick that passed, and how it came.
 pub type Passed = (TickSource, Tick);
