@@ -93,7 +93,7 @@ type Trade = (Decimal, Decimal, bool, DateTime<Utc>);
 /// When the fault cannot be made or mended, or the tables cannot be read; what it did is in the verdict.
 pub async fn try_fault(stage: &mut Stage, fault: Fault) -> anyhow::Result<Verdict> {
     let begin = Utc::now();
-    let dead_before = dead_letters(stage);
+    let dead_before = dead_letters(&stage.client().await?).await?;
     // Trades flow before, during and after.
     sleep(Duration::from_secs(1)).await;
     fault.strike(stage).await?;
@@ -133,7 +133,7 @@ async fn drain(stage: &Stage, begin: DateTime<Utc>, dead: u64) -> anyhow::Result
     let clock = Instant::now();
     while clock.elapsed() < DRAIN {
         let stored: bool = client.query_one(done, &[&begin, &(expected as i64)]).await?.get(0);
-        if stored && stage.host.queue_depth("crypto-prices") == Some(0) && dead_letters(stage) >= dead {
+        if stored && stage.host.queue_depth("crypto-prices") == Some(0) && dead_letters(&client).await? >= dead {
             break;
         }
         sleep(Duration::from_millis(100)).await;
@@ -204,7 +204,7 @@ async fn compare(
         candles_wrong,
         in_ledger: ledger.get(0),
         not_filled: ledger.get(1),
-        dead_letters: dead_letters(stage).saturating_sub(dead_before),
+        dead_letters: dead_letters(&client).await?.saturating_sub(dead_before),
         recovered,
     })
 }
@@ -227,6 +227,7 @@ const CANDLES: &str = "
            of_trades.close)
         IS DISTINCT FROM (candle.trades, candle.volume, candle.quote_volume, candle.high, candle.low, candle.open, candle.close)";
 
-fn dead_letters(stage: &Stage) -> u64 {
-    stage.host.queue_depth("crypto-prices.dead-letters").unwrap_or(0)
+async fn dead_letters(client: &tokio_postgres::Client) -> anyhow::Result<u64> {
+    let count: i64 = client.query_one("SELECT count(*) FROM dead_letter", &[]).await?.get(0);
+    Ok(count.unsigned_abs())
 }

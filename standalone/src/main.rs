@@ -1,5 +1,6 @@
 //! `crypto-tracker`: the whole system in one process. Only puts together what the other crates do.
 
+mod dead_letters_command;
 mod embedded_postgres;
 mod settings;
 mod sql_command;
@@ -20,6 +21,7 @@ fn main() -> anyhow::Result<()> {
         None => (arguments.run, None),
         Some(Command::Demo(demo)) => (demo.run.clone(), Some(*demo)),
         Some(Command::Sql(sql)) => return runtime()?.block_on(sql_command::run(&sql)),
+        Some(Command::DeadLetters(letters)) => return runtime()?.block_on(dead_letters_command::run(&letters)),
     };
     process::telemetry::init(&run.log)?;
     process::tls::install();

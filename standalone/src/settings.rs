@@ -24,7 +24,10 @@ pub(crate) enum Command {
     /// Follow a simulated market instead of a real one: no internet, no account, nothing to set up
     Demo(Box<Demo>),
     /// Put a question in SQL to the running program, and print the answer
-    Sql(Sql),
+    Sql(Box<Sql>),
+    /// Look through the messages that could not be stored, and put them back or delete them
+    #[command(subcommand)]
+    DeadLetters(Box<DeadLetters>),
 }
 
 /// A simulated market.
@@ -51,12 +54,62 @@ pub(crate) struct Sql {
     /// Print comma-separated values instead of a table
     #[arg(long)]
     pub(crate) csv: bool,
-    /// Ask this PostgreSQL server instead
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    pub(crate) database_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// Who is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
     /// Where the running program answers SQL
     #[arg(long, env = "SQL_BIND", value_name = "ADDRESS:PORT", default_value = SQL_BIND)]
     pub(crate) sql_bind: SocketAddr,
+    /// A server is asked instead, where one is named.
+    #[command(flatten)]
+    pub(crate) database: database::DatabaseSettings,
+}
+
+/// What to do with messages that could not be stored.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    /// Show which there are, newest first
+    List {
+        /// How many at most
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        limit: u32,
+        /// Print comma-separated values instead of a table
+        #[arg(long)]
+        csv: bool,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Show one of them, with the whole message
+    Show {
+        /// Its id
+        id: i64,
+        /// Print the message alone, byte for byte
+        #[arg(long)]
+        body: bool,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Put messages back in the queue: after an upgrade, or once their pair is known
+    Replay(Chosen),
+    /// Delete messages for good
+    Drop(Chosen),
+}
+
+/// Some of the dead letters.
+#[derive(Debug, Args)]
+pub(crate) struct Chosen {
+    /// Their ids
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    pub(crate) ids: Vec<i64>,
+    /// All there are
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
 }
 
 const SQL_BIND: &str = "127.0.0.1:5433";

@@ -3,28 +3,46 @@
 use std::io::Write;
 
 use anyhow::Context as _;
-use database::{DatabaseSettings, question::Answer};
+use database::{
+    Client, DatabaseSettings,
+    question::{self, Answer},
+};
 
-use crate::settings::Sql;
+use crate::settings::{Asked, Sql};
 
 /// How many seconds a question may take. The running program has its own, shorter limit.
 const TIME_LIMIT: u32 = 600;
 
 /// Asks, and prints the answer.
 pub(crate) async fn run(arguments: &Sql) -> anyhow::Result<()> {
-    let settings = match &arguments.database_url {
-        Some(url) if !url.is_empty() => DatabaseSettings::at(url),
-        _ => DatabaseSettings::at(format!("postgres://reader@{}/postgres", arguments.sql_bind)),
+    let client = connect(&arguments.asked).await?;
+    print(&ask(&client, &arguments.query).await?, arguments.csv)
+}
+
+/// Connects to the server that is named, or else to the running program.
+pub(crate) async fn connect(asked: &Asked) -> anyhow::Result<Client> {
+    let settings = if asked.database.names_a_server() {
+        asked.database.clone()
+    } else {
+        DatabaseSettings::at(format!("postgres://reader@{}/postgres", asked.sql_bind))
     };
-    let client = database::connect(&settings)?.get().await.with_context(|| {
+    database::connect(&settings)?.get().await.with_context(|| {
         format!(
             "nobody answers SQL at {}; start crypto-tracker first, or name its address with --sql-bind",
             settings.location()
         )
-    })?;
-    let answers = database::question::ask_only(&client, &arguments.query, TIME_LIMIT).await?;
+    })
+}
+
+/// Asks, and changes nothing.
+pub(crate) async fn ask(client: &Client, query: &str) -> anyhow::Result<Vec<Answer>> {
+    Ok(question::ask_only(client, query, TIME_LIMIT).await?)
+}
+
+/// Prints answers.
+pub(crate) fn print(answers: &[Answer], csv: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    let print = if arguments.csv { print_csv } else { print_table };
+    let print = if csv { print_csv } else { print_table };
     match answers.iter().try_for_each(|answer| print(answer, &mut out)) {
         // Whoever read our output has read enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

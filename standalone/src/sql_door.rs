@@ -3,7 +3,8 @@
 //! Speaks PostgreSQL's protocol, so that psql and its like can connect, and answers each question on the shared
 //! connection, inside a read-only transaction: nobody's open session holds up the recording, and nobody changes it by
 //! accident. The embedded database cannot be interrupted, a time limit included; so a question that looks as if it would
-//! take long is refused beforehand. Only the simple protocol (questions without parameters) is spoken.
+//! take long is refused beforehand. The only changes that it lets through are an operator's decisions on dead letters. Only
+//! the simple protocol (questions without parameters) is spoken.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -11,6 +12,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use database::{
     Pool,
+    dead_letters::Decision,
     question::{self, Answer},
 };
 use futures_util::stream;
@@ -91,6 +93,10 @@ impl SimpleQueryHandler for SqlDoor {
         C::PortalStore: PortalStore,
     {
         let client = self.pool.get().await.map_err(|error| refuse(&error.into()))?;
+        if let Some(decision) = Decision::parse(query) {
+            decision.carry_out(&client).await.map_err(|error| refuse(&error))?;
+            return Ok(vec![Response::Execution(Tag::new("CALL"))]);
+        }
         let cost = question::estimate(&client, query).await.map_err(|error| refuse(&error))?;
         let lower = query.to_ascii_lowercase();
         if cost.is_some_and(|cost| cost > MOST_COST || NEVER_ENDING.iter().any(|word| lower.contains(word))) {

@@ -6,9 +6,11 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
+use broker::{LocalQueue, LocalQueueSettings};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -23,9 +25,16 @@ struct Program {
     exchange: u16,
 }
 
-/// A port that was free a moment ago.
+/// A port that is free, and that the system gives to no connection meanwhile: those come from 32768 on.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id() * 13 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + u16::try_from(number % 12_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn command() -> Command {
@@ -186,6 +195,48 @@ fn a_demo_outlives_kill_9_and_stops_cleanly() {
     let status = program.child.wait().unwrap();
     assert!(status.success(), "{status}");
     assert!(stopping.elapsed() < Duration::from_secs(10), "{:?}", stopping.elapsed());
+}
+
+#[test]
+fn an_operator_looks_through_the_dead_letters_and_decides() {
+    let folder = TempDir::new().unwrap();
+    let publishing = async {
+        let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
+        for number in 0..4 {
+            queue.publish("ticks.poison".to_owned(), format!("poison {number}").into(), Vec::new()).await.unwrap();
+        }
+        queue.close().await;
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(publishing);
+    let program = Program::demo(folder.path());
+    wait_for_prices(&program, 0);
+    let bind = format!("127.0.0.1:{}", program.sql);
+    let run = |arguments: &[&str]| {
+        let output = command().arg("dead-letters").args(arguments).args(["--sql-bind", &bind]).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, error) = (text(&output.stdout), text(&output.stderr));
+        assert!(!error.contains("Usage:"), "{error}");
+        (output.status.success(), out, error)
+    };
+    let list = || run(&["list", "--csv"]).1.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    wait("they are moved into the table", || (list().len() == 4).then_some(()));
+    let line = list().pop().unwrap();
+    assert!(line.starts_with("1,") && line.contains("ticks.poison,8,unreadable message"), "{line}");
+    assert_eq!(run(&["show", "1", "--body"]).1, "poison 0");
+    let shown = run(&["show", "1"]).1;
+    assert!(shown.contains("unreadable message") && shown.contains("8 bytes:\npoison 0\n"), "{shown}");
+
+    assert_eq!(run(&["drop", "1"]).1, "dead letter 1 is deleted\n");
+    let (replayed, said, _) = run(&["replay", "2", "3"]);
+    assert!(replayed && said.contains("dead letter 3 is back in the queue"), "{said}");
+    wait("refused once more, they are listed anew", || (list().len() == 3).then_some(()));
+    assert!(list().iter().all(|line| !line.starts_with("2,") && !line.starts_with("3,")), "{:?}", list());
+    for gone in [["show", "1"], ["drop", "1"], ["replay", "1"]] {
+        let (success, _, said) = run(&gone);
+        assert!(!success && said.contains("there is no dead letter 1"), "{said}");
+    }
+    assert!(run(&["drop", "--all"]).0);
+    assert_eq!((list().len(), run(&["replay", "--all"]).1.as_str()), (0, "there are no dead letters\n"));
 }
 
 #[test]

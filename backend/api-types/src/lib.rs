@@ -232,6 +232,36 @@ pub struct FeedRow {
     pub clock_ahead_ms: Option<i64>,
 }
 
+/// A message that could not be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetter {
+    /// Its number.
+    pub id: i64,
+    /// When it was given up.
+    pub set_aside_at: DateTime<Utc>,
+    /// The routing key that it came with.
+    #[schema(example = "market.ticks.binance")]
+    pub topic: String,
+    /// How long it is.
+    pub bytes: i32,
+    /// Why it could not be stored.
+    pub reason: String,
+    /// The message's own name, or one made of its digest.
+    pub message_id: String,
+    /// When somebody asked for it to be put back in the queue.
+    pub replay_asked_at: Option<DateTime<Utc>>,
+}
+
+/// A message that could not be stored, with what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetterBody {
+    /// What is known about it.
+    #[serde(flatten)]
+    pub letter: DeadLetter,
+    /// The message, where it is text; what is none is shown as U+FFFD.
+    pub body: String,
+}
+
 /// A hole in what was recorded: trades that the exchange numbered and that did not come when they should have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GapRow {

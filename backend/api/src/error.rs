@@ -41,6 +41,7 @@ codes! {
     UnknownExchange "unknown_exchange" NOT_FOUND,
     UnknownTicker "unknown_ticker" NOT_FOUND,
     NotRecorded "not_recorded" NOT_FOUND,
+    UnknownDeadLetter "unknown_dead_letter" NOT_FOUND,
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED,
     NotAcceptable "not_acceptable" NOT_ACCEPTABLE,
     BodyNotAllowed "body_not_allowed" PAYLOAD_TOO_LARGE,

@@ -2,6 +2,7 @@
 #![allow(unused_qualifications, reason = "utoipa's macros qualify what they are given")]
 
 pub(crate) mod candles;
+pub(crate) mod dead_letters;
 pub(crate) mod exchanges;
 pub(crate) mod feeds;
 pub(crate) mod gaps;

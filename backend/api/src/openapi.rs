@@ -7,7 +7,8 @@ use api_types::ErrorBody;
 use utoipa::{IntoResponses, OpenApi};
 
 use crate::handlers::{
-    candles, exchanges, feeds, gaps, health, live, metrics, price_history, prices, symbols, tickers, ticks,
+    candles, dead_letters, exchanges, feeds, gaps, health, live, metrics, price_history, prices, symbols, tickers,
+    ticks,
 };
 
 #[derive(OpenApi)]
@@ -20,7 +21,7 @@ use crate::handlers::{
     ),
     paths(
         symbols::list, exchanges::list, tickers::list, tickers::of_coin, price_history::list, prices::list, prices::find,
-        candles::list, ticks::list, gaps::list, feeds::list, live::socket, live::events, health::live, health::ready,
+        candles::list, ticks::list, gaps::list, dead_letters::list, dead_letters::find, feeds::list, live::socket, live::events, health::live, health::ready,
         metrics::render, serve
     ),
     components(schemas(api_types::live::LiveEvent)),
@@ -40,7 +41,8 @@ pub(crate) enum Failures {
     /// A parameter cannot be used or is not known: `invalid_parameter`, `unknown_parameter`, `repeated_parameter`.
     #[response(status = 400)]
     BadRequest(ErrorBody),
-    /// There is no such thing: `unknown_coin`, `unknown_exchange`, `unknown_ticker`, `not_recorded`, `unknown_route`.
+    /// There is no such thing: `unknown_coin`, `unknown_exchange`, `unknown_ticker`, `not_recorded`,
+    /// `unknown_dead_letter`, `unknown_route`.
     #[response(status = 404)]
     NotFound(ErrorBody),
     /// A failure of ours; the server's log says what.

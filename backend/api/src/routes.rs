@@ -10,7 +10,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::{
     error::Failure,
     handlers::{
-        candles, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, symbols, tickers, ticks,
+        candles, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, symbols,
+        tickers, ticks,
     },
     openapi,
 };
@@ -27,6 +28,8 @@ fn table() -> Vec<(&'static str, Route)> {
         ("/candles/{exchange}/{ticker}", get(candles::list)),
         ("/ticks/{exchange}/{ticker}", get(ticks::list)),
         ("/gaps", get(gaps::list)),
+        ("/dead-letters", get(dead_letters::list)),
+        ("/dead-letters/{id}", get(dead_letters::find)),
         ("/feeds", get(feeds::list)),
         ("/live", web::get().to(live::socket)),
         ("/live/events", web::get().to(live::events)),

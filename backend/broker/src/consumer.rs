@@ -29,7 +29,7 @@ pub enum ConsumeError {
 impl ConsumeError {
     /// Whether the broker is there and said no, so that the connection can still be used.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::RabbitMq(RabbitMqError::NotTaken(_)))
+        matches!(self, Self::RabbitMq(RabbitMqError::NotTaken(_)) | Self::Local(LocalQueueError::DeadLettersFull))
     }
 }
 

@@ -8,6 +8,7 @@
 //! acknowledges it, so perhaps more than once; what can never be handled is set aside with its reason, not dropped.
 
 pub mod consumer;
+pub mod dead_letters;
 pub mod forward;
 pub mod live;
 pub mod local_queue;
@@ -18,6 +19,7 @@ pub mod settings;
 pub mod topology;
 
 pub use consumer::{ConsumeError, Consumer, Delivery, Source};
+pub use dead_letters::{DeadLetter, DeadLetters};
 pub use forward::forward;
 pub use live::{Live, LiveReceiver};
 pub use local_queue::{LocalQueue, LocalQueueError, Note};

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::StreamExt as _;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer as LapinConsumer,
@@ -13,7 +14,11 @@ use lapin::{
     uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
 };
 
-use crate::{RabbitMqSettings, topology};
+use crate::{
+    RabbitMqSettings,
+    dead_letters::{REASON, ROUTING_KEY, SET_ASIDE_AT},
+    topology,
+};
 
 /// How long connecting may take, and how long an answer to a single request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,7 +95,8 @@ impl Link {
     }
 }
 
-async fn answer<T>(
+/// Waits for RabbitMQ's answer, but not for ever.
+pub(crate) async fn answer<T>(
     doing: &'static str,
     request: impl Future<Output = Result<T, lapin::Error>>,
 ) -> Result<T, RabbitMqError> {
@@ -180,8 +186,11 @@ impl QueueDelivery {
     /// Hands a copy of the message to the dead-letter queue, with the reason.
     pub(crate) async fn dead_letter(&self, reason: &str) -> Result<(), RabbitMqError> {
         let mut headers = self.delivery.properties.headers().clone().unwrap_or_default();
-        headers.insert("x-reason".into(), AMQPValue::LongString(reason.into()));
-        headers.insert("x-routing-key".into(), AMQPValue::LongString(self.delivery.routing_key.as_str().into()));
+        headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
+        headers.insert(SET_ASIDE_AT.into(), AMQPValue::LongString(Utc::now().to_rfc3339().into()));
+        if !headers.contains_key(ROUTING_KEY) {
+            headers.insert(ROUTING_KEY.into(), AMQPValue::LongString(self.delivery.routing_key.as_str().into()));
+        }
         let properties = self.delivery.properties.clone().with_headers(headers).with_delivery_mode(2);
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
         let doing = "setting a message aside";

@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::Duration};
 
-use broker::{LocalQueue, LocalQueueError, LocalQueueSettings};
+use broker::{LocalQueue, LocalQueueError, LocalQueueSettings, Source};
 use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::time::timeout;
@@ -149,8 +149,17 @@ async fn what_can_never_be_handled_is_set_aside_with_its_reason() {
     queue.close().await;
     let queue = open(folder.path()).await;
     assert!(queue.is_empty());
-    let dead = queue.dead_letters().await.unwrap();
-    assert_eq!((dead[0].reason.as_str(), &dead[0].payload), ("no such coin", &payload(0)));
+    let mut letters = Source::Local(queue.clone()).dead_letters().await.unwrap();
+    let (letter, taken) = timeout(SOON, letters.next()).await.unwrap().unwrap();
+    assert_eq!((letter.reason.as_str(), &letter.payload), ("no such coin", &payload(0)));
+    // Not acknowledged, it comes again.
+    assert_eq!(timeout(SOON, letters.next()).await.unwrap().unwrap().0, letter);
+    letters.put_back(&letter.message_id.unwrap(), &letter.topic, &letter.payload).await.unwrap();
+    taken.ack().await.unwrap();
+    assert_eq!(receive(&queue).await.payload(), &payload(0));
+    queue.close().await;
+    let mut letters = Source::Local(open(folder.path()).await).dead_letters().await.unwrap();
+    assert!(timeout(Duration::from_millis(100), letters.next()).await.is_err(), "it is forgotten for good");
 }
 
 #[tokio::test]

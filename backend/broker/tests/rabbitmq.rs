@@ -188,14 +188,40 @@ async fn a_dead_letter_keeps_its_bytes_and_its_reason() {
     good.ack().await.unwrap();
     host.wait_for_queue_depth("crypto-prices", 0, SOON).await;
 
-    let connection = lapin::Connection::connect(&host.url(), lapin::ConnectionProperties::default()).await.unwrap();
-    let channel = connection.create_channel().await.unwrap();
-    let dead = channel.basic_get("crypto-prices.dead-letters".into(), Default::default()).await.unwrap().unwrap();
-    let headers = dead.properties.headers().clone().unwrap();
-    assert_eq!(dead.data, payload);
-    assert_eq!(dead.properties.message_id().as_ref().unwrap().as_str(), id);
-    let reason = headers.inner().get("x-reason").unwrap();
-    assert_eq!(reason, &lapin::types::AMQPValue::LongString("no such coin".into()));
+    let source = Source::RabbitMq(settings);
+    let mut letters = source.dead_letters().await.unwrap();
+    let (letter, _) = timeout(SOON, letters.next()).await.unwrap().unwrap();
+    assert_eq!((&letter.payload[..], letter.message_id.as_deref()), (&payload[..], Some(id.as_str())));
+    assert_eq!((letter.reason.as_str(), letter.topic.as_str()), ("no such coin", "market.catalogue.test"));
+    assert!((chrono::Utc::now() - letter.set_aside_at).num_seconds() < 60);
+
+    // Not acknowledged, it comes again; put back, it is set aside under its first routing key.
+    drop(letters);
+    let mut letters = source.dead_letters().await.unwrap();
+    let (again, taken) = timeout(SOON, letters.next()).await.unwrap().unwrap();
+    assert_eq!(again, letter);
+    letters.put_back(&id, &letter.topic, &letter.payload).await.unwrap();
+    taken.ack().await.unwrap();
+    let mut bad = next(&mut taking).await;
+    assert_eq!((bad.payload(), bad.id()), (&payload[..], id.clone()));
+    bad.dead_letter("still no such coin").await.unwrap();
+    let (again, _) = timeout(SOON, letters.next()).await.unwrap().unwrap();
+    assert_eq!((again.reason.as_str(), again.topic.as_str()), ("still no such coin", "market.catalogue.test"));
+}
+
+#[tokio::test]
+async fn what_rabbitmq_sets_aside_by_itself_says_so() {
+    let host = VirtualHost::create();
+    let settings = RabbitMqSettings { rabbitmq_delivery_limit: 1, ..settings(&host) };
+    let sender = Sender::start(&settings).await;
+    sender.publish(0..1).await;
+    for _ in 0..2 {
+        drop(next(&mut consumer(&settings).await).await);
+    }
+    let mut letters = Source::RabbitMq(settings).dead_letters().await.unwrap();
+    let (letter, _) = timeout(SOON, letters.next()).await.unwrap().unwrap();
+    assert!(letter.reason.contains("delivered too often"), "{letter:?}");
+    assert_eq!(letter.topic, "market.catalogue.test");
 }
 
 #[tokio::test]

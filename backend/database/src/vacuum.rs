@@ -12,14 +12,16 @@ const OLDEST: &str = "
     WHERE relkind = 'r' AND age(relfrozenxid) > 10000000
     ORDER BY age(relfrozenxid) DESC LIMIT 1";
 
-/// One round: the candles, which are updated all the time; the statistics of the days that are written to; and the one
+/// One round: what is updated or deleted from, the candles all the time; the statistics of the days that are written to; and the one
 /// table that needs it most.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn round(pool: &Pool) -> Result<()> {
     let client = pool.get().await?;
-    client.batch_execute("VACUUM ANALYZE candle").await.context("vacuuming candles")?;
+    for table in ["candle", "gap", "dead_letter"] {
+        client.batch_execute(&format!("VACUUM ANALYZE {table}")).await.context("vacuuming")?;
+    }
     let today = Utc::now().date_naive();
     for day in [today.checked_sub_days(Days::new(1)), Some(today)].into_iter().flatten() {
         let partition = crate::partitions::name(day);

@@ -4,6 +4,7 @@
 //! the database is away, messages wait where they are. A message that can never be stored is set aside with its reason,
 //! and the rest goes on.
 
+pub mod dead_letters;
 pub mod directory;
 pub mod ingest;
 pub mod maintenance;
@@ -52,6 +53,8 @@ pub async fn run(
     }
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(maintenance::run(pool.clone(), database.clone(), settings.vacuum, shutdown.clone()));
+    let letters = dead_letters::Mover { source: source.clone(), pool: pool.clone() };
+    tasks.spawn(letters.run(health.register("dead letters"), shutdown.clone()));
     for number in 0..settings.db_handler_writers.max(1) {
         let queue = health.register(format!("queue (writer {})", number + 1));
         let writer = writer::Writer {

@@ -81,9 +81,22 @@ impl Bench {
         assert_eq!(candles.get::<_, Decimal>(1), row.get::<_, Decimal>(3));
     }
 
-    async fn dead_letter(&self) -> Option<(String, Vec<u8>)> {
-        let Source::Local(queue) = &self.source else { panic!("only with the local queue") };
-        queue.dead_letters().await.unwrap().pop().map(|dead| (dead.reason, dead.payload.to_vec()))
+    /// Reasons and bodies, oldest first, once there are so many.
+    async fn dead_letters(&self, count: usize) -> Vec<(String, Vec<u8>)> {
+        let client = self.pool.get().await.unwrap();
+        let moved = async {
+            loop {
+                // There may be no such table yet.
+                let rows = client.query("SELECT reason, body FROM dead_letter ORDER BY id", &[]).await;
+                if let Some(rows) = rows.ok().filter(|rows| rows.len() >= count) {
+                    return rows.iter().map(|row| (row.get(0), row.get(1))).collect::<Vec<_>>();
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let letters = timeout(SOON, moved).await.expect("they are moved into the table");
+        assert_eq!(letters.len(), count);
+        letters
     }
 }
 
@@ -220,14 +233,13 @@ async fn poison_goes_to_the_dead_letters_and_the_good_around_it_is_stored() {
     }
     bench.publish(trades(50..100)).await;
     bench.wait_for_prices(100).await;
-    host.wait_for_queue_depth("crypto-prices.dead-letters", poison.len() as u64, SOON).await;
     host.wait_for_queue_depth("crypto-prices", 0, SOON).await;
     bench.check(100).await;
-    for _ in poison {
-        let dead = channel.basic_get("crypto-prices.dead-letters".into(), Default::default()).await.unwrap().unwrap();
-        let headers = dead.properties.headers().clone().unwrap();
-        assert!(headers.inner().contains_key("x-reason"), "{headers:?}");
-    }
+    let letters = bench.dead_letters(poison.len()).await;
+    host.wait_for_queue_depth("crypto-prices.dead-letters", 0, SOON).await;
+    let bodies: std::collections::HashSet<&[u8]> = letters.iter().map(|(_, body)| &body[..]).collect();
+    assert_eq!(bodies, poison.into_iter().collect());
+    assert!(letters.iter().all(|(reason, _)| !reason.is_empty()), "{letters:?}");
 }
 
 #[tokio::test]
@@ -240,15 +252,7 @@ async fn ticks_of_an_unknown_pair_wait_for_the_catalogue_but_not_for_ever() {
     sleep(Duration::from_millis(500)).await;
     bench.publish(catalogue()).await;
     bench.wait_for_prices(10).await;
-    let set_aside = async {
-        loop {
-            if let Some(dead) = bench.dead_letter().await {
-                return dead;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let (reason, payload) = timeout(SOON, set_aside).await.expect("it is set aside");
+    let (reason, payload) = bench.dead_letters(1).await.remove(0);
     assert_eq!(reason, "no catalogue of exchange \"binance\" lists ticker \"NOBODY\"");
     assert_eq!(payload, stranger.as_bytes());
     bench.check(10).await;
@@ -323,9 +327,8 @@ async fn messages_that_no_database_takes_hold_up_nobody() {
         }
     };
     timeout(SOON, emptied).await.expect("nothing is left");
-    let dead = queue.dead_letters().await.unwrap();
-    assert_eq!(dead.len(), 15);
-    assert!(dead.iter().all(|one| one.reason.starts_with("not ") && one.reason.len() <= 4_000), "{dead:?}");
+    let dead = bench.dead_letters(15).await;
+    assert!(dead.iter().all(|(reason, _)| reason.starts_with("not ") && reason.len() <= 4_000), "{dead:?}");
 }
 
 #[tokio::test]
@@ -370,5 +373,53 @@ async fn what_an_operator_removed_is_made_again_and_no_tick_is_set_aside() {
     client.batch_execute(other_keys).await.unwrap();
     bench.publish(trades(0..50)).await;
     bench.wait_for_prices(50).await;
-    assert_eq!(bench.dead_letter().await, None);
+    assert_eq!(bench.dead_letters(0).await, []);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_replayed_when_somebody_asks_and_comes_back_if_it_is_refused_again() {
+    let host = VirtualHost::create();
+    for host in [None, Some(&host)] {
+        let bench = Bench::start(host).await;
+        bench.publish(catalogue()).await;
+        let negative = String::from_utf8(trades(0..3).encode().unwrap()).unwrap().replace("\"64000\"", "\"-1\"");
+        bench.publish(Message::decode(negative.as_bytes()).unwrap()).await;
+        bench.dead_letters(1).await;
+        let client = bench.pool.get().await.unwrap();
+        client.batch_execute("CALL replay_dead_letter(1)").await.unwrap();
+        let again = async {
+            while client.query_opt("SELECT FROM dead_letter WHERE id > 1", &[]).await.unwrap().is_none() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(SOON, again).await.expect("refused once more, it comes back under a new id");
+        assert_eq!(bench.dead_letters(1).await[0].1, negative.as_bytes());
+
+        let mended = trades(0..3).encode().unwrap();
+        client.execute("UPDATE dead_letter SET body = $1", &[&mended]).await.unwrap();
+        let every = "DO $$ DECLARE letter record; BEGIN
+            FOR letter IN SELECT id FROM dead_letter LOOP CALL replay_dead_letter(letter.id); END LOOP; END $$";
+        client.batch_execute(every).await.unwrap();
+        bench.wait_for_prices(3).await;
+        assert_eq!(bench.dead_letters(0).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_message_without_a_name_that_comes_twice_is_kept_once() {
+    let host = VirtualHost::create();
+    let bench = Bench::start(Some(&host)).await;
+    bench.publish(catalogue()).await;
+    bench.publish(trades(0..1)).await;
+    bench.wait_for_prices(1).await;
+    let connection = lapin::Connection::connect(&host.url(), Default::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    for body in [b"one", b"two", b"one"] {
+        let (exchange, key) = ("crypto-market".into(), "market.ticks.poison".into());
+        channel.basic_publish(exchange, key, Default::default(), body, Default::default()).await.unwrap();
+    }
+    bench.dead_letters(2).await;
+    host.wait_for_queue_depth("crypto-prices", 0, SOON).await;
+    host.wait_for_queue_depth("crypto-prices.dead-letters", 0, SOON).await;
+    bench.dead_letters(2).await;
 }

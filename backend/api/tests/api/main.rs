@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
 mod candles;
+mod dead_letters;
 mod errors;
 mod exchanges;
 mod feeds;

@@ -26,9 +26,9 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::LocalQueueSettings;
+use crate::{DeadLetter, LocalQueueSettings};
+pub use store::Note;
 use store::Store;
-pub use store::{DeadLetter, Note};
 use window::Window;
 use writer::Request;
 
@@ -49,6 +49,9 @@ pub enum LocalQueueError {
     /// It was closed.
     #[error("the local queue is closed")]
     Closed,
+    /// Too many messages are set aside already.
+    #[error("the local queue holds as many dead letters as it may")]
+    DeadLettersFull,
 }
 
 /// One message, numbered.
@@ -134,13 +137,18 @@ impl LocalQueue {
         self.shared.window.full_at()
     }
 
-    /// Messages that were set aside because they can never be handled, oldest first.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, LocalQueueError> {
-        let store = self.shared.store.clone();
-        tokio::task::spawn_blocking(move || store.dead_letters()).await.map_err(|_| LocalQueueError::Closed)?
+    /// The message that was set aside first, and its number, for [`forget_dead_letter`](Self::forget_dead_letter).
+    pub(crate) async fn oldest_dead_letter(&self) -> Result<Option<(u64, DeadLetter)>, LocalQueueError> {
+        let shared = self.shared.clone();
+        let read = tokio::task::spawn_blocking(move || shared.store.oldest_dead_letter(&shared.name));
+        read.await.map_err(|_| LocalQueueError::Closed)?
+    }
+
+    /// Forgets a message that was set aside; returns when that is on disk.
+    pub(crate) async fn forget_dead_letter(&self, number: u64) -> Result<(), LocalQueueError> {
+        let (done, written) = oneshot::channel();
+        self.request(Request::ForgetSetAside { number, done }).await?;
+        written.await.map_err(|_| LocalQueueError::Closed)
     }
 
     /// Every note, by its key.
@@ -218,8 +226,13 @@ impl LocalDelivery {
     /// that is on disk; the message itself is then to be acknowledged.
     ///
     /// # Errors
-    /// When the queue was closed.
+    /// When the queue was closed, or holds as many dead letters as it may.
     pub async fn dead_letter(&mut self, reason: &str) -> Result<(), LocalQueueError> {
+        let store = self.queue.shared.store.clone();
+        let full = tokio::task::spawn_blocking(move || store.dead_letters_are_full());
+        if full.await.map_err(|_| LocalQueueError::Closed)?? {
+            return Err(LocalQueueError::DeadLettersFull);
+        }
         let (done, written) = oneshot::channel();
         let entry = self.entry.clone();
         self.queue.request(Request::SetAside { entry, reason: reason.to_owned(), done }).await?;

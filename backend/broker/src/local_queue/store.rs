@@ -6,14 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use super::{Entry, LocalQueueError};
+use crate::DeadLetter;
 
 /// Number of a message → its topic and payload.
 const MESSAGES: TableDefinition<'_, u64, (&str, &[u8])> = TableDefinition::new("messages");
-/// Number of a message that was set aside → reason, topic, payload.
-const DEAD_LETTERS: TableDefinition<'_, u64, (&str, &str, &[u8])> = TableDefinition::new("dead_letters");
+/// Number of a message that was set aside → microseconds since 1970 when that was, reason, topic, payload.
+const DEAD_LETTERS: TableDefinition<'_, u64, (i64, &str, &str, &[u8])> = TableDefinition::new("set_aside");
 /// `next_number` → the number of the next message, so that no number is used twice.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 /// Key of a note → the note.
@@ -21,8 +23,9 @@ const NOTES: TableDefinition<'_, &str, &str> = TableDefinition::new("notes");
 const NEXT: &str = "next_number";
 const NAME: &str = "name";
 
-/// Messages set aside are few; when there are very many, something is wrong that more of them do not explain.
-const DEAD_LETTERS_KEPT: u64 = 10_000;
+/// Messages set aside are few; when there are very many, something is wrong that more of them do not explain, and no more
+/// are taken.
+const MOST_DEAD_LETTERS: u64 = 10_000;
 
 /// How much of the file is kept in memory. The window keeps what is about to be delivered.
 const CACHE_BYTES: usize = 16 << 20;
@@ -54,22 +57,12 @@ pub struct Note {
     pub text: Option<String>,
 }
 
-/// A message that can never be handled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// Why.
-    pub reason: String,
-    /// Its kind and exchange.
-    pub topic: String,
-    /// The message.
-    pub payload: Bytes,
-}
-
 /// One change to the file.
 pub(super) enum Change {
     Append(Entry),
     Remove(u64),
-    SetAside(Entry, String),
+    SetAside(Entry, String, DateTime<Utc>),
+    ForgetSetAside(u64),
     Note(Note),
 }
 
@@ -131,20 +124,32 @@ impl Store {
         outcome
     }
 
-    pub(super) fn dead_letters(&self) -> Result<Vec<DeadLetter>, LocalQueueError> {
+    /// Whether no more messages are set aside until some are gone.
+    pub(super) fn dead_letters_are_full(&self) -> Result<bool, LocalQueueError> {
         let mut guard = self.lock();
         let database = self.opened(&mut guard).map_err(LocalQueueError::Read)?;
-        let read = || -> Result<Vec<DeadLetter>, redb::Error> {
+        let count = || -> Result<u64, redb::Error> {
+            Ok(redb::ReadableTableMetadata::len(&database.begin_read()?.open_table(DEAD_LETTERS)?)?)
+        };
+        Ok(count().map_err(|error| LocalQueueError::Read(error.to_string()))? >= MOST_DEAD_LETTERS)
+    }
+
+    /// The message that was set aside first, with its number.
+    pub(super) fn oldest_dead_letter(&self, queue: &str) -> Result<Option<(u64, DeadLetter)>, LocalQueueError> {
+        let mut guard = self.lock();
+        let database = self.opened(&mut guard).map_err(LocalQueueError::Read)?;
+        let read = || -> Result<Option<(u64, DeadLetter)>, redb::Error> {
             let table = database.begin_read()?.open_table(DEAD_LETTERS)?;
-            table
-                .iter()?
-                .map(|row| {
-                    let value = row?.1;
-                    let (reason, topic, payload) = value.value();
-                    let payload = Bytes::copy_from_slice(payload);
-                    Ok(DeadLetter { reason: reason.to_owned(), topic: topic.to_owned(), payload })
-                })
-                .collect()
+            let Some((number, value)) = table.first()? else { return Ok(None) };
+            let (number, (micros, reason, topic, payload)) = (number.value(), value.value());
+            let letter = DeadLetter {
+                message_id: Some(format!("{queue}-{number}")),
+                topic: topic.to_owned(),
+                reason: reason.to_owned(),
+                set_aside_at: DateTime::from_timestamp_micros(micros).unwrap_or_default(),
+                payload: Bytes::copy_from_slice(payload),
+            };
+            Ok(Some((number, letter)))
         };
         read().map_err(|error| LocalQueueError::Read(error.to_string()))
     }
@@ -229,13 +234,12 @@ fn write(database: &Database, changes: &[Change], end: u64, durable: bool) -> Re
                 Change::Note(Note { key, text: None }) => {
                     notes.remove(key.as_str())?;
                 }
-                Change::SetAside(entry, reason) => {
-                    let value = (reason.as_str(), entry.topic.as_str(), &entry.payload[..]);
+                Change::SetAside(entry, reason, time) => {
+                    let value = (time.timestamp_micros(), reason.as_str(), entry.topic.as_str(), &entry.payload[..]);
                     dead_letters.insert(entry.number, value)?;
-                    while redb::ReadableTableMetadata::len(&dead_letters)? > DEAD_LETTERS_KEPT {
-                        dead_letters.pop_first()?;
-                        tracing::warn!("the oldest dead letter is forgotten: more than {DEAD_LETTERS_KEPT} are kept");
-                    }
+                }
+                Change::ForgetSetAside(number) => {
+                    dead_letters.remove(number)?;
                 }
             }
         }

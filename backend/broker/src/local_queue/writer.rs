@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrono::Utc;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
@@ -25,6 +26,7 @@ pub(super) enum Request {
     Append { topic: String, payload: Bytes, notes: Vec<Note>, done: oneshot::Sender<()> },
     Remove { number: u64, bytes: usize },
     SetAside { entry: Entry, reason: String, done: oneshot::Sender<()> },
+    ForgetSetAside { number: u64, done: oneshot::Sender<()> },
     Close { done: oneshot::Sender<()> },
 }
 
@@ -68,7 +70,11 @@ impl Transaction {
                 self.changes.push(Change::Remove(number));
             }
             Request::SetAside { entry, reason, done } => {
-                self.changes.push(Change::SetAside(entry, reason));
+                self.changes.push(Change::SetAside(entry, reason, Utc::now()));
+                self.waiting.push(done);
+            }
+            Request::ForgetSetAside { number, done } => {
+                self.changes.push(Change::ForgetSetAside(number));
                 self.waiting.push(done);
             }
             Request::Close { done } => self.closing = Some(done),

@@ -1,0 +1,130 @@
+//! `crypto-tracker dead-letters`: what an operator does about messages that could not be stored.
+
+#![allow(clippy::print_stdout, reason = "the output of a command line is what it prints")]
+
+use std::{
+    io::Write as _,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use database::{Client, dead_letters::Decision, question::Answer};
+
+use crate::{
+    settings::{Chosen, DeadLetters},
+    sql_command::{ask, connect, print},
+};
+
+/// How long a db-handler may take to put a message back before we leave it to it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Does it.
+pub(crate) async fn run(action: &DeadLetters) -> anyhow::Result<()> {
+    match action {
+        DeadLetters::List { limit, csv, asked } => list(&connect(asked).await?, *limit, *csv).await,
+        DeadLetters::Show { id, body, asked } => show(&connect(asked).await?, *id, *body).await,
+        DeadLetters::Replay(chosen) => replay(&connect(&chosen.asked).await?, chosen).await,
+        DeadLetters::Drop(chosen) => {
+            let client = connect(&chosen.asked).await?;
+            for id in choose(&client, chosen).await? {
+                decide(&client, Decision::Drop(id)).await?;
+                println!("dead letter {id} is deleted");
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn list(client: &Client, limit: u32, csv: bool) -> anyhow::Result<()> {
+    let query = format!(
+        "SELECT id, to_char(set_aside_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS set_aside_at_utc, topic, bytes, reason
+         FROM dead_letters ORDER BY id DESC LIMIT {limit}"
+    );
+    print(&ask(client, &query).await?, csv)
+}
+
+async fn show(client: &Client, id: i64, body_only: bool) -> anyhow::Result<()> {
+    let query = format!(
+        "SELECT set_aside_at, topic, reason, message_id, replay_asked_at, encode(body, 'hex') FROM dead_letter WHERE id = {id}"
+    );
+    let row = rows(ask(client, &query).await?).pop().with_context(|| unknown(id))?;
+    let [set_aside_at, topic, reason, message_id, replay_asked_at, body] = row.as_slice() else {
+        anyhow::bail!("the database answers something else than was asked");
+    };
+    let body = unhex(body.as_deref().unwrap_or_default());
+    let mut out = std::io::stdout().lock();
+    if body_only {
+        return Ok(out.write_all(&body)?);
+    }
+    let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
+    writeln!(out, "id            {id}")?;
+    writeln!(out, "set aside at  {}", text(set_aside_at))?;
+    writeln!(out, "topic         {}", text(topic))?;
+    writeln!(out, "reason        {}", text(reason))?;
+    writeln!(out, "message id    {}", text(message_id))?;
+    if let Some(asked) = replay_asked_at {
+        writeln!(out, "to be put back in the queue since {asked}")?;
+    }
+    writeln!(out, "{} bytes:\n{}", body.len(), String::from_utf8_lossy(&body))?;
+    Ok(())
+}
+
+async fn replay(client: &Client, chosen: &Chosen) -> anyhow::Result<()> {
+    let ids = choose(client, chosen).await?;
+    for id in &ids {
+        decide(client, Decision::Replay(*id)).await?;
+    }
+    let begin = Instant::now();
+    for id in ids {
+        let query = format!("SELECT id FROM dead_letters WHERE id = {id}");
+        loop {
+            if rows(ask(client, &query).await?).is_empty() {
+                println!("dead letter {id} is back in the queue; refused once more, it is listed again under a new id");
+                break;
+            }
+            if begin.elapsed() > PATIENCE {
+                println!("dead letter {id} goes back to the queue as soon as a db-handler runs and the queue takes it");
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    Ok(())
+}
+
+async fn choose(client: &Client, chosen: &Chosen) -> anyhow::Result<Vec<i64>> {
+    if !chosen.all {
+        return Ok(chosen.ids.clone());
+    }
+    let answers = ask(client, "SELECT id FROM dead_letters ORDER BY id").await?;
+    let ids = rows(answers).into_iter().filter_map(|row| row.first()?.as_ref()?.parse().ok()).collect::<Vec<i64>>();
+    if ids.is_empty() {
+        println!("there are no dead letters");
+    }
+    Ok(ids)
+}
+
+async fn decide(client: &Client, decision: Decision) -> anyhow::Result<()> {
+    let (Decision::Replay(id) | Decision::Drop(id)) = decision;
+    decision.carry_out(client).await.map_err(|error| {
+        let gone = error.sql_state().is_some_and(|state| state.code() == "P0002");
+        if gone { anyhow::anyhow!(unknown(id)) } else { error.into() }
+    })
+}
+
+fn unknown(id: i64) -> String {
+    format!("there is no dead letter {id}; `crypto-tracker dead-letters list` shows which there are")
+}
+
+fn rows(answers: Vec<Answer>) -> Vec<Vec<Option<String>>> {
+    let rows = |answer| match answer {
+        Answer::Rows { rows, .. } => rows,
+        Answer::Done(_) => Vec::new(),
+    };
+    answers.into_iter().flat_map(rows).collect()
+}
+
+fn unhex(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2).filter_map(|pair| std::str::from_utf8(pair).ok());
+    pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
+}
