@@ -4,7 +4,10 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use chaos::{Fault, Stage, Verdict, verdict::try_fault};
+use chaos::{
+    Fault, Stage, Verdict,
+    verdict::{second_opinion, try_fault},
+};
 use clap::Parser;
 use tokio::time::Instant;
 
@@ -55,6 +58,9 @@ async fn main() -> anyhow::Result<ExitCode> {
         let drawn = (arguments.random_minutes > 0 && Instant::now() < until).then(|| random.choice(Fault::ALL));
         chosen = drawn.flatten().into_iter().collect();
     }
+    let opinion = second_opinion(&stage).await?;
+    println!("{opinion}");
+    bad += u32::from(!opinion.is_good());
     if bad == 0 {
         println!("nothing was lost, doubled or falsified");
         return Ok(ExitCode::SUCCESS);

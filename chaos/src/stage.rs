@@ -120,6 +120,7 @@ impl Stage {
             ("TRACKER_SILENCE_SECONDS", "3".to_owned()),
             // Again and again, through every fault.
             ("TRACKER_CONNECTION_SECONDS", "20".to_owned()),
+            ("TRACKER_COMPARE_MINUTES", "1".to_owned()),
             ("BINANCE_NAME", "simulated".to_owned()),
             ("BINANCE_REST_URL", format!("http://{proxied}")),
             ("BINANCE_STREAM_URL", format!("ws://{proxied}")),

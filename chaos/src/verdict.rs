@@ -231,3 +231,60 @@ async fn dead_letters(client: &tokio_postgres::Client) -> anyhow::Result<u64> {
     let count: i64 = client.query_one("SELECT count(*) FROM dead_letter", &[]).await?.get(0);
     Ok(count.unsigned_abs())
 }
+
+/// What the exchange's own candles say of ours, over the whole run.
+#[derive(Debug, Clone, Copy)]
+pub struct SecondOpinion {
+    /// Minutes of pairs that were compared.
+    pub minutes: i64,
+    /// Those that were different when they were compared.
+    pub different: i64,
+    /// Those of them that trades which came later made equal.
+    pub agreed: i64,
+    /// Those that are different still.
+    pub open: i64,
+}
+
+impl SecondOpinion {
+    /// Whether every candle says what the exchange's says.
+    pub fn is_good(&self) -> bool {
+        self.agreed == self.different && self.open == 0
+    }
+}
+
+impl fmt::Display for SecondOpinion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { minutes, different, agreed, open } = self;
+        write!(
+            f,
+            "{minutes} candles compared with the exchange's own; {different} differed at first, {agreed} of these agree now, \
+             {open} do not yet, {} were settled otherwise",
+            different - agreed - open
+        )
+    }
+}
+
+/// Waits until no candle differs from the exchange's, and says how many did.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn second_opinion(stage: &Stage) -> anyhow::Result<SecondOpinion> {
+    let client = stage.client().await?;
+    let clock = Instant::now();
+    loop {
+        let row = client
+            .query_one(
+                "SELECT (SELECT coalesce(sum(minutes), 0) FROM comparison)::bigint, count(*),
+                        count(*) FILTER (WHERE state = 'agreed'), count(*) FILTER (WHERE state = 'open')
+                 FROM difference",
+                &[],
+            )
+            .await?;
+        let opinion =
+            SecondOpinion { minutes: row.get(0), different: row.get(1), agreed: row.get(2), open: row.get(3) };
+        if (opinion.minutes > 0 && opinion.open == 0) || clock.elapsed() > DRAIN {
+            return Ok(opinion);
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}

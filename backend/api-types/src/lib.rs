@@ -171,9 +171,15 @@ pub struct CandleRow {
     /// Whether the interval is over. A late tick may still correct it.
     #[serde(rename = "final")]
     pub is_final: bool,
-    /// How often trades that were fetched afterwards have corrected it: 0 as long as it is made of what came by itself.
+    /// How often it was corrected, by trades that were fetched afterwards or by the exchange's own candle: 0 as long as it is
+    /// made of what came by itself.
     #[serde(default)]
     pub revision: i64,
+    /// Where it comes from: `stream`; `backfill` where trades in it were fetched afterwards; `exchange` where it is, in
+    /// part, the exchange's own candle, since trades could not be had; `polls` where only polled prices are known.
+    #[serde(default)]
+    #[schema(example = "stream")]
+    pub origin: String,
 }
 
 /// One stored price observation.

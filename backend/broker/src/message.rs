@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use domain::{Catalogue, FeedStatus, GapReport, TickBatch};
+use domain::{Catalogue, FeedStatus, GapReport, MinuteReport, TickBatch};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 
@@ -21,6 +21,8 @@ pub enum Message {
     Catalogue(Catalogue),
     /// Trades that are missing, and what became of them.
     Gaps(GapReport),
+    /// What the exchange itself makes of minutes that are over.
+    Minutes(MinuteReport),
     /// How a feed does. Passing news: never stored, lost when nobody listens.
     Feed(FeedStatus),
 }
@@ -32,6 +34,7 @@ impl Message {
             Self::Ticks(_) => "ticks",
             Self::Catalogue(_) => "catalogue",
             Self::Gaps(_) => "gaps",
+            Self::Minutes(_) => "minutes",
             Self::Feed(_) => "feed",
         }
     }
@@ -42,6 +45,7 @@ impl Message {
             Self::Ticks(batch) => &batch.exchange,
             Self::Catalogue(catalogue) => &catalogue.exchange.name,
             Self::Gaps(report) => &report.exchange,
+            Self::Minutes(report) => &report.exchange,
             Self::Feed(status) => &status.exchange,
         }
     }
@@ -71,6 +75,7 @@ impl Message {
             Self::Ticks(body) => write(self.kind(), body, 128 + body.ticks.len() * 96),
             Self::Catalogue(body) => write(self.kind(), body, 128 + body.instruments.len() * 80),
             Self::Gaps(body) => write(self.kind(), body, 128 + body.gaps.len() * 320),
+            Self::Minutes(body) => write(self.kind(), body, 192 + body.minutes.len() * 192),
             Self::Feed(body) => write(self.kind(), body, 512),
         }
     }
@@ -111,6 +116,7 @@ enum Kind {
     Ticks,
     Catalogue,
     Gaps,
+    Minutes,
     Feed,
 }
 
@@ -135,6 +141,7 @@ impl<'de> de::Visitor<'de> for EnvelopeVisitor {
                     (Some(_), Some(Kind::Ticks)) => message = Some(Message::Ticks(map.next_value()?)),
                     (Some(_), Some(Kind::Catalogue)) => message = Some(Message::Catalogue(map.next_value()?)),
                     (Some(_), Some(Kind::Gaps)) => message = Some(Message::Gaps(map.next_value()?)),
+                    (Some(_), Some(Kind::Minutes)) => message = Some(Message::Minutes(map.next_value()?)),
                     (Some(_), Some(Kind::Feed)) => message = Some(Message::Feed(map.next_value()?)),
                     _ => early_body = Some(map.next_value::<&'de RawValue>()?),
                 },
@@ -166,6 +173,7 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
         Kind::Ticks => Message::Ticks(serde_json::from_str(body)?),
         Kind::Catalogue => Message::Catalogue(serde_json::from_str(body)?),
         Kind::Gaps => Message::Gaps(serde_json::from_str(body)?),
+        Kind::Minutes => Message::Minutes(serde_json::from_str(body)?),
         Kind::Feed => Message::Feed(serde_json::from_str(body)?),
     })
 }

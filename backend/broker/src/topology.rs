@@ -13,7 +13,7 @@ use lapin::{
 use crate::{RabbitMqSettings, rabbitmq::RabbitMqError};
 
 /// Kinds of messages that are stored.
-const STORED: [&str; 3] = ["ticks", "catalogue", "gaps"];
+const STORED: [&str; 4] = ["ticks", "catalogue", "gaps", "minutes"];
 
 /// Kinds of messages that the live feed carries.
 const LIVE: [&str; 2] = ["ticks", "feed"];

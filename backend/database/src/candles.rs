@@ -30,8 +30,25 @@ pub struct StoredCandle {
     pub quote_volume: Decimal,
     /// Number of trades.
     pub trades: i64,
-    /// How often trades that were fetched afterwards have corrected it.
+    /// How often it was corrected: by trades that were fetched afterwards, or by the exchange's own candle.
     pub revision: i64,
+    /// Whether a part of it is the exchange's own candle.
+    pub from_exchange: bool,
+}
+
+impl StoredCandle {
+    /// Where it comes from, in the words of the view `candles`; of a wider one, the first that is true of a part of it.
+    pub fn origin(&self) -> &'static str {
+        if self.from_exchange {
+            "exchange"
+        } else if self.trades == 0 {
+            "polls"
+        } else if self.revision > 0 {
+            "backfill"
+        } else {
+            "stream"
+        }
+    }
 }
 
 /// Which candles are wanted. Every bound must be a place where a candle of the wanted interval opens.
@@ -66,7 +83,7 @@ macro_rules! minutes {
     ($bound:literal, $order:literal) => {
         concat!(
             "SELECT * FROM (
-                SELECT open_time, open, high, low, close, volume, quote_volume, trades, revision::bigint FROM candle
+                SELECT open_time, open, high, low, close, volume, quote_volume, trades, revision::bigint, from_exchange FROM candle
                 WHERE ticker_id = $1 AND width = '1m' AND open_time ",
             $bound,
             " $2 ORDER BY open_time ",
@@ -83,14 +100,14 @@ macro_rules! wider {
     ($bound:literal, $order:literal) => {
         concat!(
             "SELECT wide.open_time, first.open, wide.high, wide.low, last.close, wide.volume, wide.quote_volume, wide.trades,
-                    wide.revision
+                    wide.revision, wide.from_exchange
             FROM (
                 SELECT date_bin(make_interval(secs => $4), open_time, '2001-01-01 00:00:00Z') AS open_time,
                        min(open_time) AS first_minute, max(open_time) AS last_minute, max(high) AS high, min(low) AS low,
                        sum(volume) AS volume, sum(quote_volume) AS quote_volume, sum(trades)::bigint AS trades,
-                       sum(revision)::bigint AS revision
+                       sum(revision)::bigint AS revision, bool_or(from_exchange) AS from_exchange
                 FROM (
-                    SELECT open_time, high, low, volume, quote_volume, trades, revision FROM candle
+                    SELECT open_time, high, low, volume, quote_volume, trades, revision, from_exchange FROM candle
                     WHERE ticker_id = $1 AND width = '1m' AND open_time ",
             $bound,
             " $2 ORDER BY open_time ",
@@ -185,6 +202,7 @@ impl TryFrom<&Row> for StoredCandle {
             quote_volume: decimal(6)?,
             trades: row.try_get(7).context("reading a candle")?,
             revision: row.try_get(8).context("reading a candle")?,
+            from_exchange: row.try_get(9).context("reading a candle")?,
         })
     }
 }

@@ -238,7 +238,7 @@ const FOLD: &str = "
         trades = old.trades + excluded.trades,
         revision = old.revision + excluded.revision,
         updated_at = now()
-    WHERE NOT (old.trades > 0 AND excluded.trades = 0)";
+    WHERE NOT old.from_exchange AND NOT (old.trades > 0 AND excluded.trades = 0)";
 
 /// Folds new prices, sorted by pair and time, into candles.
 async fn fold<'a>(client: &impl GenericClient, prices: impl Iterator<Item = &'a NewPrice<'a>>) -> Result<()> {

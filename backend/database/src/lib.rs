@@ -6,6 +6,7 @@
 
 pub mod candles;
 pub mod catalogue;
+pub mod comparison;
 pub mod dead_letters;
 pub mod error;
 pub mod exchanges;

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
     Client, DatabaseSettings, Pool, catalogue,
+    comparison::{self, Compared, Settled},
     gaps::{self, GapFilter},
     ingest::{self, NewPrice, Stored},
     migrate, partitions,
 };
 use domain::{
-    Candle, Catalogue, Exchange, Gap, GapCause, GapReport, GapState, Instrument, InstrumentStatus, Interval, Side,
-    Tick, TickSource,
+    Candle, Catalogue, Exchange, ExchangeMinute, Gap, GapCause, GapReport, GapState, Instrument, InstrumentStatus,
+    Interval, MinuteReport, Side, Tick, TickSource,
 };
 use rust_decimal::Decimal;
 use testbed::database::TestDatabase;
@@ -382,4 +383,140 @@ async fn backfilled_trades_correct_a_candle_and_raise_its_revision() {
     }
     assert_eq!(revision(&client).await, 1, "what is there already corrects nothing");
     assert_eq!(candles(&client).await, expected(&ticks));
+}
+
+/// What the exchange makes of these trades, in the hour from noon on.
+fn told(trades: &[Tick]) -> MinuteReport {
+    let mut minutes: BTreeMap<DateTime<Utc>, Candle> = BTreeMap::new();
+    for tick in trades {
+        let candle = Candle::of(tick, Interval::OneMinute).unwrap();
+        match minutes.entry(candle.open_time) {
+            Entry::Vacant(entry) => drop(entry.insert(candle)),
+            Entry::Occupied(mut entry) => entry.get_mut().merge(&candle).unwrap(),
+        }
+    }
+    let minute = |candle: Candle| ExchangeMinute {
+        open_time: candle.open_time,
+        open: candle.open,
+        high: candle.high,
+        low: candle.low,
+        close: candle.close,
+        volume: candle.volume,
+        quote_volume: candle.quote_volume,
+        trades: candle.trades,
+    };
+    MinuteReport {
+        exchange: "binance".into(),
+        ticker: "BTCUSDT".into(),
+        from: noon(),
+        to: noon() + TimeDelta::hours(1),
+        minutes: minutes.into_values().map(minute).collect(),
+    }
+}
+
+async fn stored(client: &mut Client, id: i32, source: TickSource, trades: &[Tick]) {
+    let prices = trades.iter().map(|tick| NewPrice { ticker_id: id, source, tick }).collect();
+    ingest::store(client, prices, &[], true).await.unwrap();
+}
+
+async fn differences(client: &Client) -> Vec<(String, i64, i64)> {
+    let sql = "SELECT state, our_trades, trades FROM differences ORDER BY open_time";
+    client.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+}
+
+async fn origins(client: &Client) -> Vec<(String, i64, Decimal)> {
+    let sql = "SELECT origin, trades, volume FROM candles ORDER BY open_time";
+    client.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+}
+
+#[tokio::test]
+async fn candles_that_agree_with_the_exchange_s_leave_no_trace_but_the_count() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let trades: Vec<Tick> = (0..100).map(|number| trade(number, 6_400_000 + number, number * 10_000)).collect();
+    stored(&mut client, id, TickSource::Stream, &trades).await;
+    for _ in 0..2 {
+        let compared = comparison::store(&mut client, &told(&trades)).await.unwrap();
+        assert_eq!(compared, Some(Compared { minutes: 17, different: 0 }));
+    }
+    assert_eq!(differences(&client).await, []);
+    assert_eq!(client.query_one("SELECT count(*) FROM comparison", &[]).await.unwrap().get::<_, i64>(0), 1);
+    let stranger = MinuteReport { ticker: "NOBODY".into(), ..told(&trades) };
+    assert_eq!(comparison::store(&mut client, &stranger).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_difference_waits_for_its_trades_and_is_settled_by_them() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let trades: Vec<Tick> = (0..20).map(|number| trade(number, 6_400_000 + number, number * 10_000)).collect();
+    stored(&mut client, id, TickSource::Stream, &trades[..10]).await;
+    let compared = comparison::store(&mut client, &told(&trades)).await.unwrap();
+    assert_eq!(compared, Some(Compared { minutes: 4, different: 3 }));
+    assert_eq!(comparison::settle(&client, 60.0).await.unwrap(), Settled { open: 3, ..Default::default() });
+
+    // A hole of the pair is being filled: nothing is decided.
+    let hole =
+        "INSERT INTO gap (found_at, updated_at, first_trade_id, last_trade_id, missing, ticker_id, attempts, revision,
+                                 cause, state)
+                VALUES (now(), now(), 10, 19, 10, $1, 0, 1, 'disconnected', 'open')";
+    client.execute(hole, &[&id]).await.unwrap();
+    assert_eq!(comparison::settle(&client, 0.0).await.unwrap(), Settled { open: 3, ..Default::default() });
+    stored(&mut client, id, TickSource::Backfill, &trades[10..]).await;
+    client.execute("UPDATE gap SET state = 'filled', missing = 0", &[]).await.unwrap();
+    assert_eq!(comparison::settle(&client, 0.0).await.unwrap(), Settled { agreed: 3, ..Default::default() });
+    let states: Vec<String> = differences(&client).await.into_iter().map(|(state, ..)| state).collect();
+    assert_eq!(states, ["agreed"; 3]);
+    let origins: Vec<String> = origins(&client).await.into_iter().map(|(origin, ..)| origin).collect();
+    assert_eq!(origins, ["stream", "backfill", "backfill", "backfill"]);
+}
+
+#[tokio::test]
+async fn a_minute_whose_trades_cannot_be_had_is_taken_from_the_exchange_and_counts_them_once() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let trades: Vec<Tick> = (0..18).map(|number| trade(number, 6_400_000 + number, number * 10_000)).collect();
+    // Of the first minute some are known, of the second all, of the third none.
+    stored(&mut client, id, TickSource::Stream, &trades[3..12]).await;
+    assert_eq!(
+        comparison::store(&mut client, &told(&trades)).await.unwrap(),
+        Some(Compared { minutes: 3, different: 2 })
+    );
+    assert_eq!(comparison::settle(&client, 0.0).await.unwrap(), Settled { taken: 2, ..Default::default() });
+    let expected = |client: Vec<(String, i64, Decimal)>| {
+        let volume = |trades: &[Tick]| trades.iter().filter_map(|trade| trade.quantity).sum::<Decimal>();
+        let wanted = [
+            ("exchange".to_owned(), 6, volume(&trades[..6])),
+            ("stream".to_owned(), 6, volume(&trades[6..12])),
+            ("exchange".to_owned(), 6, volume(&trades[12..])),
+        ];
+        assert_eq!(client, wanted);
+    };
+    expected(origins(&client).await);
+    // What comes later all the same is in it already.
+    stored(&mut client, id, TickSource::Backfill, &trades[..3]).await;
+    stored(&mut client, id, TickSource::Backfill, &trades[12..]).await;
+    expected(origins(&client).await);
+    let compared = comparison::store(&mut client, &told(&trades)).await.unwrap();
+    assert_eq!(compared, Some(Compared { minutes: 3, different: 0 }));
+    assert_eq!(differences(&client).await, [("taken".to_owned(), 3, 6), ("taken".to_owned(), 0, 6)]);
+}
+
+#[tokio::test]
+async fn a_minute_of_which_we_know_more_than_the_exchange_tells_stays() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let trades: Vec<Tick> = (0..12).map(|number| trade(number, 6_400_000 + number, number * 10_000)).collect();
+    stored(&mut client, id, TickSource::Stream, &trades).await;
+    let mut report = told(&trades[1..6]);
+    assert_eq!(comparison::store(&mut client, &report).await.unwrap(), Some(Compared { minutes: 2, different: 2 }));
+    assert_eq!(comparison::settle(&client, 0.0).await.unwrap(), Settled { kept: 2, ..Default::default() });
+    assert_eq!(differences(&client).await, [("kept".to_owned(), 6, 5), ("kept".to_owned(), 6, 0)]);
+    // The same number of trades and another price is a difference too.
+    report = told(&trades);
+    report.minutes[0].close = report.minutes[0].open;
+    client.execute("DELETE FROM difference", &[]).await.unwrap();
+    assert_eq!(comparison::store(&mut client, &report).await.unwrap(), Some(Compared { minutes: 2, different: 1 }));
+    assert_eq!(comparison::settle(&client, 0.0).await.unwrap(), Settled { kept: 1, ..Default::default() });
+    assert_eq!(origins(&client).await.len(), 2);
 }

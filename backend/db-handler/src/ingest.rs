@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use broker::{Delivery, Message};
 use chrono::Utc;
 use database::{Client, Pool, Result, ingest::NewPrice};
-use domain::TickBatch;
+use domain::{GapReport, MinuteReport, TickBatch};
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
@@ -46,10 +46,46 @@ pub enum Received {
     Ticks(Pending),
     /// A catalogue to be stored.
     Catalogue(Delivery, domain::Catalogue),
-    /// What is said of gaps, to be stored.
-    Gaps(Delivery, domain::GapReport),
+    /// Something else that is told of pairs, to be stored.
+    Report(Delivery, Report),
     /// Something that can never be stored, and why.
     Unusable(Delivery, String),
+}
+
+/// What is told of pairs beside their ticks.
+pub enum Report {
+    /// What is said of gaps.
+    Gaps(GapReport),
+    /// The exchange's own candles, to be compared with ours.
+    Minutes(MinuteReport),
+}
+
+impl Report {
+    /// The exchange's name.
+    pub fn exchange(&self) -> &str {
+        match self {
+            Self::Gaps(report) => &report.exchange,
+            Self::Minutes(report) => &report.exchange,
+        }
+    }
+
+    /// Stores it. Returns the tickers that no catalogue of the exchange has listed.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn store(&self, client: &mut Client) -> Result<Vec<String>> {
+        match self {
+            Self::Gaps(report) => database::gaps::store(client, report).await,
+            Self::Minutes(report) => {
+                let Some(compared) = database::comparison::store(client, report).await? else {
+                    return Ok(vec![report.ticker.to_string()]);
+                };
+                metrics::counter!("minutes_compared_total").increment(u64::from(compared.minutes.unsigned_abs()));
+                metrics::counter!("minutes_different_total").increment(u64::from(compared.different.unsigned_abs()));
+                Ok(Vec::new())
+            }
+        }
+    }
 }
 
 /// Reads a delivery.
@@ -64,7 +100,11 @@ pub fn read(delivery: Delivery) -> Received {
             Some(reason) => Received::Unusable(delivery, reason),
         },
         Ok(Message::Gaps(report)) => match report.mistake() {
-            None => Received::Gaps(delivery, report),
+            None => Received::Report(delivery, Report::Gaps(report)),
+            Some(reason) => Received::Unusable(delivery, reason),
+        },
+        Ok(Message::Minutes(report)) => match report.mistake() {
+            None => Received::Report(delivery, Report::Minutes(report)),
             Some(reason) => Received::Unusable(delivery, reason),
         },
         Ok(Message::Feed(_)) => Received::Unusable(delivery, "feed news are not for storing".to_owned()),

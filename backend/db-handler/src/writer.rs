@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     LONGEST_DELAY, Settings,
     directory::Directory,
-    ingest::{self, CATALOGUE_PATIENCE, Pending, Received},
+    ingest::{self, CATALOGUE_PATIENCE, Pending, Received, Report},
     retry_delays,
 };
 
@@ -112,7 +112,7 @@ impl Writer {
                     Ok(()) => delivery.ack().await?,
                     Err(error) => unusable.push((delivery, error.to_string())),
                 },
-                Received::Gaps(delivery, report) => match self.store_gaps(&report, shutdown).await? {
+                Received::Report(delivery, report) => match self.store_report(&report, shutdown).await? {
                     Ok(()) => delivery.ack().await?,
                     Err(reason) => unusable.push((delivery, reason)),
                 },
@@ -216,16 +216,12 @@ impl Writer {
     }
 
     /// Tries until the database takes it, or refuses the data itself, or still does not know a pair (the inner error).
-    async fn store_gaps(
-        &self,
-        report: &domain::GapReport,
-        shutdown: &Shutdown,
-    ) -> Result<Result<(), String>, Interrupted> {
+    async fn store_report(&self, report: &Report, shutdown: &Shutdown) -> Result<Result<(), String>, Interrupted> {
         let mut delays = retry_delays();
         let patience = Instant::now() + CATALOGUE_PATIENCE;
         loop {
             let outcome = match self.pool.get().await {
-                Ok(mut client) => database::gaps::store(&mut client, report).await,
+                Ok(mut client) => report.store(&mut client).await,
                 Err(error) => Err(error.into()),
             };
             match outcome {
@@ -234,7 +230,7 @@ impl Writer {
                     return Ok(Ok(()));
                 }
                 Ok(unknown) if Instant::now() >= patience => {
-                    let exchange = &report.exchange;
+                    let exchange = report.exchange();
                     return Ok(Err(format!("no catalogue of exchange {exchange:?} lists {unknown:?}")));
                 }
                 // Another writer may be busy storing the catalogue.

@@ -6,6 +6,7 @@
 //! Money is [`rust_decimal::Decimal`] from the exchange's text onwards, never a float. Every moment is UTC.
 
 pub mod candle;
+pub mod comparison;
 pub mod decimal_text;
 pub mod exchange;
 pub mod feed;
@@ -16,6 +17,7 @@ pub mod tick;
 pub mod window;
 
 pub use candle::{Candle, Moment};
+pub use comparison::{ExchangeMinute, MinuteReport};
 pub use exchange::{Catalogue, Exchange, Instrument, InstrumentStatus};
 pub use feed::{FeedState, FeedStatus};
 pub use gap::{Gap, GapCause, GapReport, GapState};

@@ -4,7 +4,7 @@
 //! waiting, validating, counting and publishing are written once, elsewhere.
 
 use chrono::{DateTime, Utc};
-use domain::{Instrument, Tick};
+use domain::{ExchangeMinute, Instrument, Tick};
 use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
 
@@ -37,6 +37,23 @@ pub trait Exchange: Send + Sync + 'static {
     fn history(&self) -> Option<&dyn History> {
         None
     }
+
+    /// Where it tells its own candles, how to ask for them.
+    fn minutes(&self) -> Option<&dyn Minutes> {
+        None
+    }
+}
+
+/// Candles as the exchange itself makes them.
+pub trait Minutes: Send + Sync {
+    /// Asks for the minutes of a ticker from one whole minute to another, which is not included; in order, those in which
+    /// something was traded. At most a thousand.
+    fn minutes<'a>(
+        &'a self,
+        ticker: &'a SmolStr,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<Vec<ExchangeMinute>, RestError>>;
 }
 
 /// Trades that can be asked for by their number.

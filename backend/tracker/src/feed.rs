@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     Error, Mode, Settings,
     backfill::Backfill,
+    compare::Comparison,
     exchange::Exchange,
     gaps::Ledger,
     inspect::Inspector,
@@ -191,6 +192,14 @@ impl Feed {
                 }
             });
         }
+        if let (Mode::Stream, Some(every)) = (self.settings.tracker_mode, self.settings.compare_every()) {
+            let work = self.comparison(&tickers, every).await?.run(shutdown.clone());
+            tasks.spawn(async {
+                if let Err(error) = work.await {
+                    tracing::error!(%error, "candles are no longer compared");
+                }
+            });
+        }
         let poller = Poller {
             exchange: self.exchange.clone(),
             tickers,
@@ -230,6 +239,18 @@ impl Feed {
             told.map_err(|error| Error(format!("gaps can no longer be queued: {error}")))?;
         }
         Ok(ledger)
+    }
+
+    async fn comparison(&self, tickers: &[SmolStr], every: TimeDelta) -> Result<Comparison, Error> {
+        let (name, is_new) = (self.name(), self.settings.exchange_is_new);
+        let compared = Comparison::begin(&name, tickers, every, is_new, &self.publisher, Utc::now()).await;
+        Ok(Comparison {
+            exchange: self.exchange.clone(),
+            publisher: self.publisher.clone(),
+            board: self.board.clone(),
+            every,
+            compared: compared.map_err(|error| Error(format!("what was compared cannot be noted: {error}")))?,
+        })
     }
 
     /// Never ends by itself.

@@ -5,6 +5,7 @@
 //! waits for the next one's network.
 
 pub mod backfill;
+pub mod compare;
 pub mod exchange;
 pub mod exchanges;
 pub mod feed;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use clap::{Args, ValueEnum};
 use smol_str::SmolStr;
 
@@ -31,6 +32,9 @@ pub struct Settings {
     /// Seconds after which a connection is replaced by a new one; exchanges cut old ones (Binance after 24 hours)
     #[arg(long, env = "TRACKER_CONNECTION_SECONDS", value_name = "SECONDS", default_value_t = 84_600)]
     pub tracker_connection_seconds: u32,
+    /// How long a span is, in minutes, whose candles are compared with the exchange's own when it is over: 1 to 1440; 0: never
+    #[arg(long, env = "TRACKER_COMPARE_MINUTES", value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u16).range(..=1_440))]
+    pub tracker_compare_minutes: u16,
     /// How many ticks one message holds at most
     #[arg(long, env = "TRACKER_BATCH_TICKS", value_name = "COUNT", default_value_t = 500)]
     pub tracker_batch_ticks: usize,
@@ -78,6 +82,11 @@ impl Settings {
 
     pub(crate) fn lifetime(&self) -> Duration {
         Duration::from_secs(self.tracker_connection_seconds.max(1).into())
+    }
+
+    /// How long the spans are that are compared; none where nothing is to be.
+    pub(crate) fn compare_every(&self) -> Option<TimeDelta> {
+        Some(TimeDelta::minutes(self.tracker_compare_minutes.into())).filter(|every| !every.is_zero())
     }
 
     pub(crate) fn linger(&self) -> Duration {

@@ -104,6 +104,11 @@ impl Board {
             .set(ahead_ms as f64 / 1_000.0);
     }
 
+    /// How far the exchange's clock is ahead of ours, as far as that is known.
+    pub fn clock_ahead(&self) -> TimeDelta {
+        TimeDelta::milliseconds(self.lock().clock_ahead_ms.unwrap_or_default())
+    }
+
     /// Connections lost so far.
     pub fn lost(&self) -> u64 {
         self.0.reconnects.load(Ordering::Relaxed)

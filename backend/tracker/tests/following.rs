@@ -4,15 +4,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use broker::{Live, LiveReceiver, LocalQueue, LocalQueueSettings, Message, Publisher};
-use chrono::TimeDelta;
+use broker::{Live, LiveReceiver, LocalQueue, LocalQueueSettings, Message, Note, Publisher};
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use clap::Parser as _;
 use domain::{FeedState, FeedStatus, Gap, GapCause, GapState, TickBatch, TickSource};
 use process::{Health, Shutdown};
+use rust_decimal::Decimal;
 use simulator::{Fault, PublishedTrade, Refusal, Simulator};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
-use tracker::{Mode, Settings};
+use tracker::{Mode, Settings, exchange::Exchange as _};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -40,8 +41,12 @@ impl Following {
     }
 
     async fn started(exchange: simulator::Settings, change: impl FnOnce(&mut Settings)) -> Self {
-        process::tls::install();
         let exchange = Simulator::start(exchange).await.unwrap();
+        Self::started_in(exchange, tempfile::tempdir().unwrap(), change).await
+    }
+
+    async fn started_in(exchange: Simulator, folder: TempDir, change: impl FnOnce(&mut Settings)) -> Self {
+        process::tls::install();
         let mut settings = Arguments::parse_from(["tracker"]).settings;
         settings.tracker_symbols = vec!["BTCUSDT".into(), "ethusdt".into(), "NOSUCHPAIR".into()];
         settings.binance_name = "simulated".into();
@@ -49,7 +54,7 @@ impl Following {
         settings.binance_stream_url = exchange.stream_url();
         settings.tracker_waiting_time = 1;
         change(&mut settings);
-        Self::track(exchange, settings, tempfile::tempdir().unwrap()).await
+        Self::track(exchange, settings, folder).await
     }
 
     async fn track(exchange: Simulator, settings: Settings, folder: TempDir) -> Self {
@@ -425,4 +430,72 @@ async fn trades_that_the_exchange_no_longer_has_are_confirmed_to_be_none() {
     let held = following.exchange.published("BTCUSDT");
     let recorded = recorded(&following.stop().await, "BTCUSDT");
     assert_eq!(recorded[recorded.len() - held.len()..], held);
+}
+
+/// Spans that were reported, in order, of one ticker.
+fn spans(messages: &[Message], ticker: &str) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+    let span = |message: &Message| match message {
+        Message::Minutes(report) if report.ticker == ticker => Some((report.from, report.to)),
+        _ => None,
+    };
+    messages.iter().filter_map(span).collect()
+}
+
+#[tokio::test]
+async fn every_span_that_is_over_is_compared_once_however_often_the_tracker_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
+    let this_hour = Utc::now().duration_trunc(TimeDelta::hours(1)).unwrap();
+    let noted = |ticker: &str, hours: i64| {
+        let (key, to) = (format!("compared/simulated/{ticker}"), this_hour - TimeDelta::hours(hours));
+        Note { key, text: Some(to.to_rfc3339()) }
+    };
+    queue.note(vec![noted("BTCUSDT", 20), noted("ETHUSDT", 24 * 30)]).await.unwrap();
+    queue.close().await;
+    let exchange = simulator::Settings { trades_per_second: 50.0, ..Default::default() };
+    let exchange = Simulator::start(exchange).await.unwrap();
+    let following = Following::started_in(exchange, folder, |_| ()).await;
+    let mut live = following.live.subscribe();
+    let heard = async {
+        loop {
+            if let Message::Minutes(report) = live.recv().await.expect("the tracker runs").as_ref()
+                && (report.ticker.as_str(), report.to) == ("ETHUSDT", this_hour)
+            {
+                return;
+            }
+        }
+    };
+    timeout(SOON, heard).await.expect("the last hour is reported");
+    let following = following.restarted(async |_| 0).await;
+    following.connected().await;
+    let messages = following.stop().await;
+    // Twenty hours are more than the exchange tells at once.
+    let (begin, middle) = (this_hour - TimeDelta::hours(20), this_hour - TimeDelta::hours(4));
+    assert_eq!(spans(&messages, "BTCUSDT"), [(begin, middle), (middle, this_hour)]);
+    let old = spans(&messages, "ETHUSDT");
+    assert_eq!((old.first().unwrap().0, old.last().unwrap().1), (this_hour - TimeDelta::days(7), this_hour));
+    assert!(old.windows(2).all(|pair| pair[0].1 == pair[1].0), "{old:?}");
+}
+
+#[tokio::test]
+async fn the_exchange_s_own_minutes_are_read_to_the_last_digit() {
+    let following = Following::start(|_| ()).await;
+    following.connected().await;
+    following.exchange.emit(500).await;
+    let trades = following.exchange.published("BTCUSDT");
+    let binance = tracker::exchanges::binance::Binance::new(&following.settings).unwrap();
+    let from = trades[0].time.duration_trunc(TimeDelta::minutes(1)).unwrap();
+    let asked =
+        binance.minutes().unwrap().minutes(&"BTCUSDT".into(), from, from + TimeDelta::minutes(2)).await.unwrap();
+    assert_eq!(asked.iter().map(|minute| minute.trades).sum::<i64>(), trades.len() as i64);
+    assert_eq!(
+        asked.iter().map(|minute| minute.volume).sum::<Decimal>(),
+        trades.iter().map(|trade| trade.quantity).sum()
+    );
+    assert_eq!(
+        asked.iter().map(|minute| minute.quote_volume).sum::<Decimal>(),
+        trades.iter().map(|trade| trade.price * trade.quantity).sum()
+    );
+    assert_eq!((asked[0].open_time, asked[0].open), (from, trades[0].price));
+    assert_eq!(asked.last().unwrap().close, trades.last().unwrap().price);
 }

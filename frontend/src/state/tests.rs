@@ -80,6 +80,7 @@ pub(crate) fn candles(from: &str, count: i64) -> Vec<CandleRow> {
         trades: 1,
         is_final: true,
         revision: 0,
+        origin: "stream".to_owned(),
     };
     (0..count).map(candle).collect()
 }

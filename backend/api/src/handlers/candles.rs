@@ -84,9 +84,19 @@ fn next_open(interval: Interval, time: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 fn row(candle: &StoredCandle, interval: Interval, now: DateTime<Utc>) -> CandleRow {
-    let &StoredCandle { open_time, open, high, low, close, volume, quote_volume, trades, revision } = candle;
-    let is_final = open_time + interval.duration() <= now;
-    CandleRow { open_time, open, high, low, close, volume, quote_volume, trades, is_final, revision }
+    CandleRow {
+        open_time: candle.open_time,
+        open: candle.open,
+        high: candle.high,
+        low: candle.low,
+        close: candle.close,
+        volume: candle.volume,
+        quote_volume: candle.quote_volume,
+        trades: candle.trades,
+        is_final: candle.open_time + interval.duration() <= now,
+        revision: candle.revision,
+        origin: candle.origin().to_owned(),
+    }
 }
 
 #[cfg(test)]

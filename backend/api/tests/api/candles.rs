@@ -11,9 +11,10 @@ async fn filled() -> TestServer {
     let server = start().await;
     let sql = format!(
         "INSERT INTO candle (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
-                             price_sum, first_time, first_trade_id, last_time, last_trade_id, revision)
+                             price_sum, first_time, first_trade_id, last_time, last_trade_id, revision,
+                             from_exchange)
          SELECT {BTCUSDT}, '1m', t, 100 + n % 97, 300 + n % 89, 50 - n % 31, 100 + n % 83, 0.001 * (1 + n % 7), n % 11, 1, 1,
-                1, t, n, t, n, n % 3
+                1, t, n, t, n, n % 3, n % 41 = 40
          FROM generate_series(0, 50399) AS n, LATERAL (SELECT timestamptz '2026-01-07 10:17:00Z' + n * interval '1 minute') AS m (t)
          WHERE n % 13 <> 5 AND n NOT BETWEEN 3000 AND 3100 AND n NOT BETWEEN 20000 AND 23000; ANALYZE candle;"
     );
@@ -56,6 +57,9 @@ fn fold(minutes: &[CandleRow], interval: Interval) -> Vec<CandleRow> {
                 candle.quote_volume += minute.quote_volume;
                 candle.trades += minute.trades;
                 candle.revision += minute.revision;
+                if candle.origin == "stream" || minute.origin == "exchange" {
+                    candle.origin.clone_from(&minute.origin);
+                }
             }
             None => folded.push(CandleRow { open_time, ..minute.clone() }),
         }

@@ -107,6 +107,16 @@ impl LocalQueue {
         written.await.map_err(|_| LocalQueueError::Closed)
     }
 
+    /// Writes notes without a message; returns when they are on disk.
+    ///
+    /// # Errors
+    /// When the queue was closed.
+    pub async fn note(&self, notes: Vec<Note>) -> Result<(), LocalQueueError> {
+        let (done, written) = oneshot::channel();
+        self.request(Request::Note { notes, done }).await?;
+        written.await.map_err(|_| LocalQueueError::Closed)
+    }
+
     /// The next message. Several may ask at once; each message goes to one of them. Safe to give up waiting for.
     ///
     /// # Errors

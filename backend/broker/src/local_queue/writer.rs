@@ -24,6 +24,7 @@ use super::{
 /// What publishers and consumers ask for.
 pub(super) enum Request {
     Append { topic: String, payload: Bytes, notes: Vec<Note>, done: oneshot::Sender<()> },
+    Note { notes: Vec<Note>, done: oneshot::Sender<()> },
     Remove { number: u64, bytes: usize },
     SetAside { entry: Entry, reason: String, done: oneshot::Sender<()> },
     ForgetSetAside { number: u64, done: oneshot::Sender<()> },
@@ -62,6 +63,10 @@ impl Transaction {
                 self.written_bytes += entry.payload.len();
                 self.appended.push(entry.clone());
                 self.changes.push(Change::Append(entry));
+                self.notes.extend(notes.into_iter().map(|note| (note.key.clone(), note)));
+                self.waiting.push(done);
+            }
+            Request::Note { notes, done } => {
                 self.notes.extend(notes.into_iter().map(|note| (note.key.clone(), note)));
                 self.waiting.push(done);
             }

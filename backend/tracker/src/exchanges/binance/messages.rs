@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
@@ -72,6 +72,24 @@ pub(super) struct Day {
     pub(super) symbol: SmolStr,
     pub(super) last_id: i64,
 }
+
+/// `[1499040000000,"0.0163","0.8","0.0157","0.0158","148.9",1499644799999,"2434.1",308,"1756.8","28.4","0"]`: open time,
+/// open, high, low, close, volume, close time, quote volume, trades, and what takers bought.
+#[derive(Debug, Deserialize)]
+pub(super) struct Kline(
+    pub(super) i64,
+    #[serde(with = "domain::decimal_text")] pub(super) rust_decimal::Decimal,
+    #[serde(with = "domain::decimal_text")] pub(super) rust_decimal::Decimal,
+    #[serde(with = "domain::decimal_text")] pub(super) rust_decimal::Decimal,
+    #[serde(with = "domain::decimal_text")] pub(super) rust_decimal::Decimal,
+    #[serde(with = "domain::decimal_text")] pub(super) rust_decimal::Decimal,
+    de::IgnoredAny,
+    #[serde(with = "domain::decimal_text")] pub(super) rust_decimal::Decimal,
+    pub(super) i64,
+    de::IgnoredAny,
+    de::IgnoredAny,
+    de::IgnoredAny,
+);
 
 /// A message of a combined stream: `{"stream":"btcusdt@trade","data":{…}}`.
 #[derive(Debug, Deserialize)]

@@ -7,16 +7,16 @@ mod messages;
 mod parse;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use domain::{Instrument, Tick};
+use domain::{ExchangeMinute, Instrument, Tick};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use smol_str::SmolStr;
 
 use crate::{
     Error, Settings,
-    exchange::{Exchange, Frame, History, StreamRequest, UnreadableFrame},
+    exchange::{Exchange, Frame, History, Minutes, StreamRequest, UnreadableFrame},
     rest::{Rest, RestError},
 };
-use messages::{Day, ExchangeInfo, HistoricalTrade, RateLimit, ServerTime, TickerPrice};
+use messages::{Day, ExchangeInfo, HistoricalTrade, Kline, RateLimit, ServerTime, TickerPrice};
 
 /// How many streams one connection may carry.
 const STREAMS_PER_CONNECTION: usize = 1_024;
@@ -27,6 +27,8 @@ const MOST_SYMBOLS_ASKED_BY_NAME: usize = 100;
 
 /// How many trades one request for old ones may ask for.
 const MOST_HISTORICAL_TRADES: usize = 1_000;
+/// How many candles one request may ask for.
+const MOST_KLINES: usize = 1_000;
 /// In this header of every answer it tells the weight of what was asked for in this minute.
 const WEIGHT_HEADER: &str = "x-mbx-used-weight-1m";
 /// What may be asked for in a minute, until the exchange has said so itself: the least that one of them allows.
@@ -120,6 +122,10 @@ impl Exchange for Binance {
         Some(self)
     }
 
+    fn minutes(&self) -> Option<&dyn Minutes> {
+        Some(self)
+    }
+
     fn prices<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<Tick>, RestError>> {
         async move {
             let symbols = symbols(tickers);
@@ -177,6 +183,30 @@ impl History for Binance {
                 ids.extend(days.into_iter().filter(|day| day.last_id >= 0).map(|day| (day.symbol, day.last_id)));
             }
             Ok(ids)
+        }
+        .boxed()
+    }
+}
+
+impl Minutes for Binance {
+    fn minutes<'a>(
+        &'a self,
+        ticker: &'a SmolStr,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<Vec<ExchangeMinute>, RestError>> {
+        async move {
+            let (start, end) = (from.timestamp_millis().to_string(), (to.timestamp_millis() - 1).to_string());
+            let limit = MOST_KLINES.to_string();
+            let query = [
+                ("symbol", ticker.as_str()),
+                ("interval", "1m"),
+                ("startTime", &start),
+                ("endTime", &end),
+                ("limit", &limit),
+            ];
+            let klines: Vec<Kline> = self.rest.get_when_spare("/api/v3/klines", &query).await?;
+            Ok(klines.into_iter().filter_map(parse::minute).collect())
         }
         .boxed()
     }

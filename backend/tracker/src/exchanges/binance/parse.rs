@@ -1,11 +1,10 @@
 //! What Binance's messages mean.
 
 use chrono::{DateTime, Utc};
-use domain::{Instrument, InstrumentStatus, Side, Tick};
-
+use domain::{ExchangeMinute, Instrument, InstrumentStatus, Side, Tick};
 use smol_str::SmolStr;
 
-use super::messages::{Any, Combined, HistoricalTrade, SymbolInfo, TickerPrice, Trade};
+use super::messages::{Any, Combined, HistoricalTrade, Kline, SymbolInfo, TickerPrice, Trade};
 use crate::exchange::{Frame, UnreadableFrame};
 
 /// Events that Binance documents and that are not followed here.
@@ -120,6 +119,21 @@ pub(super) fn historical(ticker: &SmolStr, trade: &HistoricalTrade, received_at:
         taker_side: Some(if trade.is_buyer_maker { Side::Sell } else { Side::Buy }),
         exchange_time: Some(DateTime::from_timestamp_millis(trade.time_ms)?),
         received_at,
+    })
+}
+
+/// A minute in which something was traded; `None` for any other, and when its time is none.
+pub(super) fn minute(kline: Kline) -> Option<ExchangeMinute> {
+    let open_time = DateTime::from_timestamp_millis(kline.0)?;
+    (kline.8 > 0).then_some(ExchangeMinute {
+        open_time,
+        open: kline.1,
+        high: kline.2,
+        low: kline.3,
+        close: kline.4,
+        volume: kline.5,
+        quote_volume: kline.7,
+        trades: kline.8,
     })
 }
 

@@ -1,0 +1,141 @@
+//! The exchange's own candles, asked for when they are over, so that ours can be compared with them.
+//!
+//! What was compared is noted in the queue's file together with the message that carries it, so that no span is left out,
+//! however often the tracker is stopped in between.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use broker::{LocalQueueError, Message, Note, Publisher};
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use domain::MinuteReport;
+use process::Shutdown;
+use smol_str::SmolStr;
+use tokio::time::sleep;
+
+use crate::{
+    exchange::{Exchange, Minutes},
+    status::Board,
+};
+
+/// How long after its end a span is asked for: the exchange has added it up by then.
+const SETTLED: TimeDelta = TimeDelta::seconds(5);
+/// What is older is not compared any more.
+const OLDEST: TimeDelta = TimeDelta::days(7);
+/// How many minutes are asked for at once.
+const MOST_MINUTES: i64 = 960;
+/// How often it is tried again while the exchange does not answer.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Compares the pairs of one exchange.
+pub struct Comparison {
+    /// Who is asked.
+    pub exchange: Arc<dyn Exchange>,
+    /// Where the answers go.
+    pub publisher: Publisher,
+    /// Who knows how far the exchange's clock is ahead.
+    pub board: Board,
+    /// How long a span is; at most a day.
+    pub every: TimeDelta,
+    /// Up to where each pair was compared.
+    pub compared: BTreeMap<SmolStr, DateTime<Utc>>,
+}
+
+impl Comparison {
+    /// Up to where each pair was compared, as it is noted. A pair of which nothing is noted is compared from the span on in
+    /// which it is first followed; where the exchange `is_new`, from the next one.
+    ///
+    /// # Errors
+    /// When the queue was closed.
+    pub async fn begin(
+        exchange: &str,
+        tickers: &[SmolStr],
+        every: TimeDelta,
+        is_new: bool,
+        publisher: &Publisher,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeMap<SmolStr, DateTime<Utc>>, LocalQueueError> {
+        let notes: BTreeMap<String, String> = publisher.queue().notes().await?.into_iter().collect();
+        let this_span = now.duration_trunc(every).unwrap_or(now);
+        let first = if is_new { this_span + every } else { this_span };
+        let (mut compared, mut new) = (BTreeMap::new(), Vec::new());
+        for ticker in tickers {
+            let noted = notes.get(&key(exchange, ticker)).and_then(|text| text.parse::<DateTime<Utc>>().ok());
+            let from = match noted.filter(|_| !is_new) {
+                // Another length of spans may have been chosen since.
+                Some(noted) => noted.duration_trunc(every).unwrap_or(noted),
+                None => {
+                    new.push(note(exchange, ticker, first));
+                    first
+                }
+            };
+            compared.insert(ticker.clone(), from);
+        }
+        publisher.queue().note(new).await?;
+        Ok(compared)
+    }
+
+    /// Works until asked to stop.
+    ///
+    /// # Errors
+    /// When the queue was closed.
+    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), LocalQueueError> {
+        let exchange = self.exchange.clone();
+        let Some(minutes) = exchange.minutes() else { return Ok(()) };
+        let work = async {
+            loop {
+                let now = Utc::now() + self.board.clock_ahead();
+                let all = self.round(minutes, now).await?;
+                let next = now.duration_trunc(self.every).unwrap_or(now) + self.every + SETTLED;
+                // Everybody who records this exchange would otherwise ask in the same second.
+                let company = Duration::from_millis(fastrand::u64(0..2_000));
+                let delay = (next - now).to_std().unwrap_or_default() + company;
+                sleep(if all { delay } else { RETRY.min(delay) }).await;
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = shutdown.cancelled() => Ok(()),
+        }
+    }
+
+    /// Asks for every span that is over. `false` when the exchange did not answer for some.
+    async fn round(&mut self, minutes: &dyn Minutes, now: DateTime<Utc>) -> Result<bool, LocalQueueError> {
+        let name = self.exchange.identity().name;
+        let closed = (now - SETTLED).duration_trunc(self.every).unwrap_or(now);
+        let mut all = true;
+        for (ticker, compared) in &mut self.compared {
+            if *compared < closed - OLDEST {
+                tracing::warn!(exchange = %name, %ticker, from = %compared, "candles so old are not compared any more");
+                *compared = closed - OLDEST;
+            }
+            while *compared < closed {
+                let (from, to) = (*compared, closed.min(*compared + TimeDelta::minutes(MOST_MINUTES)));
+                let asked = match minutes.minutes(ticker, from, to).await {
+                    Ok(asked) => asked,
+                    Err(error) => {
+                        tracing::debug!(exchange = %name, %ticker, %error, "the exchange's candles cannot be had now");
+                        all = false;
+                        break;
+                    }
+                };
+                let report = MinuteReport { exchange: name.clone(), ticker: ticker.clone(), from, to, minutes: asked };
+                if let Some(mistake) = report.mistake() {
+                    tracing::warn!(exchange = %name, %ticker, %mistake, "the exchange's candles are not credible");
+                    all = false;
+                    break;
+                }
+                self.publisher.publish_noting(Message::Minutes(report), vec![note(&name, ticker, to)]).await?;
+                *compared = to;
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn key(exchange: &str, ticker: &str) -> String {
+    format!("compared/{exchange}/{ticker}")
+}
+
+fn note(exchange: &str, ticker: &str, to: DateTime<Utc>) -> Note {
+    Note { key: key(exchange, ticker), text: Some(to.to_rfc3339()) }
+}
