@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use simulator::Refusal;
 use testbed::management;
-use tokio::task::block_in_place;
+use tokio::{task::block_in_place, time::sleep};
 
 use crate::{Stage, proxy::Network, service};
 
@@ -20,6 +20,10 @@ pub enum Fault {
     HandlersKilled,
     /// kill -9 of one; the other goes on alone.
     OneHandlerKilled,
+    /// kill -9 of both while each is in the middle of a transaction.
+    HandlersKilledMidway,
+    /// kill -9 while trades are missing that the exchange does not give yet.
+    TrackerKilledWithHole,
     /// SIGTERM, and a start two seconds later.
     TrackerStopped,
     /// SIGTERM of both, and a start two seconds later.
@@ -28,6 +32,8 @@ pub enum Fault {
     RabbitMqKilled,
     /// kill -9 of the server and every backend.
     PostgresKilled,
+    /// It has less memory than it needs, and takes nothing from publishers.
+    RabbitMqAlarmed,
     /// SIGSTOP, longer than the heartbeat.
     RabbitMqFrozen,
     /// SIGSTOP of the server and every backend.
@@ -62,6 +68,10 @@ pub enum Fault {
     PostgresRefuses,
     /// It takes no changes.
     PostgresReadOnly,
+    /// The disk with our tables is full.
+    PostgresDiskFull,
+    /// The disk with the tracker's queue is full, while RabbitMQ takes nothing from it.
+    TrackerDiskFull,
     /// Every backend of ours is ended.
     PostgresSessionsEnded,
     /// All sockets are closed.
@@ -70,6 +80,10 @@ pub enum Fault {
     ExchangeSilent,
     /// Trades are sent twice.
     ExchangeDoubles,
+    /// Trades come in the wrong order.
+    ExchangeReorders,
+    /// Its clock is 90 seconds ahead of ours.
+    ExchangeClockAhead,
     /// Trades are left out of the stream.
     ExchangeSkips,
     /// What comes is none of what is documented.
@@ -82,19 +96,25 @@ pub enum Fault {
     ExchangeShutsDown,
     /// A message that can never be stored, among good ones.
     Poison,
+    /// kill -9 of `crypto-tracker`, with the database and the queue in its process; it is compared by itself.
+    StandaloneKilled,
 }
 
 impl Fault {
     /// Every fault, in the order of a full run.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 43] = [
         Self::Nothing,
         Self::TrackerKilled,
         Self::HandlersKilled,
         Self::OneHandlerKilled,
+        Self::HandlersKilledMidway,
+        Self::TrackerKilledWithHole,
         Self::TrackerStopped,
         Self::HandlersStopped,
         Self::RabbitMqKilled,
         Self::PostgresKilled,
+        Self::StandaloneKilled,
+        Self::RabbitMqAlarmed,
         Self::RabbitMqFrozen,
         Self::PostgresFrozen,
         Self::TrackerFrozen,
@@ -112,10 +132,14 @@ impl Fault {
         Self::PostgresHalfClosed,
         Self::PostgresRefuses,
         Self::PostgresReadOnly,
+        Self::PostgresDiskFull,
+        Self::TrackerDiskFull,
         Self::PostgresSessionsEnded,
         Self::ExchangeDisconnects,
         Self::ExchangeSilent,
         Self::ExchangeDoubles,
+        Self::ExchangeReorders,
+        Self::ExchangeClockAhead,
         Self::ExchangeSkips,
         Self::ExchangeGarbage,
         Self::ExchangeLimits,
@@ -143,10 +167,13 @@ impl Fault {
             Self::TrackerKilled => "tracker-killed",
             Self::HandlersKilled => "db-handlers-killed",
             Self::OneHandlerKilled => "one-db-handler-killed",
+            Self::HandlersKilledMidway => "db-handlers-killed-midway",
+            Self::TrackerKilledWithHole => "tracker-killed-with-hole",
             Self::TrackerStopped => "tracker-stopped",
             Self::HandlersStopped => "db-handlers-stopped",
             Self::RabbitMqKilled => "rabbitmq-killed",
             Self::PostgresKilled => "postgresql-killed",
+            Self::RabbitMqAlarmed => "rabbitmq-alarmed",
             Self::RabbitMqFrozen => "rabbitmq-frozen",
             Self::PostgresFrozen => "postgresql-frozen",
             Self::TrackerFrozen => "tracker-frozen",
@@ -164,16 +191,21 @@ impl Fault {
             Self::PostgresHalfClosed => "postgresql-half-closed",
             Self::PostgresRefuses => "postgresql-refuses",
             Self::PostgresReadOnly => "postgresql-read-only",
+            Self::PostgresDiskFull => "postgresql-disk-full",
+            Self::TrackerDiskFull => "tracker-disk-full",
             Self::PostgresSessionsEnded => "postgresql-sessions-ended",
             Self::ExchangeDisconnects => "exchange-disconnects",
             Self::ExchangeSilent => "exchange-silent",
             Self::ExchangeDoubles => "exchange-doubles",
+            Self::ExchangeReorders => "exchange-reorders",
+            Self::ExchangeClockAhead => "exchange-clock-90-s-ahead",
             Self::ExchangeSkips => "exchange-skips",
             Self::ExchangeGarbage => "exchange-garbage",
             Self::ExchangeLimits => "exchange-429",
             Self::ExchangeBans => "exchange-418",
             Self::ExchangeShutsDown => "exchange-shuts-down",
             Self::Poison => "poison",
+            Self::StandaloneKilled => "crypto-tracker-killed",
         }
     }
 
@@ -181,11 +213,12 @@ impl Fault {
     pub fn lasts(self) -> Duration {
         let seconds = match self {
             Self::Nothing | Self::Poison | Self::ExchangeDoubles | Self::ExchangeSkips | Self::ExchangeGarbage => 1,
-            Self::PostgresSessionsEnded | Self::ExchangeDisconnects => 1,
+            Self::PostgresSessionsEnded | Self::ExchangeDisconnects | Self::ExchangeReorders => 1,
             Self::TrackerStopped | Self::HandlersStopped => 2,
             Self::RabbitMqFrozen | Self::HandlersFrozen | Self::TrackerStalled | Self::HandlersStalled => 15,
             Self::PostgresFrozen | Self::PostgresStalled | Self::ExchangeStalled | Self::ExchangeSilent => 12,
-            Self::TrackerFrozen | Self::ExchangeLimits | Self::ExchangeBans => 8,
+            Self::TrackerFrozen | Self::ExchangeLimits | Self::ExchangeBans | Self::RabbitMqAlarmed => 8,
+            Self::PostgresDiskFull | Self::TrackerDiskFull | Self::TrackerKilledWithHole => 6,
             _ => 3,
         };
         Duration::from_secs(seconds)
@@ -201,10 +234,25 @@ impl Fault {
             Self::TrackerKilled => stage.tracker.kill(),
             Self::HandlersKilled => stage.handlers.iter_mut().for_each(service::Service::kill),
             Self::OneHandlerKilled => stage.handlers[0].kill(),
+            Self::HandlersKilledMidway => {
+                let client = stage.client().await?;
+                client.batch_execute("BEGIN; LOCK TABLE candle IN ACCESS EXCLUSIVE MODE").await?;
+                stage.holding = Some(client);
+                // Prices are copied by then, and folding them waits.
+                sleep(Duration::from_secs(1)).await;
+                stage.handlers.iter_mut().for_each(service::Service::kill);
+                stage.holding = None;
+            }
+            Self::TrackerKilledWithHole => {
+                limit(stage, Refusal::TooManyRequests, self.lasts() + Duration::from_secs(3));
+                sleep(Duration::from_secs(3)).await;
+                stage.tracker.kill();
+            }
             Self::TrackerStopped => stage.tracker.signal("TERM"),
             Self::HandlersStopped => stage.handlers.iter().for_each(|handler| handler.signal("TERM")),
             Self::RabbitMqKilled => block_in_place(|| stage.rabbitmq.crash()),
             Self::PostgresKilled => block_in_place(|| stage.postgres.crash()),
+            Self::RabbitMqAlarmed => block_in_place(|| stage.rabbitmq.limit_memory(1))?,
             Self::RabbitMqFrozen => stage.rabbitmq.freeze(),
             Self::PostgresFrozen => signal_postgres(stage, "STOP"),
             Self::TrackerFrozen => stage.tracker.signal("STOP"),
@@ -229,10 +277,19 @@ impl Fault {
                 ask(stage, "ALTER DATABASE postgres SET default_transaction_read_only = on").await?;
                 ask(stage, END_SESSIONS).await?;
             }
+            Self::PostgresDiskFull => stage.database_disk.as_ref().context(MAY_NOT_MOUNT)?.fill()?,
+            Self::TrackerDiskFull => {
+                stage.queue_disk.as_ref().context(MAY_NOT_MOUNT)?.fill()?;
+                stage.tracker_to_rabbitmq.set(Network::Cut);
+            }
             Self::PostgresSessionsEnded => ask(stage, END_SESSIONS).await?,
             Self::ExchangeDisconnects => stage.exchange.inject(simulator::Fault::Disconnect),
             Self::ExchangeSilent => stage.exchange.inject(simulator::Fault::Silence(self.lasts())),
             Self::ExchangeDoubles => stage.exchange.inject(simulator::Fault::Duplicate(200)),
+            Self::ExchangeReorders => stage.exchange.inject(simulator::Fault::Reorder(20)),
+            Self::ExchangeClockAhead => {
+                stage.exchange.inject(simulator::Fault::ClockAhead(Duration::from_secs(90)));
+            }
             Self::ExchangeSkips => stage.exchange.inject(simulator::Fault::Gap(200)),
             Self::ExchangeGarbage => {
                 for text in ["", "{", "{\"e\":\"trade\"}", "[[[[", "null", "{\"stream\":\"btcusdt@trade\",\"data\":7}"]
@@ -244,6 +301,7 @@ impl Fault {
             Self::ExchangeBans => limit(stage, Refusal::Banned, self.lasts()),
             Self::ExchangeShutsDown => stage.exchange.inject(simulator::Fault::ServerShutdown),
             Self::Poison => block_in_place(|| poison(stage))?,
+            Self::StandaloneKilled => anyhow::bail!("it is tried apart from the others"),
         }
         Ok(())
     }
@@ -254,8 +312,8 @@ impl Fault {
     /// When it cannot be mended.
     pub async fn mend(self, stage: &mut Stage) -> anyhow::Result<()> {
         match self {
-            Self::TrackerKilled | Self::TrackerStopped => stage.tracker.start_again()?,
-            Self::HandlersKilled | Self::HandlersStopped => {
+            Self::TrackerKilled | Self::TrackerStopped | Self::TrackerKilledWithHole => stage.tracker.start_again()?,
+            Self::HandlersKilled | Self::HandlersStopped | Self::HandlersKilledMidway => {
                 for handler in &mut stage.handlers {
                     handler.start_again()?;
                 }
@@ -263,6 +321,7 @@ impl Fault {
             Self::OneHandlerKilled => stage.handlers[0].start_again()?,
             Self::RabbitMqKilled => block_in_place(|| stage.rabbitmq.start_again())?,
             Self::PostgresKilled => block_in_place(|| stage.postgres.start_again())?,
+            Self::RabbitMqAlarmed => block_in_place(|| stage.rabbitmq.limit_memory(2_048))?,
             Self::RabbitMqFrozen => stage.rabbitmq.thaw(),
             Self::PostgresFrozen => signal_postgres(stage, "CONT"),
             Self::TrackerFrozen => stage.tracker.signal("CONT"),
@@ -279,6 +338,12 @@ impl Fault {
                 ask(stage, END_SESSIONS).await?;
             }
             Self::ExchangeShutsDown => stage.exchange.inject(simulator::Fault::Disconnect),
+            Self::ExchangeClockAhead => stage.exchange.inject(simulator::Fault::Recover),
+            Self::PostgresDiskFull | Self::TrackerDiskFull => {
+                for disk in [&stage.database_disk, &stage.queue_disk].into_iter().flatten() {
+                    disk.empty();
+                }
+            }
             _ => {}
         }
         for proxy in [&stage.to_exchange, &stage.tracker_to_rabbitmq, &stage.handlers_to_rabbitmq, &stage.to_postgres] {
@@ -292,6 +357,8 @@ impl Fault {
         matches!(
             self,
             Self::TrackerKilled
+                | Self::TrackerKilledWithHole
+                | Self::StandaloneKilled
                 | Self::TrackerStopped
                 | Self::ExchangeUnreachable
                 | Self::ExchangeHalfClosed
@@ -302,11 +369,57 @@ impl Fault {
         )
     }
 
+    /// Whether nothing can be stored as long as it lasts.
+    pub fn stops_storing(self) -> bool {
+        matches!(
+            self,
+            Self::TrackerKilled
+                | Self::TrackerKilledWithHole
+                | Self::HandlersKilled
+                | Self::HandlersKilledMidway
+                | Self::RabbitMqKilled
+                | Self::RabbitMqAlarmed
+                | Self::RabbitMqFrozen
+                | Self::PostgresKilled
+                | Self::PostgresFrozen
+                | Self::PostgresCutOff
+                | Self::PostgresStalled
+                | Self::PostgresHalfClosed
+                | Self::PostgresRefuses
+                | Self::PostgresReadOnly
+                | Self::PostgresDiskFull
+                | Self::TrackerDiskFull
+                | Self::TrackerFrozen
+                | Self::TrackerCutOff
+                | Self::TrackerStalled
+                | Self::HandlersFrozen
+                | Self::HandlersCutOff
+                | Self::HandlersStalled
+                | Self::ExchangeUnreachable
+                | Self::ExchangeStalled
+                | Self::ExchangeHalfClosed
+                | Self::ExchangeSilent
+        )
+    }
+
+    /// Why it cannot be injected here, if so.
+    pub fn obstacle(self, stage: &Stage) -> Option<&'static str> {
+        let disk = match self {
+            Self::PostgresDiskFull => &stage.database_disk,
+            Self::TrackerDiskFull => &stage.queue_disk,
+            _ => return None,
+        };
+        disk.is_none().then_some(MAY_NOT_MOUNT)
+    }
+
     /// Messages that must be among the dead letters afterwards.
     pub fn dead_letters(self) -> u64 {
         if self == Self::Poison { POISON.len() as u64 } else { 0 }
     }
 }
+
+/// A disk of its own is needed.
+const MAY_NOT_MOUNT: &str = "this user may not mount a file system";
 
 const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";

@@ -5,10 +5,12 @@
 //! that can be killed; RabbitMQ and PostgreSQL are real servers; between all of them stand proxies that can cut, stall and
 //! half-close. Run it with `cargo xtask chaos`.
 
+pub mod disk;
 pub mod fault;
 pub mod proxy;
 pub mod service;
 pub mod stage;
+pub mod standalone;
 pub mod verdict;
 
 pub use fault::Fault;

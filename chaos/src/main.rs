@@ -21,6 +21,12 @@ struct Arguments {
     /// Trades per second, of all pairs together
     #[arg(long, value_name = "NUMBER", default_value_t = 500.0)]
     trades_per_second: f64,
+    /// Replace each connection to the exchange after so many seconds, as is done before Binance's 24 hours are over
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    connection_seconds: u32,
+    /// How long the fault `nothing` lasts; with a short --connection-seconds, many connections are replaced meanwhile
+    #[arg(long, value_name = "SECONDS", default_value_t = Fault::Nothing.lasts().as_secs())]
+    nothing_seconds: u64,
     /// Go on with faults drawn at random for so many minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 0)]
     random_minutes: u64,
@@ -43,7 +49,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     process::tls::install();
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}, {} trades/s", arguments.trades_per_second);
-    let mut stage = Stage::build(arguments.trades_per_second, seed, arguments.logs).await?;
+    let mut stage =
+        Stage::build(arguments.trades_per_second, seed, arguments.connection_seconds, arguments.logs).await?;
+    stage.nothing_lasts = Duration::from_secs(arguments.nothing_seconds);
     println!("{}", Verdict::HEAD);
     let mut bad = 0;
     let mut chosen = if arguments.faults.is_empty() { Fault::ALL.to_vec() } else { arguments.faults };
@@ -51,6 +59,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     let until = Instant::now() + Duration::from_secs(60 * arguments.random_minutes);
     while !chosen.is_empty() {
         for fault in chosen {
+            if let Some(obstacle) = fault.obstacle(&stage) {
+                println!("{:<30} not injected: {obstacle}", fault.name());
+                continue;
+            }
             let verdict = try_fault(&mut stage, fault).await?;
             println!("{verdict}");
             bad += u32::from(!verdict.is_good());

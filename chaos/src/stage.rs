@@ -17,7 +17,7 @@ use testbed::{
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls};
 
-use crate::{proxy::Proxy, service::Service};
+use crate::{Fault, disk::Disk, proxy::Proxy, service::Service};
 
 /// Where a fault can strike.
 pub struct Stage {
@@ -41,6 +41,14 @@ pub struct Stage {
     pub tracker: Service,
     /// Two of them share the work.
     pub handlers: [Service; 2],
+    /// How long the fault that is none lasts.
+    pub nothing_lasts: Duration,
+    /// Somebody's transaction, which holds up others as long as it is open.
+    pub holding: Option<Client>,
+    /// Where the tracker's queue is, if it can be made full.
+    pub queue_disk: Option<Disk>,
+    /// Where PostgreSQL keeps our tables, if it can be made full.
+    pub database_disk: Option<Disk>,
     /// Whether the folder with the logs stays.
     folder: Folder,
 }
@@ -60,15 +68,25 @@ impl Folder {
     }
 }
 
+/// Enough for what a fault makes wait.
+const QUEUE_DISK_MEGABYTES: u32 = 256;
+/// Enough for an hour.
+const DATABASE_DISK_MEGABYTES: u32 = 2_048;
 /// How long the start may take.
 const START: Duration = Duration::from_secs(60);
 
 impl Stage {
-    /// Starts everything; trades flow when this returns. Logs and queues are kept in `folder`, where one is named.
+    /// Starts everything; trades flow when this returns. Connections to the exchange are replaced after so many seconds. Logs
+    /// and queues are kept in `folder`, where one is named.
     ///
     /// # Errors
     /// When a part does not start.
-    pub async fn build(trades_per_second: f64, seed: u64, folder: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub async fn build(
+        trades_per_second: f64,
+        seed: u64,
+        connection_seconds: u32,
+        folder: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let folder = match folder {
             Some(path) => {
                 std::fs::create_dir_all(&path)?;
@@ -111,15 +129,21 @@ impl Stage {
             ]
         };
         let proxied = to_exchange.address();
+        let queue_disk = Disk::mount(folder.path().join("queue-disk"), QUEUE_DISK_MEGABYTES)?;
+        let queue = queue_disk.as_ref().map_or(folder.path(), Disk::path).join("queue.redb");
+        let database_disk = Disk::mount(database_folder(), DATABASE_DISK_MEGABYTES)?;
+        if let Some(disk) = &database_disk {
+            keep_tables_on(disk, postgres.address()).await?;
+        }
         let mut settings = rabbitmq_settings(tracker_to_rabbitmq.address().port());
         settings.extend([
             ("TRACKER_SYMBOLS", exchange.tickers().join(",")),
-            ("TRACKER_QUEUE_PATH", folder.path().join("queue.redb").display().to_string()),
+            ("TRACKER_QUEUE_PATH", queue.display().to_string()),
             ("TRACKER_PROBE_BIND", "127.0.0.1:0".to_owned()),
             ("TRACKER_IDLE_SECONDS", "5".to_owned()),
             ("TRACKER_SILENCE_SECONDS", "3".to_owned()),
             // Again and again, through every fault.
-            ("TRACKER_CONNECTION_SECONDS", "20".to_owned()),
+            ("TRACKER_CONNECTION_SECONDS", connection_seconds.to_string()),
             ("TRACKER_COMPARE_MINUTES", "1".to_owned()),
             ("BINANCE_NAME", "simulated".to_owned()),
             ("BINANCE_REST_URL", format!("http://{proxied}")),
@@ -145,6 +169,10 @@ impl Stage {
             to_postgres,
             tracker,
             handlers,
+            nothing_lasts: Fault::Nothing.lasts(),
+            holding: None,
+            queue_disk,
+            database_disk,
             folder,
         };
         stage.wait("the tracker subscribes", START, async || stage.subscribed()).await?;
@@ -204,4 +232,20 @@ impl Stage {
         }
         Ok(begin.elapsed())
     }
+}
+
+/// PostgreSQL runs as a user who must be able to go there.
+fn database_folder() -> PathBuf {
+    std::env::temp_dir().join(format!("chaos-{}-database", std::process::id()))
+}
+
+async fn keep_tables_on(disk: &Disk, server: &ServerAddress) -> anyhow::Result<()> {
+    let (client, connection) = tokio_postgres::connect(&server.url("postgres"), NoTls).await?;
+    tokio::spawn(connection);
+    let data: String = client.query_one("SHOW data_directory", &[]).await?.get(0);
+    disk.hand_to_owner_of(&data)?;
+    let path = disk.path().display();
+    client.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{path}'")).await?;
+    client.batch_execute("ALTER DATABASE postgres SET default_tablespace = small").await?;
+    Ok(())
 }

@@ -1,14 +1,14 @@
 //! What a fault did: the exchange's own record against the tables.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
-use simulator::PublishedTrade;
+use simulator::{PublishedTrade, Simulator};
 use tokio::time::sleep;
 
 use crate::{Fault, Stage};
@@ -41,6 +41,8 @@ pub struct Verdict {
     pub dead_letters: u64,
     /// From mending the fault until a trade made after that was stored.
     pub recovered: Option<Duration>,
+    /// Whether it did what it was to do: a fault that did nothing shows nothing.
+    pub struck: bool,
 }
 
 impl Verdict {
@@ -51,7 +53,7 @@ impl Verdict {
             && (self.candles_wrong, self.not_filled) == (0, 0)
             && self.dead_letters == self.fault.dead_letters()
             && self.recovered.is_some()
-            // A fault that did nothing shows nothing.
+            && self.struck
             && (self.in_ledger > 0 || !self.fault.loses_trades())
     }
 
@@ -79,41 +81,98 @@ impl fmt::Display for Verdict {
             self.not_filled,
             self.dead_letters,
             recovered,
-            if self.is_good() { "" } else { "   BAD" }
+            match (self.is_good(), self.struck) {
+                (true, _) => "",
+                (false, true) => "   BAD",
+                (false, false) => "   BAD: the fault did nothing",
+            }
         )
     }
 }
 
-/// What one trade is made of.
-type Trade = (Decimal, Decimal, bool, DateTime<Utc>);
+/// What one trade is made of: price, quantity, whether the taker sold, and when.
+pub type Trade = (Decimal, Decimal, bool, DateTime<Utc>);
 
 /// Lets a fault strike while trades flow, mends it, waits until everything is stored, and compares.
 ///
 /// # Errors
 /// When the fault cannot be made or mended, or the tables cannot be read; what it did is in the verdict.
 pub async fn try_fault(stage: &mut Stage, fault: Fault) -> anyhow::Result<Verdict> {
-    let begin = Utc::now();
+    if fault == Fault::StandaloneKilled {
+        return crate::standalone::try_kill(stage).await;
+    }
+    let begin = Begin::now(&stage.exchange);
     let dead_before = dead_letters(&stage.client().await?).await?;
     // Trades flow before, during and after.
     sleep(Duration::from_secs(1)).await;
     fault.strike(stage).await?;
-    sleep(fault.lasts()).await;
+    let lasts = if fault == Fault::Nothing { stage.nothing_lasts } else { fault.lasts() };
+    sleep(lasts).await;
+    let struck = !fault.stops_storing() || has_stopped(stage, lasts / 2).await;
     fault.mend(stage).await?;
     let recovered = recover(stage).await;
     stage.exchange.pause();
-    drain(stage, begin, dead_before + fault.dead_letters()).await?;
-    let verdict = compare(stage, fault, begin, recovered, dead_before).await;
+    drain(stage, &begin, dead_before + fault.dead_letters()).await?;
+    let verdict = compare(stage, fault, &begin, recovered, dead_before).await;
     stage.exchange.resume();
-    verdict
+    Ok(Verdict { struck, ..verdict? })
 }
 
-/// Waits until a trade that was made from now on is stored.
+/// Where a fault's share of the exchange's record begins.
+pub struct Begin {
+    time: DateTime<Utc>,
+    /// The newest trade of each pair until then.
+    after: HashMap<String, i64>,
+}
+
+/// How far a trade may be dated before the moment in which it appears.
+const LATE: TimeDelta = TimeDelta::seconds(10);
+
+impl Begin {
+    /// Here and now.
+    pub fn now(exchange: &Simulator) -> Self {
+        let newest = |ticker: String| {
+            let id = exchange.published(&ticker).last().map_or(-1, |trade| trade.id);
+            (ticker, id)
+        };
+        Self { time: Utc::now(), after: exchange.tickers().into_iter().map(newest).collect() }
+    }
+
+    /// What the exchange published since, by ticker and number.
+    pub fn published(&self, exchange: &Simulator) -> HashMap<String, HashMap<i64, Trade>> {
+        let trade = |trade: PublishedTrade| (trade.id, (trade.price, trade.quantity, trade.buyer_is_maker, trade.time));
+        let of = |(ticker, after): (&String, &i64)| {
+            let trades = exchange.published(ticker).into_iter().filter(|trade| trade.id > *after);
+            (ticker.clone(), trades.map(trade).collect())
+        };
+        self.after.iter().map(of).collect()
+    }
+}
+
+/// Whether nothing was stored in the last moments, or PostgreSQL does not even say.
+async fn has_stopped(stage: &Stage, since: Duration) -> bool {
+    let seconds = since.as_secs_f64();
+    let asked = async {
+        let stored = "SELECT EXISTS (SELECT FROM price WHERE source = 'stream' AND stored_at > now() - make_interval(secs => $1))";
+        anyhow::Ok(stage.client().await?.query_one(stored, &[&seconds]).await?.get::<_, bool>(0))
+    };
+    match tokio::time::timeout(Duration::from_secs(1), asked).await {
+        Ok(Ok(stored)) => !stored,
+        Ok(Err(_)) | Err(_) => true,
+    }
+}
+
+/// Waits until a trade that is made from now on is stored.
 async fn recover(stage: &Stage) -> Option<Duration> {
-    let (mended, clock) = (Utc::now(), Instant::now());
+    let clock = Instant::now();
+    let ticker = stage.exchange.tickers().into_iter().next()?;
+    let newest = stage.exchange.published(&ticker).last().map_or(-1, |trade| trade.id);
+    let since = Utc::now() - TimeDelta::minutes(1);
     while clock.elapsed() < DRAIN {
         if let Ok(client) = stage.client().await {
-            let newest = "SELECT EXISTS (SELECT FROM price WHERE source = 'stream' AND time > $1)";
-            if client.query_one(newest, &[&mended]).await.is_ok_and(|row| row.get(0)) {
+            let newer = "SELECT EXISTS (SELECT FROM prices
+                                        WHERE ticker = $1 AND trade_id > $2 AND time > $3 AND source = 'stream')";
+            if client.query_one(newer, &[&ticker, &newest, &since]).await.is_ok_and(|row| row.get(0)) {
                 return Some(clock.elapsed());
             }
         }
@@ -123,16 +182,20 @@ async fn recover(stage: &Stage) -> Option<Duration> {
 }
 
 /// Waits until as many trades are stored as were published, and every hole is closed; what is missing then, is missing.
-async fn drain(stage: &Stage, begin: DateTime<Utc>, dead: u64) -> anyhow::Result<()> {
+async fn drain(stage: &Stage, begin: &Begin, dead: u64) -> anyhow::Result<()> {
     // What was published last is on its way.
     sleep(Duration::from_millis(500)).await;
-    let expected: usize = published(stage, begin).values().map(HashMap::len).sum();
+    let expected: usize = begin.published(&stage.exchange).values().map(HashMap::len).sum();
     let client = stage.client().await?;
-    let done = "SELECT (SELECT count(*) FROM price WHERE trade_id IS NOT NULL AND time >= $1) >= $2
+    let done =
+        "SELECT (SELECT count(*) FROM prices JOIN unnest($1::text[], $2::bigint[]) AS begin (ticker, id) USING (ticker)
+                        WHERE trade_id > begin.id AND time >= $3) >= $4
                    AND NOT EXISTS (SELECT FROM gap WHERE state IN ('open', 'filling'))";
+    let (tickers, ids): (Vec<&String>, Vec<i64>) = begin.after.iter().unzip();
     let clock = Instant::now();
     while clock.elapsed() < DRAIN {
-        let stored: bool = client.query_one(done, &[&begin, &(expected as i64)]).await?.get(0);
+        let stored: bool =
+            client.query_one(done, &[&tickers, &ids, &(begin.time - LATE), &(expected as i64)]).await?.get(0);
         if stored && stage.host.queue_depth("crypto-prices") == Some(0) && dead_letters(&client).await? >= dead {
             break;
         }
@@ -141,76 +204,90 @@ async fn drain(stage: &Stage, begin: DateTime<Utc>, dead: u64) -> anyhow::Result
     Ok(())
 }
 
-/// What the exchange published since, by ticker and number.
-fn published(stage: &Stage, begin: DateTime<Utc>) -> HashMap<String, HashMap<i64, Trade>> {
-    let trade = |trade: PublishedTrade| (trade.id, (trade.price, trade.quantity, trade.buyer_is_maker, trade.time));
-    let of = |ticker: String| {
-        let trades = stage.exchange.published(&ticker).into_iter().filter(|trade| trade.time >= begin);
-        (ticker, trades.map(trade).collect())
-    };
-    stage.exchange.tickers().into_iter().map(of).collect()
+/// How rows compare with what was published.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    /// Rows exactly as published.
+    pub stored: usize,
+    /// Rows that there are twice.
+    pub doubled: usize,
+    /// Trades without a row.
+    pub missing: usize,
+    /// Rows that were not published, or not so.
+    pub wrong: usize,
+}
+
+impl Comparison {
+    /// Compares rows (ticker, number, trade) with what was published.
+    pub fn of(
+        mut published: HashMap<String, HashMap<i64, Trade>>,
+        rows: impl IntoIterator<Item = (String, i64, Trade)>,
+    ) -> Self {
+        let mut comparison = Self::default();
+        let mut seen = HashSet::new();
+        for (ticker, id, trade) in rows {
+            let expected = published.get_mut(&ticker).and_then(|trades| trades.remove(&id));
+            if !seen.insert((ticker, id)) {
+                comparison.doubled += 1;
+            } else if expected == Some(trade) {
+                comparison.stored += 1;
+            } else {
+                comparison.wrong += 1;
+            }
+        }
+        comparison.missing = published.values().map(HashMap::len).sum();
+        comparison
+    }
 }
 
 async fn compare(
     stage: &Stage,
     fault: Fault,
-    begin: DateTime<Utc>,
+    begin: &Begin,
     recovered: Option<Duration>,
     dead_before: u64,
 ) -> anyhow::Result<Verdict> {
-    let mut expected = published(stage, begin);
-    let published = expected.values().map(HashMap::len).sum();
+    let published = begin.published(&stage.exchange);
+    let count = published.values().map(HashMap::len).sum();
     let client = stage.client().await?;
     let rows = client
         .query(
             "SELECT ticker, trade_id, price, quantity, taker_side = 'sell', time FROM prices
              WHERE trade_id IS NOT NULL AND time >= $1",
-            &[&begin],
+            &[&(begin.time - LATE)],
         )
         .await?;
-    let (mut stored, mut doubled, mut wrong) = (0, 0, 0);
-    let mut seen: HashMap<(String, i64), u32> = HashMap::new();
-    for row in &rows {
-        let (ticker, id): (String, i64) = (row.get(0), row.get(1));
-        let times = seen.entry((ticker.clone(), id)).or_default();
-        *times += 1;
-        if *times > 1 {
-            doubled += 1;
-            continue;
-        }
+    let rows = rows.iter().map(|row| {
         let trade: Trade = (row.get(2), row.get(3), row.get(4), row.get(5));
-        match expected.get_mut(&ticker).and_then(|trades| trades.remove(&id)) {
-            Some(published) if published == trade => stored += 1,
-            _ => wrong += 1,
-        }
-    }
-    let missing = expected.values().map(HashMap::len).sum();
-    let since = begin - TimeDelta::minutes(1);
-    let candles_wrong = client.query_one(CANDLES, &[&since]).await?.get(0);
-    let ledger = client
-        .query_one(
-            "SELECT coalesce(sum(last_trade_id - first_trade_id + 1), 0)::bigint, count(*) FILTER (WHERE state <> 'filled')
-             FROM gap WHERE found_at >= $1",
-            &[&begin],
-        )
-        .await?;
+        (row.get::<_, String>(0), row.get::<_, i64>(1), trade)
+    });
+    let rows = rows.filter(|(ticker, id, _)| begin.after.get(ticker).is_none_or(|after| id > after));
+    let Comparison { stored, doubled, missing, wrong } = Comparison::of(published, rows);
+    let since = begin.time - TimeDelta::minutes(1);
+    let candles = CANDLES.replace("$1", &format!("'{}'", since.to_rfc3339()));
+    let ledger = client.query_one(LEDGER, &[&begin.time]).await?;
     Ok(Verdict {
         fault,
-        published,
+        published: count,
         stored,
         doubled,
         missing,
         wrong,
-        candles_wrong,
+        candles_wrong: client.query_one(&candles, &[]).await?.get(0),
         in_ledger: ledger.get(0),
         not_filled: ledger.get(1),
         dead_letters: dead_letters(&client).await?.saturating_sub(dead_before),
         recovered,
+        struck: true,
     })
 }
 
-/// Minutes in which a candle and its trades differ. A minute that holds a trade counts trades alone.
-const CANDLES: &str = "
+const LEDGER: &str = "
+    SELECT coalesce(sum(last_trade_id - first_trade_id + 1), 0)::bigint, count(*) FILTER (WHERE state <> 'filled')
+    FROM gap WHERE found_at >= $1";
+
+/// Counts minutes since `$1` in which a candle and its trades differ. A minute that holds a trade counts trades alone.
+pub const CANDLES: &str = "
     WITH of_trades AS (
         SELECT ticker_id, date_trunc('minute', time) AS open_time, count(*) AS trades, sum(quantity) AS volume,
                sum(price * quantity) AS quote_volume, max(price) AS high, min(price) AS low,

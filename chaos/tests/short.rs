@@ -7,7 +7,7 @@ use chaos::{Fault, Stage, Verdict, verdict::try_fault};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_any_of_these_faults_nothing_is_lost_doubled_or_falsified() {
     process::tls::install();
-    let mut stage = Stage::build(500.0, 7, None).await.unwrap();
+    let mut stage = Stage::build(500.0, 7, 20, None).await.unwrap();
     let mut verdicts = Vec::new();
     for fault in Fault::SHORT {
         verdicts.push(try_fault(&mut stage, fault).await.unwrap());

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use broker::{LocalQueue, LocalQueueSettings, Message, Publisher, Source};
-use database::Pool;
+use database::{DatabaseSettings, Pool};
 use domain::FeedState;
 use process::{Health, Shutdown};
 use simulator::Simulator;
@@ -73,7 +73,8 @@ impl System {
 
         let mut storing = run.storing.clone();
         let (database, settings) = if run.database.names_a_server() {
-            (None, run.database.clone())
+            let statement_timeout = Some(database::settings::STORING_TIMEOUT);
+            (None, DatabaseSettings { statement_timeout, ..run.database.clone() })
         } else {
             let database = EmbeddedPostgres::start(&folder).await?;
             storing.vacuum = true;

@@ -48,6 +48,8 @@ apt-get install -y -o DPkg::Lock::Timeout=300 --no-install-recommends "$@"
 pub struct RabbitMqPrograms {
     /// `rabbitmq-server`: the script itself, not the distribution's wrapper that insists on its own user.
     pub server: PathBuf,
+    /// `rabbitmqctl`, beside it: likewise the script itself.
+    pub control: PathBuf,
     /// `epmd`, Erlang's port mapper.
     pub port_mapper: PathBuf,
 }
@@ -129,7 +131,9 @@ pub fn rabbitmq_programs() -> Result<RabbitMqPrograms> {
     let port_mapper = find_in_path("epmd")
         .or_else(|| Some(PathBuf::from("/usr/lib/erlang/bin/epmd")).filter(|program| program.exists()));
     match (server, port_mapper) {
-        (Some(server), Some(port_mapper)) => Ok(RabbitMqPrograms { server, port_mapper }),
+        (Some(server), Some(port_mapper)) => {
+            Ok(RabbitMqPrograms { control: server.with_file_name("rabbitmqctl"), server, port_mapper })
+        }
         (None, _) => bail!("RabbitMQ's server (rabbitmq-server) was not found. {}", advice()),
         (_, None) => bail!("Erlang's port mapper (epmd), which comes with RabbitMQ, was not found. {}", advice()),
     }

@@ -5,7 +5,7 @@
 
 use refinery::Runner;
 
-use crate::{Context as _, Error, Pool, Result};
+use crate::{Client, Context as _, Error, Pool, Result};
 
 mod embedded {
     #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
@@ -38,6 +38,15 @@ pub fn fingerprint() -> String {
 /// When the server cannot be reached, is too old, or refuses a migration.
 pub async fn migrate(pool: &Pool) -> Result<()> {
     let mut client = pool.get().await?;
+    // A migration may rewrite years of data, and another service's may have to be waited for.
+    client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await.context("preparing to migrate")?;
+    let outcome = run(&mut client).await;
+    let reset = client.batch_execute("RESET statement_timeout; RESET lock_timeout").await;
+    outcome?;
+    reset.context("ending the migration")
+}
+
+async fn run(client: &mut Client) -> Result<()> {
     let row = client
         .query_one("SELECT current_setting('server_version_num')::int, current_setting('server_version')", &[])
         .await
@@ -46,12 +55,12 @@ pub async fn migrate(pool: &Pool) -> Result<()> {
         return Err(Error::ServerTooOld { found: row.get(1) });
     }
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.context("waiting for the migration lock")?;
-    let outcome = runner().set_abort_missing(true).run_async(&mut **client).await;
+    let outcome = runner().set_abort_missing(true).run_async(&mut ***client).await;
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.context("releasing the migration lock")?;
     for migration in outcome?.applied_migrations() {
         tracing::info!(version = %migration.version(), name = migration.name(), "migrated the database");
     }
-    crate::partitions::create_coming(&client).await
+    crate::partitions::create_coming(client).await
 }
 
 /// Tells whether the schema is as new as this binary needs it.

@@ -6,6 +6,13 @@ use clap::Args;
 
 use crate::{Error, Result};
 
+/// How long a statement that stores something may take. One that takes longer waits for something that does not come.
+pub const STORING_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a statement may wait for somebody else's lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction of ours may stay open while we do nothing in it, as when this machine hangs.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How to reach PostgreSQL.
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Database")]
@@ -35,7 +42,8 @@ pub struct DatabaseSettings {
     /// How long to wait for a free connection before giving up, in milliseconds
     #[arg(long, env = "DATABASE_WAIT_MS", value_name = "MS", default_value_t = 2_000)]
     pub database_wait_ms: u64,
-    /// How long one statement may take before the server gives it up; without it, as long as it needs
+    /// How long one statement may take before the server gives it up; with it, waiting for locks is bounded too. Without it,
+    /// as long as it needs
     #[arg(skip)]
     pub statement_timeout: Option<Duration>,
 }
@@ -100,7 +108,12 @@ impl DatabaseSettings {
         parameters.tcp_user_timeout(Duration::from_secs(8));
         if let Some(timeout) = self.statement_timeout {
             // Compiling a plan takes longer than any of our questions.
-            let options = format!("-c jit=off -c statement_timeout={}", timeout.as_millis());
+            let options = format!(
+                "-c jit=off -c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+                timeout.as_millis(),
+                LOCK_TIMEOUT.as_millis(),
+                IDLE_TIMEOUT.as_millis()
+            );
             let given = parameters.get_options().map(|given| format!("{given} {options}"));
             parameters.options(given.unwrap_or(options));
         }

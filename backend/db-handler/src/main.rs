@@ -36,7 +36,8 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = process::shutdown::on_signal();
     let health = Health::new();
     let probe = process::probe::spawn(arguments.db_handler_probe_bind, health.clone(), shutdown.clone());
-    let pool = database::connect(&arguments.database)?;
+    let statement_timeout = Some(database::settings::STORING_TIMEOUT);
+    let pool = database::connect(&DatabaseSettings { statement_timeout, ..arguments.database.clone() })?;
     let source = Source::RabbitMq(arguments.rabbitmq);
     db_handler::run(arguments.storing, source, pool, health, shutdown.clone())
         .await

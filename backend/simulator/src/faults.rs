@@ -11,6 +11,8 @@ use std::{
 
 use serde::Deserialize;
 
+use crate::ledger::PublishedTrade;
+
 /// Something that goes wrong now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -22,6 +24,11 @@ pub enum Fault {
     Gap(u32),
     /// The next so many trades of each symbol are sent twice.
     Duplicate(u32),
+    /// The next so many pairs of trades of each symbol are sent in the wrong order, the later one first.
+    Reorder(u32),
+    /// The exchange's clock is that much ahead of ours until [`Recover`](Self::Recover). Set back, it does not date trades before
+    /// those that it has dated already.
+    ClockAhead(Duration),
     /// This text is sent to all sockets as it is.
     Garbage(String),
     /// Every request under `/api` is refused for that long.
@@ -70,6 +77,8 @@ pub(crate) enum Command {
     Silence { seconds: f64 },
     Gap { trades: u32 },
     Duplicate { trades: u32 },
+    Reorder { pairs: u32 },
+    ClockAhead { seconds: f64 },
     Garbage { text: String },
     RateLimited { status: u16, seconds: f64 },
     Slow { seconds: f64 },
@@ -79,7 +88,7 @@ pub(crate) enum Command {
 }
 
 /// One example of every command.
-pub(crate) const EXAMPLES: [&str; 10] = [
+pub(crate) const EXAMPLES: [&str; 12] = [
     r#"{"fault":"disconnect"}"#,
     r#"{"fault":"silence","seconds":30}"#,
     r#"{"fault":"gap","trades":5}"#,
@@ -89,6 +98,8 @@ pub(crate) const EXAMPLES: [&str; 10] = [
     r#"{"fault":"slow","seconds":2.5}"#,
     r#"{"fault":"refuse_connections","seconds":10}"#,
     r#"{"fault":"server_shutdown"}"#,
+    r#"{"fault":"reorder","pairs":5}"#,
+    r#"{"fault":"clock_ahead","seconds":90}"#,
     r#"{"fault":"recover"}"#,
 ];
 
@@ -108,6 +119,8 @@ impl Command {
             Self::Silence { seconds } => Fault::Silence(length(seconds)?),
             Self::Gap { trades } => Fault::Gap(trades),
             Self::Duplicate { trades } => Fault::Duplicate(trades),
+            Self::Reorder { pairs } => Fault::Reorder(pairs),
+            Self::ClockAhead { seconds } => Fault::ClockAhead(length(seconds)?),
             Self::Garbage { text } => Fault::Garbage(text),
             Self::RateLimited { status, seconds } => {
                 let status = match status {
@@ -137,6 +150,9 @@ struct State {
     /// Trades still to be withheld and doubled, by symbol.
     gaps: HashMap<usize, u32>,
     duplicates: HashMap<usize, u32>,
+    /// Pairs still to be swapped, and the first of one that waits for the second, by symbol.
+    swaps: HashMap<usize, u32>,
+    waiting: HashMap<usize, PublishedTrade>,
 }
 
 impl Lasting {
@@ -162,6 +178,23 @@ impl Lasting {
 
     pub(crate) fn duplicate(&self, symbols: usize, trades: u32) {
         self.state().duplicates = (0..symbols).map(|symbol| (symbol, trades)).collect();
+    }
+
+    pub(crate) fn reorder(&self, symbols: usize, pairs: u32) {
+        self.state().swaps = (0..symbols).map(|symbol| (symbol, pairs)).collect();
+    }
+
+    /// What is to be sent now that this trade was made, in this order.
+    pub(crate) fn in_order(&self, symbol: usize, trade: &PublishedTrade) -> [Option<PublishedTrade>; 2] {
+        let mut state = self.state();
+        if let Some(earlier) = state.waiting.remove(&symbol) {
+            return [Some(trade.clone()), Some(earlier)];
+        }
+        if take_one(&mut state.swaps, symbol) {
+            state.waiting.insert(symbol, trade.clone());
+            return [None, None];
+        }
+        [Some(trade.clone()), None]
     }
 
     pub(crate) fn recover(&self) {
@@ -234,7 +267,7 @@ mod tests {
         );
         assert_eq!(faults[6], Fault::Slow(Duration::from_millis(2_500)));
         let kinds: std::collections::HashSet<_> = faults.iter().map(std::mem::discriminant).collect();
-        assert_eq!(kinds.len(), 10);
+        assert_eq!(kinds.len(), 12);
     }
 
     #[test]
@@ -263,6 +296,22 @@ mod tests {
         assert_eq!(lasting.copies(0), 0);
         lasting.recover();
         assert_eq!([lasting.copies(0), lasting.copies(1)], [1, 1]);
+    }
+
+    #[test]
+    fn pairs_are_swapped_and_nothing_is_lost() {
+        let trade = |id| PublishedTrade {
+            id,
+            price: rust_decimal::Decimal::ONE,
+            quantity: rust_decimal::Decimal::ONE,
+            time: chrono::DateTime::default(),
+            buyer_is_maker: false,
+        };
+        let lasting = Lasting::default();
+        lasting.reorder(1, 2);
+        let sent: Vec<i64> =
+            (1..=6).flat_map(|id| lasting.in_order(0, &trade(id))).flatten().map(|trade| trade.id).collect();
+        assert_eq!(sent, [2, 1, 4, 3, 5, 6]);
     }
 
     #[test]

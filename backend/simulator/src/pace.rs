@@ -11,10 +11,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::{
-    market::Market,
-    venue::{Venue, now_ms},
-};
+use crate::{market::Market, venue::Venue};
 
 const SLICE: Duration = Duration::from_millis(2);
 /// A longer delay is the machine's sleep or a stopped process: no burst makes up for it.
@@ -54,7 +51,7 @@ impl Walker {
                     () = sleep_until(wake) => {}
                     _ = paused.wait_for(|paused| *paused) => break,
                 }
-                let (now, wall_ms) = (Instant::now(), now_ms());
+                let (now, wall_ms) = (Instant::now(), self.venue.now_ms());
                 if now.duration_since(due(done)) > FORGIVEN {
                     break;
                 }
@@ -82,7 +79,7 @@ impl Walker {
                     tokio::task::yield_now().await;
                 }
                 let mut market = self.market();
-                self.venue.trade(*symbol, market.step(*symbol), now_ms());
+                self.venue.trade(*symbol, market.step(*symbol), self.venue.now_ms());
                 total += 1;
             }
         }

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::{
     frames,
     kline::{Kline, open_ms},
-    venue::{Venue, now_ms},
+    venue::Venue,
 };
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ pub(crate) async fn run(venue: &Venue) {
 
 /// Of the symbols that traded since the last time.
 fn mini_tickers(venue: &Venue, sent_ids: &mut [i64]) {
-    let now = now_ms();
+    let now = venue.now_ms();
     let all = venue.hub.listeners(ALL_MINI_TICKERS) > 0;
     let mut changed: Vec<(usize, Kline)> = Vec::new();
     for (index, listed) in venue.listed.iter().enumerate() {
@@ -71,7 +71,7 @@ fn mini_tickers(venue: &Venue, sent_ids: &mut [i64]) {
 fn candles(venue: &Venue, open_times: &mut HashMap<String, i64>) {
     let streams = venue.hub.streams(|stream| stream.contains("@kline_"));
     open_times.retain(|stream, _| streams.contains(stream));
-    let now = now_ms();
+    let now = venue.now_ms();
     for stream in streams {
         let Some((index, interval)) = named(venue, &stream) else {
             continue;
@@ -105,6 +105,7 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
+    use crate::venue::now_ms;
     use crate::{PublishedTrade, Settings, frames::TimeUnit, hub::Membership, market::Step};
 
     fn venue_with_a_trade_at(ms: i64) -> Venue {

@@ -21,7 +21,7 @@ use crate::{
     limits::weight,
     params::{ApiError, Params, Selection},
     tickers,
-    venue::{Venue, now_ms},
+    venue::Venue,
 };
 
 type Answer = Result<Json<Value>, ApiError>;
@@ -84,8 +84,8 @@ async fn ping() -> Json<Value> {
     Json(json!({}))
 }
 
-async fn time() -> Json<Value> {
-    Json(json!({"serverTime": now_ms()}))
+async fn time(venue: Data<Venue>) -> Json<Value> {
+    Json(json!({"serverTime": venue.now_ms()}))
 }
 
 async fn exchange_info(venue: Data<Venue>, params: Query<Params>) -> Answer {
@@ -151,7 +151,7 @@ async fn agg_trades(venue: Data<Venue>, params: Query<Params>) -> Answer {
         Some(id) => venue.ledger(index).since_id(id, limit),
         None => {
             let mut ledger = venue.ledger(index);
-            ledger.seal(now_ms());
+            ledger.seal(venue.now_ms());
             ledger.between(start, end, limit)
         }
     };
@@ -175,7 +175,7 @@ async fn klines(venue: Data<Venue>, params: Query<Params>) -> Answer {
     let (start, end) = params.times()?;
     let rows = {
         let mut ledger = venue.ledger(index);
-        ledger.seal(now_ms());
+        ledger.seal(venue.now_ms());
         ledger.klines(interval, start, end, limit)
     };
     Ok(Json(rows.iter().map(|kline| kline.row(interval)).collect()))

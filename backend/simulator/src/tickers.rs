@@ -17,7 +17,7 @@ pub(crate) fn price(venue: &Venue, index: usize) -> Decimal {
 
 /// Statistics of the last 24 hours; all zero where nothing was traded.
 pub(crate) fn day(venue: &Venue, index: usize) -> Value {
-    let now = now_ms();
+    let now = venue.now_ms();
     let symbol = &venue.listed[index].symbol;
     let (day, last) = {
         let mut ledger = venue.ledger(index);

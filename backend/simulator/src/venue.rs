@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -45,6 +45,8 @@ pub(crate) struct Venue {
     /// Outages, for the task that holds the listening socket.
     outages: mpsc::Sender<Duration>,
     replayed: AtomicBool,
+    /// How far the exchange's clock is ahead of the system's, in milliseconds.
+    ahead_ms: AtomicI64,
 }
 
 /// Milliseconds since 1970, by the system's clock.
@@ -80,6 +82,7 @@ impl Venue {
             paused: watch::Sender::new(settings.start_paused),
             outages,
             replayed: AtomicBool::new(false),
+            ahead_ms: AtomicI64::new(0),
         }
     }
 
@@ -112,10 +115,17 @@ impl Venue {
 
     fn stream(&self, index: usize, trade: &PublishedTrade) {
         let Listed { symbol, trade_stream, agg_trade_stream, .. } = &self.listed[index];
-        for _ in 0..self.faults.copies(index) {
-            self.hub.publish(trade_stream, |unit| frames::trade(&symbol.ticker, trade, unit));
-            self.hub.publish(agg_trade_stream, |unit| frames::agg_trade(&symbol.ticker, trade, unit));
+        for trade in self.faults.in_order(index, trade).iter().flatten() {
+            for _ in 0..self.faults.copies(index) {
+                self.hub.publish(trade_stream, |unit| frames::trade(&symbol.ticker, trade, unit));
+                self.hub.publish(agg_trade_stream, |unit| frames::agg_trade(&symbol.ticker, trade, unit));
+            }
         }
+    }
+
+    /// Milliseconds since 1970, by the exchange's clock.
+    pub(crate) fn now_ms(&self) -> i64 {
+        now_ms().saturating_add(self.ahead_ms.load(Ordering::Relaxed))
     }
 
     /// Makes something go wrong.
@@ -134,10 +144,17 @@ impl Venue {
                 let _ = self.outages.try_send(length);
             }
             Fault::ServerShutdown => {
-                let now = now_ms();
+                let now = self.now_ms();
                 self.hub.broadcast("!serverShutdown", |unit| frames::server_shutdown(now, unit));
             }
-            Fault::Recover => self.faults.recover(),
+            Fault::Reorder(pairs) => self.faults.reorder(self.listed.len(), pairs),
+            Fault::ClockAhead(by) => {
+                self.ahead_ms.store(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
+            }
+            Fault::Recover => {
+                self.ahead_ms.store(0, Ordering::Relaxed);
+                self.faults.recover();
+            }
         }
     }
 

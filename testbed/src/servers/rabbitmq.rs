@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -125,6 +125,20 @@ impl RabbitMqServer {
         }
     }
 
+    /// Sets how much memory it may use. With less than it uses, it is alarmed and takes no more messages from publishers.
+    ///
+    /// # Errors
+    /// When it cannot be told so.
+    pub fn limit_memory(&self, megabytes: u32) -> Result<()> {
+        let mut control = Command::new(&self.programs.control);
+        self.environment(&mut control);
+        let limit = format!("{megabytes}MiB");
+        control.args(["set_vm_memory_high_watermark", "absolute", &limit]).stdin(Stdio::null());
+        let output = control.output().context("starting rabbitmqctl")?;
+        anyhow::ensure!(output.status.success(), "rabbitmqctl: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
     /// Starts it again after [`RabbitMqServer::stop`] or [`RabbitMqServer::crash`], on the same ports and data.
     ///
     /// # Errors
@@ -149,9 +163,19 @@ impl RabbitMqServer {
     }
 
     fn launch_again(&mut self) -> Result<()> {
+        let mut command = Command::new(&self.programs.server);
+        self.environment(&mut command);
+        // The script then becomes the server itself: the process id we get is the one to signal.
+        command.env("RUNNING_UNDER_SYSTEMD", "true").env_remove("NOTIFY_SOCKET");
+        // Its own SIGTERM takes seconds to keep what is thrown away in the next moment.
+        self.broker = Some(ServerProcess::launch("rabbitmq", command, "KILL", &self.folder)?);
+        Ok(())
+    }
+
+    /// What the server and the programs that talk to it must know.
+    fn environment(&self, command: &mut Command) {
         let folder = self.folder.path();
         let file = |name: &str| -> PathBuf { folder.join(name) };
-        let mut command = Command::new(&self.programs.server);
         command
             .current_dir(folder)
             // Erlang keeps its cookie there, RabbitMQ everything else.
@@ -174,13 +198,7 @@ impl RabbitMqServer {
             .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .env("ERL_EPMD_PORT", self.port_mapper_port.to_string())
-            // The script then becomes the server itself: the process id we get is the one to signal.
-            .env("RUNNING_UNDER_SYSTEMD", "true")
-            .env_remove("NOTIFY_SOCKET");
-        // Its own SIGTERM takes seconds to keep what is thrown away in the next moment.
-        self.broker = Some(ServerProcess::launch("rabbitmq", command, "KILL", &self.folder)?);
-        Ok(())
+            .env("ERL_EPMD_PORT", self.port_mapper_port.to_string());
     }
 }
 

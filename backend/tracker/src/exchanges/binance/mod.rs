@@ -206,7 +206,7 @@ impl Minutes for Binance {
                 ("limit", &limit),
             ];
             let klines: Vec<Kline> = self.rest.get_when_spare("/api/v3/klines", &query).await?;
-            Ok(klines.into_iter().filter_map(parse::minute).collect())
+            Ok(klines.iter().filter_map(parse::minute).collect())
         }
         .boxed()
     }

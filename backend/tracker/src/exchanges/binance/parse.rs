@@ -123,7 +123,7 @@ pub(super) fn historical(ticker: &SmolStr, trade: &HistoricalTrade, received_at:
 }
 
 /// A minute in which something was traded; `None` for any other, and when its time is none.
-pub(super) fn minute(kline: Kline) -> Option<ExchangeMinute> {
+pub(super) fn minute(kline: &Kline) -> Option<ExchangeMinute> {
     let open_time = DateTime::from_timestamp_millis(kline.0)?;
     (kline.8 > 0).then_some(ExchangeMinute {
         open_time,
