@@ -89,12 +89,17 @@ impl System {
             Some(settings) => (Source::RabbitMq(settings.clone()), broker::Live::rabbitmq(settings.clone())),
             None => (Source::Local(queue), publisher.live()),
         };
+        let health = Health::new();
+        let works = health.register("queue on disk");
+        tokio::spawn(publisher.queue().clone().tell_trouble(move |how| match how {
+            Ok(()) => works.ok(),
+            Err(reason) => works.failed(reason),
+        }));
         let mut api = run.api.clone();
         if database.is_some() {
             // Requests share one connection with storing, and a large batch takes its time.
             api.api_database_wait_ms = api.api_database_wait_ms.max(2_000);
         }
-        let health = Health::new();
         let stop_serving = Shutdown::new();
         let server = api::Server::bind(&api, pool.clone(), live, health.clone(), stop_serving.clone())
             .context("the API does not start; choose another address with --api-bind")?;

@@ -143,11 +143,11 @@ impl fmt::Debug for RabbitMqSettings {
     }
 }
 
-/// The queue on disk.
+/// The tracker's own queue.
 #[derive(Debug, Clone)]
 pub struct LocalQueueSettings {
-    /// The file that holds it; made where it is missing.
-    pub path: PathBuf,
+    /// The file that holds it; made where it is missing. None keeps it in memory.
+    pub path: Option<PathBuf>,
     /// How many bytes of messages may wait in it before publishers must wait.
     pub max_bytes: u64,
     /// How long a message may wait for company before it is written to disk.
@@ -157,6 +157,11 @@ pub struct LocalQueueSettings {
 impl LocalQueueSettings {
     /// A queue in `path`, everything else at its default.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), max_bytes: 8_000_000_000, linger: Duration::from_millis(2) }
+        Self { path: Some(path.into()), max_bytes: 8_000_000_000, linger: Duration::from_millis(2) }
+    }
+
+    /// A queue that is kept nowhere, and is gone with the process.
+    pub fn in_memory() -> Self {
+        Self { path: None, max_bytes: 256_000_000, linger: Duration::ZERO }
     }
 }

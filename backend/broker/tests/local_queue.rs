@@ -133,9 +133,31 @@ async fn a_full_queue_makes_publishers_wait_until_there_is_room() {
     let mut waiting = Box::pin(publish(&queue, 1));
     assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err(), "the queue is full");
     assert!(queue.fill() >= 1.0);
+    assert_eq!(queue.trouble().unwrap(), "the queue on disk is full: 9 of 9 bytes wait for the broker");
     receive(&queue).await.ack().await.unwrap();
     timeout(SOON, waiting).await.expect("there is room");
-    assert_eq!(receive(&queue).await.payload(), &payload(1));
+    receive(&queue).await.ack().await.unwrap();
+    let emptied = async {
+        while queue.trouble().is_some() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(SOON, emptied).await.expect("nothing is wrong any more");
+}
+
+#[tokio::test]
+async fn a_queue_in_memory_is_a_queue_until_it_is_closed() {
+    let queue = LocalQueue::open(LocalQueueSettings::in_memory()).await.unwrap();
+    for number in 0..1_000 {
+        publish(&queue, number).await;
+    }
+    for number in 0..500 {
+        let delivery = receive(&queue).await;
+        assert_eq!(delivery.payload(), &payload(number));
+        delivery.ack().await.unwrap();
+    }
+    queue.close().await;
+    assert!(LocalQueue::open(LocalQueueSettings::in_memory()).await.unwrap().is_empty());
 }
 
 #[tokio::test]

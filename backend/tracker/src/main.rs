@@ -14,6 +14,11 @@ struct Arguments {
     tracking: tracker::Settings,
     #[command(flatten)]
     rabbitmq: RabbitMqSettings,
+    /// Keep messages on disk until RabbitMQ has them: true or false. false keeps at most 256 MB of them in memory, and
+    /// what waits there is lost when the tracker ends
+    #[arg(long, env = "TRACKER_SAVE_CACHED_DATA", value_name = "BOOL", default_value_t = true,
+          action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    tracker_save_cached_data: bool,
     /// The file of the queue on disk, in which messages wait until RabbitMQ has them
     #[arg(long, env = "TRACKER_QUEUE_PATH", value_name = "FILE", default_value = "data/tracker-queue.redb")]
     tracker_queue_path: PathBuf,
@@ -38,12 +43,21 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = process::shutdown::on_signal();
     let health = Health::new();
     let probe = process::probe::spawn(arguments.tracker_probe_bind, health.clone(), shutdown.clone());
-    let queue = LocalQueueSettings {
-        max_bytes: arguments.tracker_queue_max_bytes,
-        ..LocalQueueSettings::at(arguments.tracker_queue_path)
+    let in_memory = LocalQueueSettings::in_memory();
+    let most = arguments.tracker_queue_max_bytes;
+    let settings = if arguments.tracker_save_cached_data {
+        LocalQueueSettings { max_bytes: most, ..LocalQueueSettings::at(arguments.tracker_queue_path) }
+    } else {
+        tracing::warn!("TRACKER_SAVE_CACHED_DATA is false: what RabbitMQ has not taken is lost when the tracker ends");
+        LocalQueueSettings { max_bytes: most.min(in_memory.max_bytes), ..in_memory }
     };
-    let queue = LocalQueue::open(queue).await?;
+    let queue = LocalQueue::open(settings).await?;
     let publisher = Publisher::new(queue.clone());
+    let works = health.register("queue on disk");
+    tokio::spawn(queue.clone().tell_trouble(move |how| match how {
+        Ok(()) => works.ok(),
+        Err(reason) => works.failed(reason),
+    }));
 
     let taken = health.register("broker");
     // Forwarding ends after tracking, so that what came last is sent too.

@@ -142,6 +142,20 @@ impl LocalQueue {
         self.shared.window.fill()
     }
 
+    /// What keeps publishers waiting now, in words: it is full, or the disk fails.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.window.trouble()
+    }
+
+    /// Tells every second whether something keeps publishers waiting, until the queue is closed.
+    pub async fn tell_trouble(self, tell: impl Fn(Result<(), String>)) {
+        const EVERY: Duration = Duration::from_secs(1);
+        while !self.shared.requests.is_closed() {
+            tell(self.trouble().map_or(Ok(()), Err));
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
     /// When a publisher last had to wait because the queue was full, since it was opened.
     pub fn full_at(&self) -> Option<DateTime<Utc>> {
         self.shared.window.full_at()

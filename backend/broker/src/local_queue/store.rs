@@ -32,7 +32,8 @@ const CACHE_BYTES: usize = 16 << 20;
 
 /// The open file. One thread at a time; opened again after a failure, since the database refuses to go on after one.
 pub(super) struct Store {
-    path: PathBuf,
+    /// None for one that is in memory.
+    path: Option<PathBuf>,
     database: Mutex<Option<Database>>,
 }
 
@@ -67,12 +68,12 @@ pub(super) enum Change {
 }
 
 impl Store {
-    pub(super) fn open(path: PathBuf) -> Result<(Self, Found), LocalQueueError> {
-        let found = |reason: String| LocalQueueError::Open { path: path.clone(), reason };
-        if let Some(folder) = path.parent() {
+    pub(super) fn open(path: Option<PathBuf>) -> Result<(Self, Found), LocalQueueError> {
+        let found = |reason: String| LocalQueueError::Open { path: path.clone().unwrap_or_default(), reason };
+        if let Some(folder) = path.as_deref().and_then(Path::parent) {
             std::fs::create_dir_all(folder).map_err(|error| found(error.to_string()))?;
         }
-        let mut database = open_database(&path).map_err(|error| {
+        let mut database = open_database(path.as_deref()).map_err(|error| {
             found(match error {
                 DatabaseError::DatabaseAlreadyOpen => {
                     "another process uses it; stop that one, or choose another data folder".to_owned()
@@ -179,14 +180,18 @@ impl Store {
 
     fn opened<'a>(&self, guard: &'a mut MutexGuard<'_, Option<Database>>) -> Result<&'a Database, String> {
         if guard.is_none() {
-            **guard = Some(open_database(&self.path).map_err(|error| error.to_string())?);
+            **guard = Some(open_database(self.path.as_deref()).map_err(|error| error.to_string())?);
         }
         guard.as_ref().ok_or_else(|| "not open".to_owned())
     }
 }
 
-fn open_database(path: &Path) -> Result<Database, DatabaseError> {
-    Database::builder().set_cache_size(CACHE_BYTES).create(path)
+fn open_database(path: Option<&Path>) -> Result<Database, DatabaseError> {
+    let mut builder = Database::builder();
+    match path {
+        Some(path) => builder.set_cache_size(CACHE_BYTES).create(path),
+        None => builder.set_cache_size(0).create_with_backend(redb::backends::InMemoryBackend::new()),
+    }
 }
 
 fn inspect(database: &Database) -> Result<Found, redb::Error> {

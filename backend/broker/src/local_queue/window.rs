@@ -30,6 +30,8 @@ pub(super) struct Window {
     max_bytes: u64,
     /// When a publisher last had to wait, in microseconds since 1970; 0 for never.
     full_at_us: AtomicI64,
+    /// What the disk said, as long as it refuses.
+    failure: Mutex<Option<String>>,
 }
 
 struct State {
@@ -73,7 +75,15 @@ impl Window {
             bytes: found.bytes,
         };
         let (turn, arrived, room) = Default::default();
-        Self { state: Mutex::new(state), turn, arrived, room, max_bytes, full_at_us: AtomicI64::new(0) }
+        Self {
+            state: Mutex::new(state),
+            turn,
+            arrived,
+            room,
+            max_bytes,
+            full_at_us: AtomicI64::new(0),
+            failure: Mutex::default(),
+        }
     }
 
     /// The next message, and whether it may have been delivered before.
@@ -93,6 +103,20 @@ impl Window {
                 }
             }
         }
+    }
+
+    /// The disk refuses, or works again.
+    pub(super) fn failed(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    /// What keeps publishers waiting now.
+    pub(super) fn trouble(&self) -> Option<String> {
+        if let Some(failure) = &*self.failure.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Some(format!("the queue on disk cannot be written: {failure}"));
+        }
+        let (bytes, most) = (self.lock().bytes, self.max_bytes);
+        (bytes >= most).then(|| format!("the queue on disk is full: {bytes} of {most} bytes wait for the broker"))
     }
 
     /// A message's receiver is gone.

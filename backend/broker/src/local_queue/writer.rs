@@ -117,7 +117,7 @@ pub(super) async fn run(
             collect(&mut transaction, &mut requests, linger, &mut end).await;
         }
         let durable = !transaction.waiting.is_empty() || transaction.changes.is_empty();
-        if !write_until_it_works(&store, &mut transaction, end, durable).await {
+        if !write_until_it_works(&shared, &store, &mut transaction, end, durable).await {
             return;
         }
         undurable = !durable;
@@ -131,14 +131,14 @@ pub(super) async fn run(
             let _ = done.send(());
         }
         if let Some(done) = closing {
-            write_until_it_works(&store, &mut Transaction::default(), end, true).await;
+            write_until_it_works(&shared, &store, &mut Transaction::default(), end, true).await;
             store.close();
             let _ = done.send(());
             return;
         }
     }
     if undurable {
-        write_until_it_works(&store, &mut Transaction::default(), end, true).await;
+        write_until_it_works(&shared, &store, &mut Transaction::default(), end, true).await;
     }
     store.close();
 }
@@ -160,7 +160,15 @@ async fn collect(
 }
 
 /// `false` when it never will.
-async fn write_until_it_works(store: &Arc<Store>, transaction: &mut Transaction, end: u64, durable: bool) -> bool {
+async fn write_until_it_works(
+    shared: &Weak<Shared>,
+    store: &Arc<Store>,
+    transaction: &mut Transaction,
+    end: u64,
+    durable: bool,
+) -> bool {
+    let tell = |failure: Option<String>| shared.upgrade().map(|shared| shared.window.failed(failure));
+    let mut failed = false;
     transaction.changes.extend(transaction.notes.drain().map(|(_, note)| Change::Note(note)));
     loop {
         let changes = std::mem::take(&mut transaction.changes);
@@ -171,10 +179,17 @@ async fn write_until_it_works(store: &Arc<Store>, transaction: &mut Transaction,
         })
         .await;
         match written {
-            Ok((_, Ok(()))) => return true,
+            Ok((_, Ok(()))) => {
+                if failed {
+                    tell(None);
+                }
+                return true;
+            }
             Ok((changes, Err(error))) => {
                 metrics::counter!("local_queue_write_failures_total").increment(1);
                 tracing::error!(%error, "the local queue cannot be written; publishing waits until it can");
+                tell(Some(error));
+                failed = true;
                 transaction.changes = changes;
                 tokio::time::sleep(RETRY).await;
             }
