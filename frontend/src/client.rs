@@ -4,7 +4,7 @@
 
 use std::{error::Error, io, time::Duration};
 
-use api_types::{CandleRow, Data, ErrorBody, FeedRow, LatestPrice};
+use api_types::{CandleRow, Data, ErrorBody, FeedRow, GapRow, LatestPrice};
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::{Response, Url};
 use serde::de::DeserializeOwned;
@@ -67,6 +67,13 @@ impl Client {
     /// Every feed.
     pub(crate) async fn list_feeds(&self) -> Result<Vec<FeedRow>, ClientError> {
         self.get(self.api.route(&["feeds"])).await
+    }
+
+    /// Every hole of which trades are missing, the newest of them if there are very many.
+    pub(crate) async fn list_holes(&self) -> Result<Vec<GapRow>, ClientError> {
+        let mut url = self.api.route(&["gaps"]);
+        url.query_pairs_mut().append_pair("missing", "true").append_pair("limit", "1000");
+        self.get(url).await
     }
 
     /// The newest candles of a series, or the newest before a time. Oldest first.

@@ -5,19 +5,21 @@
 
 mod connection;
 mod feeds;
+mod holes;
 mod rate;
 mod series;
 mod tickers;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use api_types::{CandleRow, FeedRow, LatestPrice};
+use api_types::{CandleRow, FeedRow, GapRow, LatestPrice};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Interval;
 use smol_str::SmolStr;
 
 pub(crate) use connection::Connection;
 pub(crate) use feeds::Feed;
+pub(crate) use holes::Hole;
 pub(crate) use series::{Bar, Older, Series};
 pub(crate) use tickers::{Freshness, Ticker};
 
@@ -75,6 +77,8 @@ pub(crate) enum Update {
     Prices(Result<Vec<LatestPrice>, Failure>),
     /// Answer to the question for all feeds.
     Feeds(Result<Vec<FeedRow>, Failure>),
+    /// Answer to the question for holes of which trades are missing.
+    Holes(Result<Vec<GapRow>, Failure>),
     /// Answer to the question for candles.
     Candles {
         /// Of this series.
@@ -97,6 +101,7 @@ pub(crate) struct State {
     pub tickers: Remote<BTreeMap<TickerKey, Ticker>>,
     /// All feeds.
     pub feeds: Remote<BTreeMap<SmolStr, Feed>>,
+    holes: BTreeMap<TickerKey, Vec<Hole>>,
     series: BTreeMap<SeriesKey, Remote<Series>>,
     /// Series by when they were last shown, the newest at the back.
     shown: VecDeque<SeriesKey>,
@@ -112,6 +117,9 @@ impl State {
             Update::Connection(connection) => self.connection = connection,
             Update::Prices(outcome) => self.apply_prices(outcome, now),
             Update::Feeds(outcome) => self.feeds.settle(outcome, feeds::merge),
+            Update::Holes(Ok(rows)) => self.holes = holes::by_ticker(rows),
+            // The chart goes on with those that it knew; the banner says that the API is away.
+            Update::Holes(Err(_)) => {}
             Update::Candles { series, part, outcome } => self.apply_candles(&series, part, outcome),
             Update::Live(batch) => self.apply_live(batch, now),
         }
@@ -144,6 +152,11 @@ impl State {
     /// The ticker, if it is known.
     pub(crate) fn ticker(&self, key: &TickerKey) -> Option<&Ticker> {
         self.tickers.value()?.get(key)
+    }
+
+    /// Where trades of the ticker are missing.
+    pub(crate) fn holes(&self, key: &TickerKey) -> &[Hole] {
+        self.holes.get(key).map_or(&[], Vec::as_slice)
     }
 
     /// The ticker with the largest volume: what to show somebody who chose nothing yet.

@@ -42,6 +42,8 @@ pub(crate) struct Timing {
     pub batch: Duration,
     /// What the live feed does not tell exactly is asked for again after this.
     pub refresh: Duration,
+    /// Holes are asked for again after this: most are filled within seconds.
+    pub refresh_holes: Duration,
     /// An answer without rows is asked for again after this.
     pub refresh_empty: Duration,
     /// Wait after the first failure.
@@ -58,6 +60,7 @@ impl Default for Timing {
             // Figures that change more often cannot be read, and each change is a frame to draw.
             batch: Duration::from_millis(200),
             refresh: Duration::from_secs(30),
+            refresh_holes: Duration::from_secs(5),
             refresh_empty: Duration::from_secs(3),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(15),
@@ -173,6 +176,7 @@ impl Tasks {
             () = live_feed::follow(&self.api, &self.outbox, self.timing, &connected, &self.hurry) => {}
             () = refresh::prices(&client, &self.outbox, again.clone()) => {}
             () = refresh::feeds(&client, &self.outbox, again.clone()) => {}
+            () = refresh::holes(&client, &self.outbox, again.clone()) => {}
             () = refresh::candles(&client, &self.outbox, again, self.series_wanted) => {}
             () = refresh::older(&client, &self.outbox, self.timing, self.older_wanted) => {}
         }

@@ -108,6 +108,8 @@ pub struct GapFilter {
     pub ticker: Option<String>,
     /// `true`: only those about which something is still to be done; `false`: only those that are closed.
     pub open: Option<bool>,
+    /// `true`: only those of which trades are missing still; `false`: only the others.
+    pub missing: Option<bool>,
 }
 
 const LIST: &str = "
@@ -117,6 +119,7 @@ const LIST: &str = "
     WHERE ($1::text IS NULL OR exchange = $1)
       AND ($2::text IS NULL OR ticker = $2)
       AND ($3::bool IS NULL OR (state IN ('open', 'filling')) = $3)
+      AND ($5::bool IS NULL OR (state IN ('open', 'filling', 'unfillable')) = $5)
     ORDER BY found_at DESC, exchange, ticker, first_trade_id DESC
     LIMIT $4";
 
@@ -127,7 +130,8 @@ const LIST: &str = "
 pub async fn list_gaps(client: &impl GenericClient, filter: &GapFilter, limit: i64) -> Result<Vec<StoredGap>> {
     let doing = "listing gaps";
     let statement = client.prepare_cached(LIST).await.context(doing)?;
-    let rows = client.query(&statement, &[&filter.exchange, &filter.ticker, &filter.open, &limit]).await;
+    let rows =
+        client.query(&statement, &[&filter.exchange, &filter.ticker, &filter.open, &limit, &filter.missing]).await;
     let gap = |row: &tokio_postgres::Row| -> std::result::Result<StoredGap, tokio_postgres::Error> {
         Ok(StoredGap {
             exchange: row.try_get(0)?,

@@ -28,6 +28,7 @@ use crate::{
     theme::{Palette, SMALL},
     widgets::{
         candles::{Colours, Place, candle_mesh, in_view, volume_mesh},
+        holes::hole_shapes,
         line::line_shapes,
         plot_item::Drawing,
     },
@@ -101,13 +102,18 @@ impl Chart {
             )])
             .show(ui, |plot| {
                 steer(view, plot, extent);
+                let holes = scene.state.holes(&key.ticker);
+                plot.add(Drawing::new("holes", move |_, transform, shapes| {
+                    shapes.extend(hole_shapes(holes, transform, palette.warn));
+                }));
                 draw(plot, series.bars(), series.interval().seconds(), view.range(extent), style, palette);
             });
         let transform = response.transform;
         let plot = response.response.on_hover_cursor(CursorIcon::Crosshair);
         let ticker = scene.state.ticker(&key.ticker);
         let pointer = plot.hover_pos();
-        Overlay { scene, series, ticker, transform: &transform, whole, pointer }.paint(ui);
+        let holes = scene.state.holes(&key.ticker);
+        Overlay { scene, series, ticker, holes, transform: &transform, whole, pointer }.paint(ui);
         self.newest_button(ui, *transform.frame());
         describe(&plot, scene, key, series);
         self.load_older(scene, key, series, extent, commands);
@@ -225,14 +231,16 @@ fn describe(plot: &Response, scene: &Scene<'_>, key: &SeriesKey, series: &Series
         let decimals = ticker.map_or(2, |ticker| ticker.decimals);
         let last = series.bars().last().map_or(f64::NAN, |bar| bar.close);
         let stale = ticker.and_then(|ticker| overlay::age_words(ticker, scene.server_time()));
+        let missing: i64 = scene.state.holes(&key.ticker).iter().map(|hole| hole.missing).sum();
         let words = format!(
-            "Chart of {name} on {}, {} candles of {}, last {}, {} in 24 hours{}",
+            "Chart of {name} on {}, {} candles of {}, last {}, {} in 24 hours{}{}",
             key.ticker.exchange,
             series.bars().len(),
             key.interval,
             format::price_f64(last, decimals),
             format::percent(ticker.and_then(|ticker| ticker.change_24h)),
             stale.map(|words| format!(", {words}")).unwrap_or_default(),
+            if missing > 0 { format!(", {missing} trades missing") } else { String::new() },
         );
         WidgetInfo::labeled(Role::Image, true, words)
     });

@@ -67,6 +67,31 @@ pub(crate) fn feed(exchange: &str, state: &str, reported_at: &str) -> FeedRow {
     }
 }
 
+pub(crate) fn gap(from: &str, to: &str, state: &str) -> GapRow {
+    GapRow {
+        exchange: "binance".into(),
+        ticker: "BTCUSDT".into(),
+        first_trade_id: 11,
+        last_trade_id: 30,
+        trades: 20,
+        missing: 20,
+        cause: "disconnected".into(),
+        state: state.into(),
+        from: Some(at(from)),
+        to: Some(at(to)),
+        attempts: 0,
+        detail: None,
+        found_at: at(to),
+        updated_at: at(to),
+    }
+}
+
+pub(crate) fn hole(from: i64, to: i64) -> Hole {
+    let mut hole = holes::by_ticker(vec![gap("11:30", "11:31", "open")]).into_values().flatten().next().unwrap();
+    (hole.from, hole.to) = (from, to);
+    hole
+}
+
 /// So many candles of one minute, from this minute on, each of volume 1, closing at 64,250.
 pub(crate) fn candles(from: &str, count: i64) -> Vec<CandleRow> {
     let candle = |n: i64| CandleRow {
@@ -311,4 +336,21 @@ fn only_the_series_shown_last_are_kept() {
 fn the_busiest_ticker_is_shown_to_those_who_chose_none() {
     assert_eq!(with_prices().busiest(), Some(&TickerKey::new("binance", "BTCUSDT")));
     assert_eq!(State::default().busiest(), None);
+}
+
+#[test]
+fn holes_are_told_with_cause_and_end_and_survive_a_failed_question() {
+    let mut state = State::default();
+    let failure = || Failure { cause: "connection refused".into(), retry_at: at("12:00:09") };
+    let rows = vec![gap("11:30", "11:32", "filling"), gap("10:00", "10:01", "unfillable")];
+    state.apply(Update::Holes(Ok(rows)), at("12:00:00"));
+    state.apply(Update::Holes(Err(failure())), at("12:00:05"));
+    let holes = state.holes(&TickerKey::new("binance", "BTCUSDT")).to_vec();
+    assert_eq!(holes[0].words(), "20 trades are missing: the connection was lost; they are being fetched");
+    assert!(holes[1].words().ends_with("the exchange does not give them any more"));
+    let at = |time| at(time).timestamp() as f64;
+    assert!(holes[0].touches(at("11:31"), at("11:33")) && !holes[0].touches(at("11:33"), at("11:40")));
+    assert_eq!(state.holes(&TickerKey::new("binance", "ETHUSDT")), []);
+    state.apply(Update::Holes(Ok(vec![])), "2026-11-20T12:00:10Z".parse().unwrap());
+    assert_eq!(state.holes(&TickerKey::new("binance", "BTCUSDT")), []);
 }

@@ -55,6 +55,12 @@ pub(super) async fn prices(client: &Client, outbox: &Outbox, again: Again) {
     poll(outbox, again, || client.list_prices(), Update::Prices).await;
 }
 
+/// Keeps the holes fresh until the window is gone. That there are none is an answer like any other.
+pub(super) async fn holes(client: &Client, outbox: &Outbox, mut again: Again) {
+    (again.timing.refresh, again.timing.refresh_empty) = (again.timing.refresh_holes, again.timing.refresh_holes);
+    poll(outbox, again, || client.list_holes(), Update::Holes).await;
+}
+
 /// Keeps all feeds fresh until the window is gone.
 pub(super) async fn feeds(client: &Client, outbox: &Outbox, again: Again) {
     poll(outbox, again, || client.list_feeds(), Update::Feeds).await;

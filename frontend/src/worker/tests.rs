@@ -13,13 +13,14 @@ use tokio_tungstenite::tungstenite::Message;
 use super::*;
 use crate::state::{
     Connection, Part, TickerKey,
-    tests::{at, candles, feed, live, minute, price},
+    tests::{at, candles, feed, gap, live, minute, price},
 };
 
 /// Soon enough for a test; a refresh never comes by itself.
 const TIMING: Timing = Timing {
     batch: Duration::from_millis(5),
     refresh: Duration::from_secs(3_600),
+    refresh_holes: Duration::from_secs(3_600),
     refresh_empty: Duration::from_secs(3_600),
     backoff_min: Duration::from_millis(5),
     backoff_max: Duration::from_millis(20),
@@ -123,6 +124,7 @@ async fn answer(mut stream: TcpStream, asked: Asked, scripts: Arc<Mutex<VecDeque
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     let (status, body) = match path.split(['?', '/']).nth(1) {
         Some("prices") => ("200 OK", data(&[price("BTCUSDT", "64250.01", None, "1")])),
+        Some("gaps") => ("200 OK", data(&[gap("11:30", "11:32", "open")])),
         Some("feeds") => ("200 OK", data(&[feed("binance", "streaming", "12:00:00")])),
         Some("candles") if path.contains("BTCUSDT") => ("200 OK", data(&candles("11:00", 60))),
         _ => (
@@ -172,18 +174,20 @@ fn it_loads_everything_and_then_tells_what_is_new() {
     let server = Server::start("127.0.0.1:0", vec![script]);
     let mut worker = worker(server.address);
     worker.follow(&series("BTCUSDT"));
-    let (mut prices, mut feeds, mut rows, mut messages, mut connected) = (0, 0, 0, 0, false);
-    while prices == 0 || feeds == 0 || rows == 0 || messages < 2 || !connected {
+    let (mut prices, mut feeds, mut holes, mut rows, mut messages, mut connected) = (0, 0, 0, 0, 0, false);
+    while prices == 0 || feeds == 0 || holes == 0 || rows == 0 || messages < 2 || !connected {
         match worker.wait_for_update().unwrap() {
             Update::Prices(Ok(answer)) => prices = answer.len(),
             Update::Feeds(Ok(answer)) => feeds = answer.len(),
+            Update::Holes(Ok(answer)) => holes = answer.len(),
             Update::Candles { outcome: Ok(answer), part: Part::Newest, .. } => rows = answer.len(),
             Update::Live(batch) => messages += batch.messages,
             Update::Connection(connection) => connected = connection == Connection::Connected,
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((prices, feeds, rows, messages), (1, 1, 60, 2));
+    assert_eq!((prices, feeds, holes, rows, messages), (1, 1, 1, 60, 2));
+    assert!(server.asked.all().contains(&"/gaps?missing=true&limit=1000".to_owned()));
     assert_eq!(server.asked.candles()[0], "/candles/binance/BTCUSDT?interval=1m&limit=500");
 }
 

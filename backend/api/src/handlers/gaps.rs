@@ -26,19 +26,23 @@ pub(crate) struct Wanted {
     ticker: Option<String>,
     /// `true`: only those about which something is still to be done; `false`: only those that are closed.
     open: Option<bool>,
+    /// `true`: only those of which trades are missing still, whether they are asked for or cannot be had; `false`: only the
+    /// others.
+    missing: Option<bool>,
     /// How many. 100 where not said.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
     limit: i64,
 }
 
 impl FromQuery for Wanted {
-    const NAMES: &'static [&'static str] = &["exchange", "ticker", "open", "limit"];
+    const NAMES: &'static [&'static str] = &["exchange", "ticker", "open", "missing", "limit"];
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
         Ok(Self {
             exchange: query.text("exchange")?.map(str::to_owned),
             ticker: query.text("ticker")?.map(str::to_owned),
             open: query.flag("open")?,
+            missing: query.flag("missing")?,
             limit: query.number("limit", 1..=1000)?.unwrap_or(100),
         })
     }
@@ -60,7 +64,12 @@ pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) 
             (Some(exchange), Some(name)) => Some(lookup::ticker(client, exchange, name).await?.ticker),
             (None, Some(name)) => Some(lookup::ticker_anywhere(client, name).await?.ticker),
         };
-        let filter = GapFilter { exchange: exchange.map(|exchange| exchange.name), ticker, open: wanted.open };
+        let filter = GapFilter {
+            exchange: exchange.map(|exchange| exchange.name),
+            ticker,
+            open: wanted.open,
+            missing: wanted.missing,
+        };
         Ok(list_gaps(client, &filter, wanted.limit).await?)
     });
     answer(found.await?.into_iter().map(row).collect())

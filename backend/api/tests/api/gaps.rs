@@ -9,7 +9,7 @@ async fn filled() -> TestServer {
         "INSERT INTO gap (ticker_id, first_trade_id, last_trade_id, from_time, to_time, cause, state, missing, attempts,
                           detail, found_at, updated_at, revision)
          SELECT {BTCUSDT}, 100 * n, 100 * n + 9, '2026-11-20T12:00:00Z', NULL, 'disconnected',
-                CASE n WHEN 3 THEN 'open' ELSE 'filled' END, CASE n WHEN 3 THEN 10 ELSE 0 END, 2, NULL,
+                CASE n WHEN 3 THEN 'open' WHEN 2 THEN 'unfillable' ELSE 'filled' END, CASE n WHEN 1 THEN 0 ELSE 10 END, 2, NULL,
                 '2026-11-20T12:00:00Z'::timestamptz + n * interval '1 minute', '2026-11-20T13:00:00Z', 1
          FROM generate_series(1, 3) AS n"
     );
@@ -38,6 +38,9 @@ async fn what_does_not_matter_is_left_out() {
     for (query, count) in [
         ("open=true", 1),
         ("open=false", 2),
+        ("missing=true", 2),
+        ("missing=false", 1),
+        ("missing=true&open=false", 1),
         ("exchange=Binance&ticker=btcusdt", 3),
         ("ticker=btcusdt&limit=2", 2),
         ("exchange=kraken", 0),

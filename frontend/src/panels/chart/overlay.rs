@@ -10,7 +10,7 @@ use egui_plot::PlotTransform;
 use crate::{
     format,
     panels::Scene,
-    state::{Bar, Freshness, Series, Ticker},
+    state::{Bar, Freshness, Hole, Series, Ticker},
     theme::{Palette, SMALL},
     widgets::tag::Tag,
 };
@@ -20,6 +20,7 @@ pub(super) struct Overlay<'a> {
     pub(super) scene: &'a Scene<'a>,
     pub(super) series: &'a Series,
     pub(super) ticker: Option<&'a Ticker>,
+    pub(super) holes: &'a [Hole],
     pub(super) transform: &'a PlotTransform,
     /// The chart with its axes.
     pub(super) whole: Rect,
@@ -39,7 +40,8 @@ impl Overlay<'_> {
             Some(bar) => bar,
             None => self.series.bars().last().copied(),
         };
-        self.legend(&painter.with_clip_rect(self.frame()), palette, bar);
+        let missing = self.pointer.and_then(|pointer| self.hole_at(pointer));
+        self.legend(&painter.with_clip_rect(self.frame()), palette, bar, missing);
         self.age(painter, palette);
     }
 
@@ -56,6 +58,14 @@ impl Overlay<'_> {
         let bars = self.series.bars();
         let bar = bars.get(bars.partition_point(|bar| bar.open_time as f64 <= second).checked_sub(1)?)?;
         (second < (bar.open_time + self.series.interval().seconds()) as f64).then_some(*bar)
+    }
+
+    /// The hole behind the pointer, or behind the bar that it points to.
+    fn hole_at(&self, pointer: Pos2) -> Option<&Hole> {
+        let second = self.transform.value_from_position(pointer).x;
+        let width = self.series.interval().seconds() as f64;
+        let from = (second / width).floor() * width;
+        self.holes.iter().find(|hole| hole.touches(from, from + width))
     }
 
     fn last_price(&self, painter: &Painter, palette: &Palette) {
@@ -108,7 +118,7 @@ impl Overlay<'_> {
         bar
     }
 
-    fn legend(&self, painter: &Painter, palette: &Palette, bar: Option<Bar>) {
+    fn legend(&self, painter: &Painter, palette: &Palette, bar: Option<Bar>, missing: Option<&Hole>) {
         let font = FontId::monospace(SMALL + 1.0);
         let mut job = LayoutJob::default();
         let mut add = |text: &str, colour: Color32| job.append(text, 0.0, TextFormat::simple(font.clone(), colour));
@@ -129,6 +139,9 @@ impl Overlay<'_> {
                 }
             }
             None => add("no trades in this candle", palette.weak),
+        }
+        if let Some(hole) = missing {
+            add(&format!("\n{}", hole.words()), palette.warn);
         }
         let galley = painter.layout_job(job);
         let place = self.frame().left_top() + eframe::egui::vec2(8.0, 7.0);

@@ -9,7 +9,7 @@ use crate::{
     remote::Failure,
     state::{
         Connection, Part, State, TickerKey, Update,
-        tests::{at, candles, with_prices},
+        tests::{at, candles, gap, with_prices},
     },
 };
 
@@ -141,4 +141,15 @@ fn the_wheel_stretches_time() {
     });
     harness.run_steps(10);
     assert!(extent(&harness) < before * 0.7, "{} of {before}", extent(&harness));
+}
+
+#[test]
+fn missing_trades_are_told() {
+    let mut state = state_with(Some(Ok(candles("11:00", 60))));
+    state.apply(Update::Holes(Ok(vec![gap("11:30", "11:32", "open")])), at("12:00:00"));
+    let mut harness = shown(state, "12:00:02");
+    let plot = harness.get_by_label_contains(", 20 trades missing").rect();
+    harness.hover_at(plot.center());
+    harness.run();
+    harness.get_by_label_contains("Chart of BTC/USDT");
 }
