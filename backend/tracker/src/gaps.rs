@@ -7,7 +7,7 @@
 //! queue, or in the ledger, or above the number from which the next start goes on.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -22,6 +22,13 @@ const MOST_HOLES: usize = 10_000;
 
 /// A lower number this much later is no repetition.
 const RENUMBERED: TimeDelta = TimeDelta::seconds(60);
+
+/// No exchange makes so many trades of a pair between two that reach us: a number so much higher is a mistake, unless others
+/// follow it.
+const FARTHEST: i64 = 1_000_000_000;
+
+/// So many holes that were closed unfilled are remembered, in case that one of their trades comes all the same.
+const UNFILLED_KEPT: usize = 1_000;
 
 /// The ledger of one exchange. Clones are the same ledger.
 #[derive(Clone)]
@@ -38,6 +45,8 @@ struct Book {
     holes: BTreeMap<(SmolStr, i64), Hole>,
     /// Holes that are perhaps not on disk yet, although their line has gone on.
     unwritten: HashSet<(SmolStr, i64)>,
+    /// The newest holes that were closed although trades were missing: pair, first and last number.
+    unfilled: VecDeque<(SmolStr, i64, i64)>,
 }
 
 /// How far the numbering of one pair has come.
@@ -127,7 +136,7 @@ impl Ledger {
                 continue;
             };
             let line = Line { last_id: id, last_time: time, last_received: Some(received), reconnects, ..known };
-            if id > known.last_id {
+            if id > known.last_id && id - known.last_id <= FARTHEST {
                 if id > known.last_id + 1 {
                     let cause = match known.last_received {
                         None => GapCause::TrackerStopped,
@@ -148,14 +157,17 @@ impl Ledger {
                 book.lines.insert(tick.ticker.clone(), line);
                 touched.insert(&tick.ticker);
             } else if time > known.last_time + RENUMBERED {
-                // Not a repetition: newer, with a lower number.
+                // No repetition and no mistake: newer, and nothing has come meanwhile that continues the numbers.
                 tracing::warn!(exchange = %self.0.exchange, ticker = %tick.ticker, id, after = known.last_id,
                     "the exchange numbers trades anew; what is missing before this one is not known");
                 metrics::counter!("gap_numberings_restarted_total", "exchange" => self.0.exchange.to_string())
                     .increment(1);
                 book.lines.insert(tick.ticker.clone(), Line { first_id: id, ..line });
                 touched.insert(&tick.ticker);
-            } else if id >= known.first_id && time <= known.last_time && !is_missing(&book, &tick.ticker, id) {
+            } else if id > known.last_id {
+                tracing::warn!(exchange = %self.0.exchange, ticker = %tick.ticker, id, after = known.last_id,
+                    "a trade's number is much too high; it is not counted on");
+            } else if id >= known.first_id && time <= known.last_time && !may_be_missing(&book, &tick.ticker, id) {
                 learned.repeated.push(place);
             }
         }
@@ -204,6 +216,8 @@ impl Ledger {
                 let hole = Hole { gap: gap.clone(), left: vec![(first, last)], absent: 0, refused: 0 };
                 learned.notes.push(self.note(&hole));
                 book.holes.insert((gap.ticker.clone(), first), hole);
+            } else {
+                book.remember_unfilled(&gap);
             }
             learned.found.push(gap);
         }
@@ -247,6 +261,9 @@ impl Ledger {
         let told = (hole.gap.clone(), self.note(hole));
         if hole.gap.state.is_closed() {
             book.holes.remove(name);
+            if told.0.missing > 0 {
+                book.remember_unfilled(&told.0);
+            }
         }
         self.measure(&book);
         Some(told)
@@ -265,7 +282,8 @@ impl Ledger {
     pub(crate) fn is_behind(&self, ticker: &SmolStr, newest_id: i64, now: DateTime<Utc>) -> Learned {
         let mut learned = Learned::default();
         let mut book = self.lock();
-        let Some(known) = book.lines.get(ticker).copied().filter(|known| newest_id > known.last_id) else {
+        let ahead = |known: &Line| (1..=FARTHEST).contains(&newest_id.saturating_sub(known.last_id));
+        let Some(known) = book.lines.get(ticker).copied().filter(ahead) else {
             return learned;
         };
         let cause = if known.last_received.is_none() { GapCause::TrackerStopped } else { GapCause::Silence };
@@ -363,11 +381,21 @@ impl Hole {
     }
 }
 
-fn is_missing(book: &Book, ticker: &SmolStr, id: i64) -> bool {
+impl Book {
+    fn remember_unfilled(&mut self, gap: &Gap) {
+        self.unfilled.push_back((gap.ticker.clone(), gap.first_trade_id, gap.last_trade_id));
+        if self.unfilled.len() > UNFILLED_KEPT {
+            self.unfilled.pop_front();
+        }
+    }
+}
+
+/// Whether a trade may be one that never came: it is in a hole. That the exchange was asked for it proves nothing, since what
+/// it told may have been older than the trade.
+fn may_be_missing(book: &Book, ticker: &SmolStr, id: i64) -> bool {
     let hole = book.holes.range(..=(ticker.clone(), id)).next_back();
-    hole.is_some_and(|(name, hole)| {
-        name.0 == *ticker && hole.left.iter().any(|(first, last)| (*first..=*last).contains(&id))
-    })
+    hole.is_some_and(|(name, hole)| name.0 == *ticker && id <= hole.gap.last_trade_id)
+        || book.unfilled.iter().any(|(of, first, last)| of == ticker && (*first..=*last).contains(&id))
 }
 
 /// What is left of a range without others, which are in order.
@@ -455,6 +483,39 @@ mod tests {
 
     fn missing(ledger: &Ledger) -> BTreeSet<i64> {
         ledger.open_holes().iter().flat_map(|hole| &hole.left).flat_map(|(first, last)| *first..=*last).collect()
+    }
+
+    #[test]
+    fn an_absurd_number_is_not_counted_on_unless_others_follow_it() {
+        let ledger = ledger(&[]);
+        let at = |id, seconds| {
+            let time = noon() + TimeDelta::seconds(seconds);
+            Tick { trade_id: Some(id), exchange_time: Some(time), received_at: time, ..tick(0) }
+        };
+        ledger.observe(&[at(1, 0)], 0, None);
+        for absurd in [i64::MAX, 2_000_000_000] {
+            let learned = ledger.observe(&[at(absurd, 1)], 0, None);
+            assert_eq!((learned.found, learned.repeated), (vec![], vec![]));
+        }
+        assert_eq!(ledger.is_behind(&"BTCUSDT".into(), i64::MAX, noon()).found, []);
+        assert_eq!(ledger.observe(&[at(4, 2)], 0, None).found[0].missing, 2);
+        // Nothing continues the old numbers any more.
+        assert_eq!(ledger.observe(&[at(2_000_000_000, 70)], 0, None).found, []);
+        assert_eq!(ledger.observe(&[at(2_000_000_003, 71)], 0, None).found[0].missing, 2);
+    }
+
+    #[test]
+    fn a_trade_that_comes_after_its_hole_was_given_up_is_no_repetition() {
+        let ledger = ledger(&[]);
+        let found = ledger.observe(&[tick(1), tick(5)], 0, None).found;
+        let name = (found[0].ticker.clone(), found[0].first_trade_id);
+        let closed = ledger.change(&name, |hole| {
+            hole.asked((2, 4), &[2, 4], 0);
+            hole.say(GapState::Filling, None, noon());
+        });
+        assert_eq!(closed.unwrap().0.state, GapState::ConfirmedEmpty);
+        assert_eq!(ledger.observe(&[tick(3)], 0, None).repeated, [] as [usize; 0]);
+        assert_eq!(ledger.observe(&[tick(1)], 0, None).repeated, [0]);
     }
 
     #[test]
