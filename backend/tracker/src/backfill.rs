@@ -45,6 +45,8 @@ const STREAM_PATIENCE: Duration = Duration::from_secs(3);
 pub struct Backfill {
     /// Who is asked.
     pub exchange: Arc<dyn Exchange>,
+    /// The pairs that are followed.
+    pub tickers: Vec<SmolStr>,
     /// What is missing.
     pub ledger: Ledger,
     /// Who looks at the ticks.
@@ -202,7 +204,8 @@ impl Backfill {
             newest.iter().filter(|(ticker, id)| last.get(ticker).is_some_and(|last| id > last)).cloned().collect()
         };
         let silent = || self.ledger.silent_since(Utc::now() - self.silence);
-        let asked: Vec<SmolStr> = silent().into_iter().map(|(ticker, _)| ticker).collect();
+        let mut asked = self.ledger.unknown(self.tickers.iter());
+        asked.extend(silent().into_iter().map(|(ticker, _)| ticker));
         if asked.is_empty() {
             return Ok(());
         }
@@ -213,6 +216,12 @@ impl Backfill {
                 return Ok(());
             }
         };
+        // Of a pair of which nothing ever came, the next trade is the first that must.
+        let begun = newest.iter().filter_map(|(ticker, id)| self.ledger.begin(ticker, *id, Utc::now()));
+        let begun: Vec<_> = begun.collect();
+        if !begun.is_empty() {
+            self.publisher.queue().note(begun).await?;
+        }
         if behind(&newest, &silent()).is_empty() {
             return Ok(());
         }

@@ -177,6 +177,7 @@ impl Feed {
         if let Some(ledger) = ledger {
             let backfill = Backfill {
                 exchange: self.exchange.clone(),
+                tickers: tickers.clone(),
                 ledger,
                 inspector: inspector.clone(),
                 publisher: self.publisher.clone(),

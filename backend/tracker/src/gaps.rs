@@ -277,6 +277,25 @@ impl Ledger {
         silent.map(|(ticker, line)| (ticker.clone(), line.last_id)).collect()
     }
 
+    /// Those of the pairs of which nothing is known.
+    pub(crate) fn unknown<'a>(&self, tickers: impl Iterator<Item = &'a SmolStr>) -> Vec<SmolStr> {
+        let book = self.lock();
+        tickers.filter(|ticker| !book.lines.contains_key(*ticker)).cloned().collect()
+    }
+
+    /// A pair of which nothing came yet: what is newer than this trade is to come. Returns what is to be noted; nothing when
+    /// something has come meanwhile.
+    pub(crate) fn begin(&self, ticker: &SmolStr, newest_id: i64, now: DateTime<Utc>) -> Option<Note> {
+        let mut book = self.lock();
+        if book.lines.contains_key(ticker) {
+            return None;
+        }
+        let first_id = newest_id.saturating_add(1);
+        let line = Line { first_id, last_id: newest_id, last_time: now, last_received: Some(now), reconnects: 0 };
+        book.lines.insert(ticker.clone(), line);
+        Some(self.mark(ticker, line))
+    }
+
     /// The exchange has a newer trade than the stream brought. Returns the hole, of which that trade is the last one;
     /// none when the stream has brought it meanwhile.
     pub(crate) fn is_behind(&self, ticker: &SmolStr, newest_id: i64, now: DateTime<Utc>) -> Learned {

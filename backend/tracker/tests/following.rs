@@ -374,6 +374,33 @@ async fn trades_made_while_the_tracker_was_stopped_are_fetched_even_if_none_foll
 }
 
 #[tokio::test]
+async fn a_stream_that_never_brings_anything_is_found_out_too() {
+    let exchange =
+        Simulator::start(simulator::Settings { trades_per_second: 0.0, ..Default::default() }).await.unwrap();
+    exchange.inject(Fault::Silence(Duration::from_secs(600)));
+    exchange.emit(5).await;
+    let change = |settings: &mut Settings| settings.tracker_silence_seconds = 1;
+    let following = Following::started_in(exchange, tempfile::tempdir().unwrap(), change).await;
+    let mut live = following.live.subscribe();
+    following.connected().await;
+    // Whenever it is first asked, what is traded after that is missed.
+    let trading = async {
+        loop {
+            following.exchange.emit(1).await;
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let gaps = tokio::select! {
+        gaps = Following::closed_gaps(&mut live, 2) => gaps,
+        () = trading => unreachable!("it trades for ever"),
+    };
+    assert!(gaps.iter().all(|gap| gap.cause == GapCause::Silence), "{gaps:?}");
+    let published = following.exchange.published("BTCUSDT");
+    let recorded = recorded(&following.stop().await, "BTCUSDT");
+    assert!(!recorded.is_empty() && published.windows(recorded.len()).any(|window| window == recorded));
+}
+
+#[tokio::test]
 async fn a_stream_that_lives_and_brings_nothing_is_found_out_and_a_quiet_pair_is_left_alone() {
     let following = Following::start(|settings| settings.tracker_silence_seconds = 1).await;
     let mut live = following.live.subscribe();
