@@ -1,16 +1,17 @@
 //! A disk that can be full.
 
 use std::{
-    fs::File,
-    io::Write as _,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
 };
 
 use anyhow::Context as _;
 
 /// A file system of its own, in memory. Whoever may not mount one has none.
-pub struct Disk(PathBuf);
+pub struct Disk {
+    folder: PathBuf,
+    megabytes: u32,
+}
 
 impl Disk {
     /// Mounts one there; `None` where that is not allowed.
@@ -19,14 +20,14 @@ impl Disk {
     /// When the folder cannot be made.
     pub fn mount(folder: PathBuf, megabytes: u32) -> anyhow::Result<Option<Self>> {
         std::fs::create_dir_all(&folder)?;
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"]).arg(&folder);
-        Ok(mount.output().is_ok_and(|output| output.status.success()).then_some(Self(folder)))
+        let disk = Self { folder, megabytes };
+        let mounted = run(Command::new("mount").args(["-t", "tmpfs", "-o", &disk.size(), "tmpfs"]).arg(&disk.folder));
+        Ok(mounted.is_ok().then_some(disk))
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.folder
     }
 
     /// Gives it to the owner of `model`.
@@ -34,38 +35,48 @@ impl Disk {
     /// # Errors
     /// When that is not allowed.
     pub fn hand_to_owner_of(&self, model: &str) -> anyhow::Result<()> {
-        let status = Command::new("chown").arg(format!("--reference={model}")).arg(&self.0).status();
-        anyhow::ensure!(status.context("starting chown")?.success(), "chown failed");
-        Ok(())
+        run(Command::new("chown").arg(format!("--reference={model}")).arg(&self.folder)).map(drop)
     }
 
-    /// Leaves no room on it.
+    /// Leaves no room on it: it becomes as small as what is on it.
     ///
     /// # Errors
-    /// When the file that takes the room cannot be made.
+    /// When its size cannot be changed.
     pub fn fill(&self) -> anyhow::Result<()> {
-        let mut ballast = File::create(self.ballast())?;
-        for size in [1 << 20, 4096, 1] {
-            // An error means that nothing of this size fits any more.
-            while ballast.write_all(&vec![0; size]).is_ok() {}
-        }
-        Ok(())
+        let used = run(Command::new("df").args(["--output=used", "-k"]).arg(&self.folder))?;
+        let used = String::from_utf8_lossy(&used.stdout);
+        let kilobytes: u64 = used.lines().last().unwrap_or_default().trim().parse().context("reading df")?;
+        // A size of zero would be no limit at all.
+        self.resize(&format!("size={}k", kilobytes.max(4)))
     }
 
     /// Makes room again.
-    pub fn empty(&self) {
-        // It may never have been filled.
-        let _ = std::fs::remove_file(self.ballast());
+    ///
+    /// # Errors
+    /// When its size cannot be changed.
+    pub fn empty(&self) -> anyhow::Result<()> {
+        self.resize(&self.size())
     }
 
-    fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
+    fn size(&self) -> String {
+        format!("size={}m", self.megabytes)
+    }
+
+    fn resize(&self, size: &str) -> anyhow::Result<()> {
+        run(Command::new("mount").args(["-o", &format!("remount,{size}")]).arg(&self.folder)).map(drop)
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-        let _ = std::fs::remove_dir(&self.0);
+        // Where it was never mounted there is nothing to take away.
+        let _ = run(Command::new("umount").arg("-l").arg(&self.folder));
     }
+}
+
+fn run(command: &mut Command) -> anyhow::Result<Output> {
+    let output = command.output().with_context(|| format!("starting {}", command.get_program().display()))?;
+    let program = command.get_program().display();
+    anyhow::ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(output)
 }

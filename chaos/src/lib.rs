@@ -6,11 +6,13 @@
 //! half-close. Run it with `cargo xtask chaos`.
 
 pub mod disk;
+pub mod effect;
 pub mod fault;
 pub mod proxy;
 pub mod service;
 pub mod stage;
 pub mod standalone;
+pub mod strike;
 pub mod verdict;
 
 pub use fault::Fault;

@@ -6,9 +6,12 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use chaos::{
     Fault, Stage, Verdict,
-    verdict::{second_opinion, try_fault},
+    verdict::{Begin, second_opinion, try_fault, whole_run},
 };
-use clap::Parser;
+use clap::{
+    Parser,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use tokio::time::Instant;
 
 /// Breaks the real parts while trades flow, one at a time, and compares what was published with what is stored.
@@ -16,7 +19,7 @@ use tokio::time::Instant;
 #[command(name = "cargo xtask chaos")]
 struct Arguments {
     /// Faults to try; all where none is named
-    #[arg(value_name = "FAULT", value_parser = fault)]
+    #[arg(value_name = "FAULT", value_parser = faults())]
     faults: Vec<Fault>,
     /// Trades per second, of all pairs together
     #[arg(long, value_name = "NUMBER", default_value_t = 500.0)]
@@ -38,21 +41,33 @@ struct Arguments {
     logs: Option<PathBuf>,
 }
 
-fn fault(name: &str) -> Result<Fault, String> {
-    let known = || Fault::ALL.map(Fault::name).join(", ");
-    Fault::ALL.into_iter().find(|fault| fault.name() == name).ok_or_else(|| format!("the faults are {}", known()))
+fn faults() -> impl TypedValueParser<Value = Fault> {
+    PossibleValuesParser::new(Fault::ALL.map(Fault::name)).map(|name| {
+        let named = Fault::ALL.into_iter().find(|fault| fault.name() == name);
+        named.unwrap_or(Fault::Nothing)
+    })
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     process::tls::install();
+    let stopped = process::shutdown::on_signal();
+    // Asked to stop, everything is dropped in order: processes end, file systems are unmounted.
+    tokio::select! {
+        outcome = run(arguments) => outcome,
+        () = stopped.cancelled() => Ok(ExitCode::FAILURE),
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}, {} trades/s", arguments.trades_per_second);
     let mut stage =
         Stage::build(arguments.trades_per_second, seed, arguments.connection_seconds, arguments.logs).await?;
     stage.nothing_lasts = Duration::from_secs(arguments.nothing_seconds);
     println!("{}", Verdict::HEAD);
+    let begin = Begin::now(&stage.exchange);
     let mut bad = 0;
     let mut chosen = if arguments.faults.is_empty() { Fault::ALL.to_vec() } else { arguments.faults };
     let mut random = fastrand::Rng::with_seed(seed);
@@ -63,13 +78,26 @@ async fn main() -> anyhow::Result<ExitCode> {
                 println!("{:<30} not injected: {obstacle}", fault.name());
                 continue;
             }
-            let verdict = try_fault(&mut stage, fault).await?;
-            println!("{verdict}");
-            bad += u32::from(!verdict.is_good());
+            match try_fault(&mut stage, fault).await {
+                Ok(verdict) => {
+                    println!("{verdict}");
+                    bad += u32::from(!verdict.is_good());
+                }
+                Err(error) => {
+                    println!("{:<30} BAD: {error:#}", fault.name());
+                    bad += 1;
+                }
+            }
         }
         let drawn = (arguments.random_minutes > 0 && Instant::now() < until).then(|| random.choice(Fault::ALL));
         chosen = drawn.flatten().into_iter().collect();
     }
+    let (whole, published) = whole_run(&stage, &begin).await?;
+    println!(
+        "the whole run: {published} published, {} stored, {} doubled, {} missing, {} wrong",
+        whole.stored, whole.doubled, whole.missing, whole.wrong
+    );
+    bad += u32::from(whole.stored != published || whole.doubled + whole.missing + whole.wrong > 0);
     let opinion = second_opinion(&stage).await?;
     println!("{opinion}");
     bad += u32::from(!opinion.is_good());

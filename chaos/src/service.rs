@@ -59,6 +59,15 @@ impl Service {
         }
     }
 
+    /// How often it has logged these words.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub fn logged(&self, words: &str) -> anyhow::Result<usize> {
+        let log = std::fs::read(&self.log).with_context(|| format!("reading {}", self.log.display()))?;
+        Ok(String::from_utf8_lossy(&log).matches(words).count())
+    }
+
     /// Sends it a signal by name: `STOP`, `CONT`, `TERM`.
     pub fn signal(&self, signal: &str) {
         if let Some(process) = &self.process {

@@ -41,6 +41,8 @@ pub struct Stage {
     pub tracker: Service,
     /// Two of them share the work.
     pub handlers: [Service; 2],
+    /// Where the tracker tells how it does.
+    pub tracker_probe: u16,
     /// How long the fault that is none lasts.
     pub nothing_lasts: Duration,
     /// Somebody's transaction, which holds up others as long as it is open.
@@ -49,6 +51,8 @@ pub struct Stage {
     pub queue_disk: Option<Disk>,
     /// Where PostgreSQL keeps our tables, if it can be made full.
     pub database_disk: Option<Disk>,
+    /// What it is mounted on.
+    _database_folder: TempDir,
     /// Whether the folder with the logs stays.
     folder: Folder,
 }
@@ -90,6 +94,9 @@ impl Stage {
         let folder = match folder {
             Some(path) => {
                 std::fs::create_dir_all(&path)?;
+                // The programs are started in it. What an earlier run left there is not this one's.
+                let path = path.canonicalize()?;
+                let _ = std::fs::remove_file(path.join("queue.redb"));
                 Folder::Kept(path)
             }
             None => Folder::Passing(tempfile::tempdir()?),
@@ -129,9 +136,12 @@ impl Stage {
             ]
         };
         let proxied = to_exchange.address();
+        let tracker_probe = testbed::servers::lasting_port()?;
         let queue_disk = Disk::mount(folder.path().join("queue-disk"), QUEUE_DISK_MEGABYTES)?;
         let queue = queue_disk.as_ref().map_or(folder.path(), Disk::path).join("queue.redb");
-        let database_disk = Disk::mount(database_folder(), DATABASE_DISK_MEGABYTES)?;
+        // PostgreSQL runs as a user who must be able to go there.
+        let database_folder = tempfile::tempdir()?;
+        let database_disk = Disk::mount(database_folder.path().to_owned(), DATABASE_DISK_MEGABYTES)?;
         if let Some(disk) = &database_disk {
             keep_tables_on(disk, postgres.address()).await?;
         }
@@ -139,7 +149,7 @@ impl Stage {
         settings.extend([
             ("TRACKER_SYMBOLS", exchange.tickers().join(",")),
             ("TRACKER_QUEUE_PATH", queue.display().to_string()),
-            ("TRACKER_PROBE_BIND", "127.0.0.1:0".to_owned()),
+            ("TRACKER_PROBE_BIND", format!("127.0.0.1:{tracker_probe}")),
             ("TRACKER_IDLE_SECONDS", "5".to_owned()),
             ("TRACKER_SILENCE_SECONDS", "3".to_owned()),
             // Again and again, through every fault.
@@ -169,10 +179,12 @@ impl Stage {
             to_postgres,
             tracker,
             handlers,
+            tracker_probe,
             nothing_lasts: Fault::Nothing.lasts(),
             holding: None,
             queue_disk,
             database_disk,
+            _database_folder: database_folder,
             folder,
         };
         stage.wait("the tracker subscribes", START, async || stage.subscribed()).await?;
@@ -232,11 +244,6 @@ impl Stage {
         }
         Ok(begin.elapsed())
     }
-}
-
-/// PostgreSQL runs as a user who must be able to go there.
-fn database_folder() -> PathBuf {
-    std::env::temp_dir().join(format!("chaos-{}-database", std::process::id()))
 }
 
 async fn keep_tables_on(disk: &Disk, server: &ServerAddress) -> anyhow::Result<()> {

@@ -4,11 +4,11 @@
 
 use std::{
     collections::HashMap,
-    net::TcpListener,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
+use testbed::servers::lasting_port;
 use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// When it does not start or does not answer.
 pub async fn try_kill(stage: &mut Stage) -> anyhow::Result<Verdict> {
     let folder = tempfile::tempdir()?;
-    let (sql, api) = (free_port()?, free_port()?);
+    let (sql, api) = (lasting_port()?, lasting_port()?);
     let exchange = stage.to_exchange.address();
     let settings = vec![
         ("HOME", folder.path().display().to_string()),
@@ -57,10 +57,6 @@ pub async fn try_kill(stage: &mut Stage) -> anyhow::Result<Verdict> {
     let verdict = door.compare(stage, &begin).await;
     stage.exchange.resume();
     Ok(Verdict { recovered, ..verdict? })
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Where the program answers questions in SQL.

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use simulator::{PublishedTrade, Simulator};
 use tokio::time::sleep;
 
-use crate::{Fault, Stage};
+use crate::{Fault, Stage, effect::Effect};
 
 /// How long everything may take to be stored after the fault is mended.
 const DRAIN: Duration = Duration::from_secs(120);
@@ -103,13 +103,16 @@ pub async fn try_fault(stage: &mut Stage, fault: Fault) -> anyhow::Result<Verdic
     }
     let begin = Begin::now(&stage.exchange);
     let dead_before = dead_letters(&stage.client().await?).await?;
+    let effect = Effect::before(stage, fault).await?;
     // Trades flow before, during and after.
     sleep(Duration::from_secs(1)).await;
-    fault.strike(stage).await?;
+    let struck = fault.strike(stage).await;
     let lasts = if fault == Fault::Nothing { stage.nothing_lasts } else { fault.lasts() };
     sleep(lasts).await;
-    let struck = !fault.stops_storing() || has_stopped(stage, lasts / 2).await;
+    let seen = effect.is_seen(stage, lasts).await;
     fault.mend(stage).await?;
+    struck?;
+    let struck = seen?;
     let recovered = recover(stage).await;
     stage.exchange.pause();
     drain(stage, &begin, dead_before + fault.dead_letters()).await?;
@@ -146,19 +149,6 @@ impl Begin {
             (ticker.clone(), trades.map(trade).collect())
         };
         self.after.iter().map(of).collect()
-    }
-}
-
-/// Whether nothing was stored in the last moments, or PostgreSQL does not even say.
-async fn has_stopped(stage: &Stage, since: Duration) -> bool {
-    let seconds = since.as_secs_f64();
-    let asked = async {
-        let stored = "SELECT EXISTS (SELECT FROM price WHERE source = 'stream' AND stored_at > now() - make_interval(secs => $1))";
-        anyhow::Ok(stage.client().await?.query_one(stored, &[&seconds]).await?.get::<_, bool>(0))
-    };
-    match tokio::time::timeout(Duration::from_secs(1), asked).await {
-        Ok(Ok(stored)) => !stored,
-        Ok(Err(_)) | Err(_) => true,
     }
 }
 
@@ -250,18 +240,7 @@ async fn compare(
     let published = begin.published(&stage.exchange);
     let count = published.values().map(HashMap::len).sum();
     let client = stage.client().await?;
-    let rows = client
-        .query(
-            "SELECT ticker, trade_id, price, quantity, taker_side = 'sell', time FROM prices
-             WHERE trade_id IS NOT NULL AND time >= $1",
-            &[&(begin.time - LATE)],
-        )
-        .await?;
-    let rows = rows.iter().map(|row| {
-        let trade: Trade = (row.get(2), row.get(3), row.get(4), row.get(5));
-        (row.get::<_, String>(0), row.get::<_, i64>(1), trade)
-    });
-    let rows = rows.filter(|(ticker, id, _)| begin.after.get(ticker).is_none_or(|after| id > after));
+    let rows = rows(&client, begin).await?;
     let Comparison { stored, doubled, missing, wrong } = Comparison::of(published, rows);
     let since = begin.time - TimeDelta::minutes(1);
     let candles = CANDLES.replace("$1", &format!("'{}'", since.to_rfc3339()));
@@ -280,6 +259,22 @@ async fn compare(
         recovered,
         struck: true,
     })
+}
+
+/// Everything that is stored since: ticker, number, trade.
+async fn rows(client: &tokio_postgres::Client, begin: &Begin) -> anyhow::Result<Vec<(String, i64, Trade)>> {
+    let rows = client
+        .query(
+            "SELECT ticker, trade_id, price, quantity, taker_side = 'sell', time FROM prices
+             WHERE trade_id IS NOT NULL AND time >= $1",
+            &[&(begin.time - LATE)],
+        )
+        .await?;
+    let rows = rows.iter().map(|row| {
+        let trade: Trade = (row.get(2), row.get(3), row.get(4), row.get(5));
+        (row.get::<_, String>(0), row.get::<_, i64>(1), trade)
+    });
+    Ok(rows.filter(|(ticker, id, _)| begin.after.get(ticker).is_none_or(|after| id > after)).collect())
 }
 
 const LEDGER: &str = "
@@ -309,6 +304,19 @@ async fn dead_letters(client: &tokio_postgres::Client) -> anyhow::Result<u64> {
     Ok(count.unsigned_abs())
 }
 
+/// Everything that was published since the beginning of the run against everything that is stored: also what came between
+/// two faults, and what came late.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn whole_run(stage: &Stage, begin: &Begin) -> anyhow::Result<(Comparison, usize)> {
+    stage.exchange.pause();
+    drain(stage, begin, 0).await?;
+    let published = begin.published(&stage.exchange);
+    let count = published.values().map(HashMap::len).sum();
+    Ok((Comparison::of(published, rows(&stage.client().await?, begin).await?), count))
+}
+
 /// What the exchange's own candles say of ours, over the whole run.
 #[derive(Debug, Clone, Copy)]
 pub struct SecondOpinion {
@@ -320,46 +328,60 @@ pub struct SecondOpinion {
     pub agreed: i64,
     /// Those that are different still.
     pub open: i64,
+    /// Whether every pair was compared up to the end.
+    pub complete: bool,
 }
 
 impl SecondOpinion {
     /// Whether every candle says what the exchange's says.
     pub fn is_good(&self) -> bool {
-        self.agreed == self.different && self.open == 0
+        self.complete && self.minutes > 0 && self.agreed == self.different && self.open == 0
     }
 }
 
 impl fmt::Display for SecondOpinion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { minutes, different, agreed, open } = self;
+        let Self { minutes, different, agreed, open, complete } = self;
         write!(
             f,
-            "{minutes} candles compared with the exchange's own; {different} differed at first, {agreed} of these agree now, \
+            "{minutes} candles compared with the exchange's own{}; {different} differed at first, {agreed} of these agree now, \
              {open} do not yet, {} were settled otherwise",
+            if *complete { "" } else { ", NOT ALL" },
             different - agreed - open
         )
     }
 }
 
-/// Waits until no candle differs from the exchange's, and says how many did.
+/// Waits until every pair was compared up to the last trade and no candle differs from the exchange's, and says how many did.
 ///
 /// # Errors
 /// When the tables cannot be read.
 pub async fn second_opinion(stage: &Stage) -> anyhow::Result<SecondOpinion> {
+    /// The last minute must end, and a difference has its time to settle.
+    const PATIENCE: Duration = Duration::from_secs(240);
     let client = stage.client().await?;
     let clock = Instant::now();
+    let tickers = stage.exchange.tickers();
+    let last = tickers.iter().filter_map(|ticker| stage.exchange.published(ticker).pop()).map(|trade| trade.time).max();
+    let pairs = tickers.len() as i64;
     loop {
         let row = client
             .query_one(
                 "SELECT (SELECT coalesce(sum(minutes), 0) FROM comparison)::bigint, count(*),
-                        count(*) FILTER (WHERE state = 'agreed'), count(*) FILTER (WHERE state = 'open')
+                        count(*) FILTER (WHERE state = 'agreed'), count(*) FILTER (WHERE state = 'open'),
+                        (SELECT count(DISTINCT ticker_id) FROM comparison WHERE to_time > $1) = $2
                  FROM difference",
-                &[],
+                &[&last, &pairs],
             )
             .await?;
-        let opinion =
-            SecondOpinion { minutes: row.get(0), different: row.get(1), agreed: row.get(2), open: row.get(3) };
-        if (opinion.minutes > 0 && opinion.open == 0) || clock.elapsed() > DRAIN {
+        let opinion = SecondOpinion {
+            minutes: row.get(0),
+            different: row.get(1),
+            agreed: row.get(2),
+            open: row.get(3),
+            complete: row.get(4),
+        };
+        if (opinion.complete && opinion.open == 0) || clock.elapsed() > PATIENCE {
             return Ok(opinion);
         }
         sleep(Duration::from_millis(500)).await;

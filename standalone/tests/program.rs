@@ -6,7 +6,6 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -14,6 +13,7 @@ use broker::{LocalQueue, LocalQueueSettings};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use tempfile::TempDir;
+use testbed::servers::lasting_port;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -23,18 +23,6 @@ struct Program {
     api: u16,
     sql: u16,
     exchange: u16,
-}
-
-/// A port that is free, and that the system gives to no connection meanwhile: those come from 32768 on.
-fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let number = std::process::id() * 13 + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + u16::try_from(number % 12_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 fn command() -> Command {
@@ -47,7 +35,7 @@ fn command() -> Command {
 
 impl Program {
     fn demo(folder: &Path) -> Self {
-        let (api, sql, exchange) = (free_port(), free_port(), free_port());
+        let (api, sql, exchange) = (lasting_port().unwrap(), lasting_port().unwrap(), lasting_port().unwrap());
         let child = command()
             .args(["demo", "--headless", "--trades-per-second", "200", "--data-folder"])
             .arg(folder)
@@ -307,7 +295,7 @@ fn mistakes_at_the_start_are_named_with_a_remedy() {
 #[test]
 fn an_exchange_that_cannot_be_reached_is_said_with_cause_and_next_try() {
     let folder = TempDir::new().unwrap();
-    let (api, sql) = (free_port(), free_port());
+    let (api, sql) = (lasting_port().unwrap(), lasting_port().unwrap());
     let child = command()
         .args(["--headless", "--data-folder", folder.path().to_str().unwrap()])
         .args(["--api-bind", &format!("127.0.0.1:{api}"), "--sql-bind", &format!("127.0.0.1:{sql}")])

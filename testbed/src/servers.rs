@@ -12,6 +12,7 @@ mod rabbitmq;
 use anyhow::Result;
 
 pub use postgres::PostgresServer;
+pub use process::lasting_port;
 pub use rabbitmq::RabbitMqServer;
 
 use crate::{POSTGRES_VARIABLE, RABBITMQ_MANAGEMENT_VARIABLE, RABBITMQ_VARIABLE};

@@ -197,8 +197,9 @@ impl Lasting {
         [Some(trade.clone()), None]
     }
 
-    pub(crate) fn recover(&self) {
-        *self.state() = State::default();
+    /// Everything is over. Returns the trades that waited for another, by symbol: they are to be sent now.
+    pub(crate) fn recover(&self) -> HashMap<usize, PublishedTrade> {
+        std::mem::take(&mut *self.state()).waiting
     }
 
     /// Whether nothing may be sent now.

@@ -94,7 +94,8 @@ async fn exchange_info(venue: Data<Venue>, params: Query<Params>) -> Answer {
         Selection::Many(indexes) => indexes,
     };
     let limit = venue.meter().limit();
-    Ok(Json(tickers::exchange_info(indexes.into_iter().map(|index| &venue.listed[index].symbol), limit)))
+    let now = venue.now_ms();
+    Ok(Json(tickers::exchange_info(now, indexes.into_iter().map(|index| &venue.listed[index].symbol), limit)))
 }
 
 /// One object for one symbol, an array for several.

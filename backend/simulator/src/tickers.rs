@@ -7,7 +7,7 @@ use crate::{
     frames::text,
     kline::Kline,
     settings::{DECIMALS, SimulatedSymbol},
-    venue::{Venue, now_ms},
+    venue::Venue,
 };
 
 /// The last price; before the first trade, the price from which the walk starts.
@@ -54,11 +54,15 @@ pub(crate) fn day(venue: &Venue, index: usize) -> Value {
 }
 
 /// What the exchange lists and how much one may ask.
-pub(crate) fn exchange_info<'a>(symbols: impl Iterator<Item = &'a SimulatedSymbol>, weight_limit: u32) -> Value {
+pub(crate) fn exchange_info<'a>(
+    now_ms: i64,
+    symbols: impl Iterator<Item = &'a SimulatedSymbol>,
+    weight_limit: u32,
+) -> Value {
     let limit = |kind, interval, count, limit: u32| json!({"rateLimitType": kind, "interval": interval, "intervalNum": count, "limit": limit});
     json!({
         "timezone": "UTC",
-        "serverTime": now_ms(),
+        "serverTime": now_ms,
         "rateLimits": [
             limit("REQUEST_WEIGHT", "MINUTE", 1, weight_limit),
             limit("ORDERS", "SECOND", 10, 100),

@@ -153,7 +153,9 @@ impl Venue {
             }
             Fault::Recover => {
                 self.ahead_ms.store(0, Ordering::Relaxed);
-                self.faults.recover();
+                for (index, trade) in self.faults.recover() {
+                    self.stream(index, &trade);
+                }
             }
         }
     }

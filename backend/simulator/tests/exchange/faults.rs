@@ -147,7 +147,7 @@ async fn a_planned_stop_is_announced_to_all() {
 async fn faults_are_commanded_by_http() {
     let simulator = quiet().await;
     let listed = fetch(&simulator, "/simulator/faults").await;
-    assert_eq!(listed["faults"].as_array().unwrap().len(), 10);
+    assert_eq!(listed["faults"].as_array().unwrap().len(), 12);
 
     let mut socket = Socket::open(&simulator, "/ws/btcusdt@trade").await;
     let (status, _) = post(&simulator, "/simulator/faults", r#"{"fault":"garbage","text":"hello"}"#).await;
