@@ -264,7 +264,7 @@ pub struct DeadLetterBody {
     /// What is known about it.
     #[serde(flatten)]
     pub letter: DeadLetter,
-    /// The message, where it is text; what is none is shown as U+FFFD.
+    /// The message, or its first megabyte; what is no text is shown as U+FFFD.
     pub body: String,
 }
 

@@ -136,6 +136,14 @@ impl DeadLetters {
         }
     }
 
+    /// Whether the queue takes messages, as far as that is known.
+    pub fn takes_back(&self) -> bool {
+        match &self.0 {
+            Taking::Local(queue) => queue.trouble().is_none(),
+            Taking::RabbitMq(_) => true,
+        }
+    }
+
     /// Puts a message back in the queue from which the db-handlers take, and nowhere else: the live feed, which may have
     /// shown it long ago, does not see it. Returns when it is on disk there.
     ///
@@ -176,7 +184,9 @@ fn read(delivery: &Delivery) -> DeadLetter {
         Some(AMQPValue::LongString(text)) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
         _ => None,
     };
-    let set_aside_at = text(SET_ASIDE_AT).and_then(|time| time.parse().ok());
+    // Anybody may write there what he likes.
+    let credible = |time: &DateTime<Utc>| (0..=Utc::now().timestamp() + 86_400).contains(&time.timestamp());
+    let set_aside_at = text(SET_ASIDE_AT).and_then(|time| time.parse().ok()).filter(credible);
     let by_rabbitmq = || "RabbitMQ set it aside: delivered too often without being handled".to_owned();
     DeadLetter {
         message_id: delivery.properties.message_id().as_ref().map(ToString::to_string),

@@ -162,6 +162,6 @@ impl LocalQueueSettings {
 
     /// A queue that is kept nowhere, and is gone with the process.
     pub fn in_memory() -> Self {
-        Self { path: None, max_bytes: 256_000_000, linger: Duration::ZERO }
+        Self { path: None, max_bytes: 64_000_000, linger: Duration::ZERO }
     }
 }

@@ -2,6 +2,8 @@
 
 ALTER TABLE candle ADD COLUMN from_exchange boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN candle.from_exchange IS 'Whether it is the exchange''s own candle, taken over since trades of that minute could not be had. Trades that come later are in it already.';
+COMMENT ON COLUMN candle.revision IS 'How often it was corrected, by backfilled trades or by the exchange''s own candle: 0 as long as it is made of what came by itself.';
+COMMENT ON COLUMN candle.updated_at IS 'When it last changed.';
 COMMENT ON COLUMN candle.first_trade_id IS 'Trade number of its earliest tick; -1 for a polled price and for a candle of the exchange.';
 COMMENT ON COLUMN candle.last_trade_id IS 'Trade number of its latest tick; -1 for a polled price and for a candle of the exchange.';
 COMMENT ON COLUMN candle.price_sum IS 'Sum of the prices of the ticks; divided by ticks it is the mean price. Of a candle of the exchange, which tells none, the mean price weighted by volume times ticks.';
@@ -79,3 +81,32 @@ FROM difference
 JOIN ticker ON ticker.id = difference.ticker_id
 JOIN exchange ON exchange.id = ticker.exchange_id;
 COMMENT ON VIEW differences IS 'difference with names instead of keys.';
+
+-- What is still to be filled, and what is missing, among holes that are kept for ever.
+CREATE INDEX gap_changed ON gap (updated_at);
+CREATE INDEX gap_missing ON gap (found_at) WHERE state IN ('open', 'filling', 'unfillable');
+
+-- As before, but for numbers of which there is none above.
+CREATE OR REPLACE FUNCTION missing_trades(from_day date, to_day date)
+RETURNS TABLE (exchange text, ticker text, first_trade_id bigint, last_trade_id bigint, trades bigint, in_ledger boolean)
+LANGUAGE sql STABLE AS $$
+    WITH numbered AS (
+        SELECT ticker_id, trade_id, lead(trade_id) OVER (PARTITION BY ticker_id ORDER BY trade_id) AS next_id
+        FROM price
+        WHERE trade_id IS NOT NULL AND time >= from_day AND time < to_day + 1
+    ), hole AS (
+        SELECT ticker_id, trade_id + 1 AS first_id, next_id - 1 AS last_id FROM numbered WHERE next_id - trade_id > 1
+    )
+    SELECT exchange.name, ticker.ticker, hole.first_id, hole.last_id, hole.last_id - hole.first_id + 1,
+           hole.last_id - hole.first_id + 1 <= (
+               SELECT coalesce(least(
+                          sum(least(gap.last_trade_id, hole.last_id) - greatest(gap.first_trade_id, hole.first_id) + 1),
+                          sum(gap.missing)), 0)
+               FROM gap
+               WHERE gap.ticker_id = hole.ticker_id AND gap.missing > 0
+                 AND gap.first_trade_id <= hole.last_id AND gap.last_trade_id >= hole.first_id)
+    FROM hole
+    JOIN ticker ON ticker.id = hole.ticker_id
+    JOIN exchange ON exchange.id = ticker.exchange_id
+    ORDER BY exchange.name, ticker.ticker, hole.first_id
+$$;

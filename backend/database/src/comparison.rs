@@ -48,7 +48,7 @@ const COMPARE: &str = concat!(
         INSERT INTO difference (ticker_id, open_time, our_trades, our_volume, trades, open, high, low, close, volume,
                                 quote_volume)
         SELECT $1, open_time, our_trades, our_volume, trades, open, high, low, close, volume, quote_volume
-        FROM compared WHERE NOT same
+        FROM compared WHERE NOT same AND open_time + interval '1 minute' <= now()
         ON CONFLICT DO NOTHING
     )
     INSERT INTO comparison (ticker_id, from_time, to_time, minutes, different)
@@ -104,12 +104,16 @@ pub struct Settled {
     pub open: i64,
 }
 
-/// Looks at those that had time to settle by themselves and whose pair has no hole that is still being filled. Where the
-/// exchange then counts more trades than we do, its candle is taken over, since the trades cannot be had; otherwise ours is
-/// made of trades that we can show, and stays. The order is the one in which candles are folded, so that nobody waits in a
-/// circle.
+/// Looks at those that had time to settle by themselves and that no hole can touch which is being filled, or was lately;
+/// a hole of which nothing was said for an hour is nobody's any more. Where the exchange then counts more trades than we do,
+/// its candle is taken over, since the trades cannot be had; otherwise ours is made of trades that we can show, and stays. The
+/// order is the one in which candles are folded, so that nobody waits in a circle.
 const SETTLE: &str = concat!(
-    "WITH looked AS (
+    "WITH busy AS MATERIALIZED (
+        SELECT ticker_id, from_time, to_time FROM gap
+        WHERE updated_at > now() - interval '1 hour' AND state IN ('open', 'filling')
+           OR updated_at > now() - make_interval(secs => $1)
+    ), looked AS (
         SELECT theirs.*, coalesce(candle.trades, 0) AS trades_here, coalesce(candle.volume, 0) AS volume_here,
                CASE WHEN ",
     same!(),
@@ -118,8 +122,12 @@ const SETTLE: &str = concat!(
         LEFT JOIN candle ON candle.ticker_id = theirs.ticker_id AND candle.width = '1m'
                         AND candle.open_time = theirs.open_time
         WHERE theirs.state = 'open' AND theirs.found_at <= now() - make_interval(secs => $1)
-          AND NOT EXISTS (SELECT FROM gap WHERE gap.ticker_id = theirs.ticker_id AND gap.state IN ('open', 'filling'))
-        ORDER BY theirs.ticker_id, theirs.open_time
+          AND NOT EXISTS (
+              SELECT FROM busy
+              WHERE busy.ticker_id = theirs.ticker_id
+                AND coalesce(busy.from_time, '-infinity') < theirs.open_time + interval '1 minute'
+                AND coalesce(busy.to_time, 'infinity') >= theirs.open_time)
+        ORDER BY (theirs.open_time AT TIME ZONE 'UTC')::date, theirs.ticker_id, theirs.open_time
         LIMIT 1000
         FOR UPDATE OF theirs SKIP LOCKED
     ), taken AS (
@@ -128,12 +136,14 @@ const SETTLE: &str = concat!(
         SELECT ticker_id, '1m', open_time, open, high, low, close, volume, quote_volume, trades, trades,
                round(quote_volume / volume, 18) * trades, open_time, -1, open_time + interval '59.999999 s', -1, 1, true
         FROM looked WHERE outcome = 'taken'
-        ORDER BY ticker_id, open_time
+        ORDER BY (open_time AT TIME ZONE 'UTC')::date, ticker_id, open_time
         ON CONFLICT (ticker_id, width, open_time) DO UPDATE
         SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
             volume = excluded.volume, quote_volume = excluded.quote_volume, trades = excluded.trades,
-            ticks = excluded.ticks, price_sum = excluded.price_sum, revision = old.revision + 1, from_exchange = true,
-            updated_at = now()
+            ticks = excluded.ticks, price_sum = excluded.price_sum, first_time = excluded.first_time,
+            first_trade_id = -1, last_time = excluded.last_time, last_trade_id = -1, revision = old.revision + 1,
+            from_exchange = true, updated_at = now()
+        WHERE old.trades < excluded.trades
     )
     UPDATE difference
     SET state = looked.outcome, our_trades = looked.trades_here, our_volume = looked.volume_here, settled_at = now()

@@ -25,13 +25,13 @@ pub struct NewDeadLetter<'a> {
     pub body: &'a [u8],
 }
 
-/// What a message without a name is called is made of what it says, so that it is kept once, however often it comes.
+/// What a message without a name is called is made of what it says. The same one is kept once, however often it comes.
 const STORE: &str = "
     INSERT INTO dead_letter (message_id, topic, reason, set_aside_at, body)
     SELECT coalesce($1, 'md5:' || md5(convert_to($2, 'UTF8') || '\\x00'::bytea || $5)), $2, $3, $4, $5
     FROM (SELECT count(*) AS kept, coalesce(sum(octet_length(body)), 0) AS bytes FROM dead_letter) AS full_at
     WHERE kept < $6 AND bytes < $7
-    ON CONFLICT (message_id) DO UPDATE SET reason = excluded.reason, set_aside_at = excluded.set_aside_at";
+    ON CONFLICT (message_id, md5(body)) DO UPDATE SET reason = excluded.reason, set_aside_at = excluded.set_aside_at";
 
 /// Keeps one, if it is not kept already. `false` when there are too many.
 ///
@@ -50,24 +50,23 @@ pub async fn store(client: &impl GenericClient, letter: &NewDeadLetter<'_>) -> R
     Ok(stored > 0)
 }
 
-/// How many there are, and how many of them somebody wants to be replayed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
-    /// All of them.
-    pub kept: i64,
-    /// Those for which [`replay_next`] has work.
-    pub to_replay: i64,
-}
-
-/// Counts them.
+/// How many there are.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn count(client: &impl GenericClient) -> Result<Counts> {
-    let doing = "counting dead letters";
-    let statement = client.prepare_cached("SELECT count(*), count(replay_asked_at) FROM dead_letter").await;
-    let row = client.query_one(&statement.context(doing)?, &[]).await.context(doing)?;
-    Ok(Counts { kept: row.get(0), to_replay: row.get(1) })
+pub async fn count(client: &impl GenericClient) -> Result<i64> {
+    let counted = client.query_one("SELECT count(*) FROM dead_letter", &[]).await;
+    Ok(counted.context("counting dead letters")?.get(0))
+}
+
+/// Whether somebody wants one to be replayed.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn any_to_replay(client: &impl GenericClient) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM dead_letter WHERE replay_asked_at IS NOT NULL)";
+    let statement = client.prepare_cached(sql).await.context("looking for replays")?;
+    Ok(client.query_one(&statement, &[]).await.context("looking for replays")?.get(0))
 }
 
 /// One that is to be put back in the queue.
@@ -155,16 +154,20 @@ pub async fn list_dead_letters(client: &impl GenericClient, limit: i64) -> Resul
     rows.iter().map(read).collect::<std::result::Result<_, _>>().context(doing)
 }
 
-/// One of them with its body.
+/// One of them with its body, of which at most so many bytes are read.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn find_dead_letter(client: &impl GenericClient, id: i64) -> Result<Option<(StoredDeadLetter, Vec<u8>)>> {
+pub async fn find_dead_letter(
+    client: &impl GenericClient,
+    id: i64,
+    most: i32,
+) -> Result<Option<(StoredDeadLetter, Vec<u8>)>> {
     let doing = "finding a dead letter";
-    let sql = "SELECT id, set_aside_at, topic, octet_length(body), reason, message_id, replay_asked_at, body
+    let sql = "SELECT id, set_aside_at, topic, octet_length(body), reason, message_id, replay_asked_at, substring(body FROM 1 FOR $2)
         FROM dead_letter WHERE id = $1";
     let statement = client.prepare_cached(sql).await.context(doing)?;
-    let Some(row) = client.query_opt(&statement, &[&id]).await.context(doing)? else { return Ok(None) };
+    let Some(row) = client.query_opt(&statement, &[&id, &most]).await.context(doing)? else { return Ok(None) };
     Ok(Some((read(&row).context(doing)?, row.try_get(7).context(doing)?)))
 }
 
@@ -184,7 +187,7 @@ impl Decision {
         let call = statement.split_once(char::is_whitespace).filter(|(word, _)| word.eq_ignore_ascii_case("call"))?.1;
         let (procedure, id) = call.trim_start().strip_suffix(')')?.split_once('(')?;
         let id = id.trim().parse().ok()?;
-        match procedure.trim_end() {
+        match procedure.trim_end().to_ascii_lowercase().as_str() {
             "replay_dead_letter" => Some(Self::Replay(id)),
             "drop_dead_letter" => Some(Self::Drop(id)),
             _ => None,
@@ -217,7 +220,7 @@ mod tests {
         for decision in [Decision::Replay(7), Decision::Drop(i64::MAX)] {
             assert_eq!(Decision::parse(&decision.statement()), Some(decision));
         }
-        assert_eq!(Decision::parse("  call\n drop_dead_letter ( 7 ) ; "), Some(Decision::Drop(7)));
+        assert_eq!(Decision::parse("  call\n Drop_Dead_Letter ( 7 ) ; "), Some(Decision::Drop(7)));
         for other in [
             "",
             "CALL drop_dead_letter(7); DROP TABLE price",

@@ -20,6 +20,8 @@ use crate::{LONGEST_DELAY, retry_delays};
 
 /// How soon a replay that somebody asked for is seen.
 const REPLAYS: Duration = Duration::from_secs(1);
+/// How often they are counted.
+const COUNTS: Duration = Duration::from_secs(15);
 /// How long putting one back may take: the database's connection is held meanwhile, and may be its only one.
 const PUTTING_BACK: Duration = Duration::from_secs(2);
 /// How soon it is tried again when the table is full, or the database is away.
@@ -54,7 +56,7 @@ impl Mover {
                 Ok(letters) => {
                     check.ok();
                     delays = retry_delays();
-                    self.move_all(letters, &shutdown).await
+                    self.move_all(letters, &check, &shutdown).await
                 }
                 Err(error) => Err(Stopped::Broker(error)),
             };
@@ -69,17 +71,24 @@ impl Mover {
         }
     }
 
-    async fn move_all(&self, mut letters: DeadLetters, shutdown: &Shutdown) -> Result<Infallible, Stopped> {
+    async fn move_all(
+        &self,
+        mut letters: DeadLetters,
+        check: &Check,
+        shutdown: &Shutdown,
+    ) -> Result<Infallible, Stopped> {
         let mut replays = tokio::time::interval(REPLAYS);
         replays.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut counts = tokio::time::interval(COUNTS);
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Err(Stopped::Stopping),
-                _ = replays.tick() => self.replay(&letters).await?,
+                _ = replays.tick() => self.replay(&letters, shutdown).await?,
+                _ = counts.tick() => self.count().await,
                 taken = letters.next() => {
                     let (letter, taken) = taken?;
-                    self.keep(&letter, &letters, shutdown).await?;
+                    self.keep(&letter, &letters, check, shutdown).await?;
                     taken.ack().await?;
                 }
             }
@@ -87,7 +96,13 @@ impl Mover {
     }
 
     /// Stores one; tries until the database takes it. Until then it is in its queue.
-    async fn keep(&self, letter: &DeadLetter, letters: &DeadLetters, shutdown: &Shutdown) -> Result<(), Stopped> {
+    async fn keep(
+        &self,
+        letter: &DeadLetter,
+        letters: &DeadLetters,
+        check: &Check,
+        shutdown: &Shutdown,
+    ) -> Result<(), Stopped> {
         let new = NewDeadLetter {
             message_id: letter.message_id.as_deref(),
             topic: &letter.topic,
@@ -101,40 +116,53 @@ impl Mover {
                 Ok(client) => dead_letters::store(&client, &new).await,
                 Err(error) => Err(error.into()),
             };
-            match stored {
-                Ok(true) => return Ok(()),
-                Ok(false) if reminded.is_none_or(|last| last.elapsed() > REMIND) => {
-                    reminded = Some(Instant::now());
-                    tracing::error!(
-                        "the table of dead letters is full: replay or drop some; the others wait in their queue"
-                    );
+            let trouble = match stored {
+                Ok(true) => {
+                    check.ok();
+                    return Ok(());
                 }
-                Ok(false) => {}
-                Err(error) => tracing::debug!(%error, "a dead letter waits for the database"),
+                Ok(false) => {
+                    "the table of dead letters is full: replay or drop some; the others wait in their queue".into()
+                }
+                Err(error) => format!("a dead letter waits in its queue: {error}"),
+            };
+            if reminded.is_none_or(|last| last.elapsed() > REMIND) {
+                reminded = Some(Instant::now());
+                tracing::error!("{trouble}");
             }
+            check.failed(trouble);
             tokio::select! {
                 () = tokio::time::sleep(LATER) => {}
                 () = shutdown.cancelled() => return Err(Stopped::Stopping),
             }
             // Which makes room.
-            self.replay(letters).await?;
+            self.replay(letters, shutdown).await?;
         }
     }
 
-    /// Puts back what somebody asked for. When the database is away, that is for later.
-    async fn replay(&self, letters: &DeadLetters) -> Result<(), Stopped> {
-        loop {
+    async fn count(&self) {
+        let counted = match self.pool.get().await {
+            Ok(client) => dead_letters::count(&client).await,
+            Err(error) => Err(error.into()),
+        };
+        match counted {
+            Ok(count) => metrics::gauge!("dead_letters").set(count as f64),
+            Err(error) => tracing::debug!(%error, "dead letters cannot be counted"),
+        }
+    }
+
+    /// Puts back what somebody asked for. When the database is away, or the queue takes nothing, that is for later: the
+    /// connection that is held meanwhile may be the one by which the queue would be emptied.
+    async fn replay(&self, letters: &DeadLetters, shutdown: &Shutdown) -> Result<(), Stopped> {
+        while !shutdown.is_cancelled() && letters.takes_back() {
             let Ok(mut client) = self.pool.get().await else { return Ok(()) };
-            let counts = match dead_letters::count(&client).await {
-                Ok(counts) => counts,
+            match dead_letters::any_to_replay(&client).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
                 Err(error) => {
-                    tracing::debug!(%error, "dead letters cannot be counted");
+                    tracing::debug!(%error, "it cannot be asked what is to be replayed");
                     return Ok(());
                 }
-            };
-            metrics::gauge!("dead_letters").set(counts.kept as f64);
-            if counts.to_replay == 0 {
-                return Ok(());
             }
             let put_back = async |replay: &dead_letters::Replay| {
                 let putting = letters.put_back(&replay.message_id, &replay.topic, &replay.body);
@@ -158,5 +186,6 @@ impl Mover {
                 }
             }
         }
+        Ok(())
     }
 }

@@ -53,8 +53,10 @@ pub struct MinuteReport {
 }
 
 impl ExchangeMinute {
-    fn is_sound(&self) -> bool {
-        let positive = [self.low, self.volume, self.quote_volume].iter().all(|value| *value > Decimal::ZERO);
+    /// Whether it can be what was traded in a minute. The quote volume of a tiny trade may be rounded away.
+    pub fn is_sound(&self) -> bool {
+        let positive =
+            [self.low, self.volume].iter().all(|value| *value > Decimal::ZERO) && self.quote_volume >= Decimal::ZERO;
         let between = [self.open, self.close].iter().all(|price| (self.low..=self.high).contains(price));
         positive && between && self.trades > 0
     }

@@ -12,7 +12,7 @@ use std::{
 
 use broker::{LocalQueueError, Message, Publisher};
 use chrono::{TimeDelta, Utc};
-use domain::{Gap, GapReport, GapState, Tick, TickBatch, TickSource};
+use domain::{Gap, GapCause, GapReport, GapState, Tick, TickBatch, TickSource};
 use process::Shutdown;
 use smol_str::SmolStr;
 use tokio::{
@@ -190,9 +190,10 @@ impl Backfill {
 
     /// Never ends by itself.
     async fn watch_silence(&self, history: &dyn History) -> Result<(), LocalQueueError> {
+        // At once too: what was traded while nobody looked need not wait for the next trade.
         loop {
-            sleep(self.silence).await;
             self.look_behind_silence(history).await?;
+            sleep(self.silence).await;
         }
     }
 
@@ -217,7 +218,8 @@ impl Backfill {
             }
         };
         // Of a pair of which nothing ever came, the next trade is the first that must.
-        let begun = newest.iter().filter_map(|(ticker, id)| self.ledger.begin(ticker, *id, Utc::now()));
+        let begun =
+            newest.iter().filter_map(|(ticker, id)| self.ledger.begin(ticker, *id, self.board.lost(), Utc::now()));
         let begun: Vec<_> = begun.collect();
         if !begun.is_empty() {
             self.publisher.queue().note(begun).await?;
@@ -230,7 +232,7 @@ impl Backfill {
         for (ticker, newest_id) in behind(&newest, &silent()) {
             let learned = self.ledger.is_behind(&ticker, newest_id, Utc::now());
             if !learned.found.is_empty() {
-                stale = true;
+                stale |= learned.found.iter().any(|gap| gap.cause == GapCause::Silence);
                 let report = GapReport { exchange: self.exchange.identity().name, gaps: learned.found.clone() };
                 self.publisher.publish_noting(Message::Gaps(report), learned.notes).await?;
                 self.ledger.written(&learned.found);

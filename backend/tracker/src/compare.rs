@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::{
     exchange::{Exchange, Minutes},
+    rest::RestError,
     status::Board,
 };
 
@@ -23,6 +24,8 @@ const SETTLED: TimeDelta = TimeDelta::seconds(5);
 const OLDEST: TimeDelta = TimeDelta::days(7);
 /// How many minutes are asked for at once.
 const MOST_MINUTES: i64 = 960;
+/// How long the exchange's clock is waited for.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is tried again while the exchange does not answer.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -62,7 +65,7 @@ impl Comparison {
             let noted = notes.get(&key(exchange, ticker)).and_then(|text| text.parse::<DateTime<Utc>>().ok());
             let from = match noted.filter(|_| !is_new) {
                 // Another length of spans may have been chosen since.
-                Some(noted) => noted.duration_trunc(every).unwrap_or(noted),
+                Some(noted) => noted.duration_trunc(every).unwrap_or(noted).min(this_span),
                 None => {
                     new.push(note(exchange, ticker, first));
                     first
@@ -82,10 +85,11 @@ impl Comparison {
         let exchange = self.exchange.clone();
         let Some(minutes) = exchange.minutes() else { return Ok(()) };
         let work = async {
+            self.wait_for_the_clock().await;
             loop {
-                let now = Utc::now() + self.board.clock_ahead();
-                let all = self.round(minutes, now).await?;
-                let next = now.duration_trunc(self.every).unwrap_or(now) + self.every + SETTLED;
+                let all = self.round(minutes, self.now()).await?;
+                let now = self.now();
+                let next = (now - SETTLED).duration_trunc(self.every).unwrap_or(now) + self.every + SETTLED;
                 // Everybody who records this exchange would otherwise ask in the same second.
                 let company = Duration::from_millis(fastrand::u64(0..2_000));
                 let delay = (next - now).to_std().unwrap_or_default() + company;
@@ -96,6 +100,24 @@ impl Comparison {
             done = work => done,
             () = shutdown.cancelled() => Ok(()),
         }
+    }
+
+    /// What time it is here and there alike: a span must be over by both clocks.
+    fn now(&self) -> DateTime<Utc> {
+        let here = Utc::now();
+        let there = self.board.clock_ahead().and_then(|ahead| here.checked_add_signed(ahead));
+        there.map_or(here, |there| here.min(there))
+    }
+
+    /// Whether a span is over is not known before the exchange's clock was read; one that is not told is not waited for.
+    async fn wait_for_the_clock(&self) {
+        let told = async {
+            while self.board.clock_ahead().is_none() {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        // Either way it goes on.
+        let _ = tokio::time::timeout(CLOCK_PATIENCE, told).await;
     }
 
     /// Asks for every span that is over. `false` when the exchange did not answer for some.
@@ -110,20 +132,30 @@ impl Comparison {
             }
             while *compared < closed {
                 let (from, to) = (*compared, closed.min(*compared + TimeDelta::minutes(MOST_MINUTES)));
-                let asked = match minutes.minutes(ticker, from, to).await {
+                let mut asked = match minutes.minutes(ticker, from, to).await {
                     Ok(asked) => asked,
+                    // It will say no the next time too, as it does of a pair that it no longer lists.
+                    Err(error @ RestError::Refused { status: 400..500, .. }) => {
+                        tracing::warn!(exchange = %name, %ticker, %from, %to, %error, "candles are not compared");
+                        self.publisher.queue().note(vec![note(&name, ticker, to)]).await?;
+                        *compared = to;
+                        continue;
+                    }
                     Err(error) => {
                         tracing::debug!(exchange = %name, %ticker, %error, "the exchange's candles cannot be had now");
                         all = false;
                         break;
                     }
                 };
-                let report = MinuteReport { exchange: name.clone(), ticker: ticker.clone(), from, to, minutes: asked };
-                if let Some(mistake) = report.mistake() {
-                    tracing::warn!(exchange = %name, %ticker, %mistake, "the exchange's candles are not credible");
-                    all = false;
-                    break;
+                let told = asked.len();
+                asked.retain(|minute| (from..to).contains(&minute.open_time) && minute.is_sound());
+                asked.sort_by_key(|minute| minute.open_time);
+                asked.dedup_by_key(|minute| minute.open_time);
+                if asked.len() < told {
+                    let left_out = told - asked.len();
+                    tracing::warn!(exchange = %name, %ticker, left_out, "some of the exchange's candles are not credible");
                 }
+                let report = MinuteReport { exchange: name.clone(), ticker: ticker.clone(), from, to, minutes: asked };
                 self.publisher.publish_noting(Message::Minutes(report), vec![note(&name, ticker, to)]).await?;
                 *compared = to;
             }

@@ -23,8 +23,8 @@ const MOST_HOLES: usize = 10_000;
 /// A lower number this much later is no repetition.
 const RENUMBERED: TimeDelta = TimeDelta::seconds(60);
 
-/// No exchange makes so many trades of a pair between two that reach us: a number so much higher is a mistake, unless others
-/// follow it.
+/// No exchange makes so many trades of a pair between two that reach us: a number so much higher is a mistake, unless another
+/// follows it.
 const FARTHEST: i64 = 1_000_000_000;
 
 /// So many holes that were closed unfilled are remembered, in case that one of their trades comes all the same.
@@ -60,6 +60,8 @@ struct Line {
     last_received: Option<DateTime<Utc>>,
     /// Connections lost when the last trade came.
     reconnects: u64,
+    /// A number that did not follow the others, and that others may follow.
+    candidate: Option<i64>,
 }
 
 /// A hole that is not closed, and what is left of it: ranges of numbers, both ends included, in order.
@@ -129,13 +131,27 @@ impl Ledger {
             let Some(id) = tick.trade_id else { continue };
             let (time, received) = (tick.time(), tick.received_at);
             let Some(known) = book.lines.get(&tick.ticker).copied() else {
-                let line =
-                    Line { first_id: id, last_id: id, last_time: time, last_received: Some(received), reconnects };
+                let line = Line {
+                    first_id: id,
+                    last_id: id,
+                    last_time: time,
+                    last_received: Some(received),
+                    reconnects,
+                    candidate: None,
+                };
                 book.lines.insert(tick.ticker.clone(), line);
                 touched.insert(&tick.ticker);
                 continue;
             };
-            let line = Line { last_id: id, last_time: time, last_received: Some(received), reconnects, ..known };
+            let received_now = Some(received);
+            let line = Line {
+                last_id: id,
+                last_time: time,
+                last_received: received_now,
+                reconnects,
+                candidate: None,
+                ..known
+            };
             if id > known.last_id && id - known.last_id <= FARTHEST {
                 if id > known.last_id + 1 {
                     let cause = match known.last_received {
@@ -156,17 +172,34 @@ impl Ledger {
                 }
                 book.lines.insert(tick.ticker.clone(), line);
                 touched.insert(&tick.ticker);
-            } else if time > known.last_time + RENUMBERED {
-                // No repetition and no mistake: newer, and nothing has come meanwhile that continues the numbers.
-                tracing::warn!(exchange = %self.0.exchange, ticker = %tick.ticker, id, after = known.last_id,
-                    "the exchange numbers trades anew; what is missing before this one is not known");
+            } else if id > known.last_id || time > known.last_time + RENUMBERED {
+                // Much too high a number, or a lower one that is no repetition: a mistake, or the exchange numbers anew. The
+                // next one tells.
+                let follows =
+                    known.candidate.filter(|candidate| (1..=FARTHEST).contains(&id.saturating_sub(*candidate)));
+                let Some(first_id) = follows else {
+                    tracing::warn!(exchange = %self.0.exchange, ticker = %tick.ticker, id, after = known.last_id,
+                        "a trade's number does not follow the others; it is not counted on unless more follow it");
+                    book.lines.insert(tick.ticker.clone(), Line { candidate: Some(id), ..known });
+                    continue;
+                };
+                tracing::warn!(exchange = %self.0.exchange, ticker = %tick.ticker, first_id, after = known.last_id,
+                    "the exchange numbers trades anew; what is missing before this is not known");
                 metrics::counter!("gap_numberings_restarted_total", "exchange" => self.0.exchange.to_string())
                     .increment(1);
-                book.lines.insert(tick.ticker.clone(), Line { first_id: id, ..line });
+                if id > first_id + 1 {
+                    let found = Found {
+                        ticker: &tick.ticker,
+                        range: (first_id + 1, id - 1),
+                        from: known.last_time,
+                        to: Some(time),
+                        at: received,
+                        cause: GapCause::Skipped,
+                    };
+                    self.open(&mut book, &mut learned, &found);
+                }
+                book.lines.insert(tick.ticker.clone(), Line { first_id, candidate: None, ..line });
                 touched.insert(&tick.ticker);
-            } else if id > known.last_id {
-                tracing::warn!(exchange = %self.0.exchange, ticker = %tick.ticker, id, after = known.last_id,
-                    "a trade's number is much too high; it is not counted on");
             } else if id >= known.first_id && time <= known.last_time && !may_be_missing(&book, &tick.ticker, id) {
                 learned.repeated.push(place);
             }
@@ -285,13 +318,20 @@ impl Ledger {
 
     /// A pair of which nothing came yet: what is newer than this trade is to come. Returns what is to be noted; nothing when
     /// something has come meanwhile.
-    pub(crate) fn begin(&self, ticker: &SmolStr, newest_id: i64, now: DateTime<Utc>) -> Option<Note> {
+    pub(crate) fn begin(&self, ticker: &SmolStr, newest_id: i64, reconnects: u64, now: DateTime<Utc>) -> Option<Note> {
         let mut book = self.lock();
         if book.lines.contains_key(ticker) {
             return None;
         }
         let first_id = newest_id.saturating_add(1);
-        let line = Line { first_id, last_id: newest_id, last_time: now, last_received: Some(now), reconnects: 0 };
+        let line = Line {
+            first_id,
+            last_id: newest_id,
+            last_time: now,
+            last_received: Some(now),
+            reconnects,
+            candidate: None,
+        };
         book.lines.insert(ticker.clone(), line);
         Some(self.mark(ticker, line))
     }
@@ -455,7 +495,7 @@ fn read_mark(text: &str) -> Option<Line> {
     let mut numbers = text.split(' ').map(|number| number.parse().ok());
     let (first_id, last_id, time_us) = (numbers.next()??, numbers.next()??, numbers.next()??);
     let last_time = DateTime::from_timestamp_micros(time_us)?;
-    Some(Line { first_id, last_id, last_time, last_received: None, reconnects: 0 })
+    Some(Line { first_id, last_id, last_time, last_received: None, reconnects: 0, candidate: None })
 }
 
 #[cfg(test)]
@@ -518,9 +558,13 @@ mod tests {
         }
         assert_eq!(ledger.is_behind(&"BTCUSDT".into(), i64::MAX, noon()).found, []);
         assert_eq!(ledger.observe(&[at(4, 2)], 0, None).found[0].missing, 2);
-        // Nothing continues the old numbers any more.
-        assert_eq!(ledger.observe(&[at(2_000_000_000, 70)], 0, None).found, []);
-        assert_eq!(ledger.observe(&[at(2_000_000_003, 71)], 0, None).found[0].missing, 2);
+        // An absurd one after a long silence is none to go by either.
+        assert_eq!(ledger.observe(&[at(5_000_000_000, 70)], 0, None).found, []);
+        assert_eq!(ledger.observe(&[at(6, 71)], 0, None).found[0].missing, 1);
+        // But two that belong together are.
+        assert_eq!(ledger.observe(&[at(2_000_000_000, 72)], 0, None).found, []);
+        assert_eq!(ledger.observe(&[at(2_000_000_003, 73)], 0, None).found[0].missing, 2);
+        assert_eq!(ledger.observe(&[at(2_000_000_005, 74)], 0, None).found[0].missing, 1);
     }
 
     #[test]

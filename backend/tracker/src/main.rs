@@ -14,7 +14,7 @@ struct Arguments {
     tracking: tracker::Settings,
     #[command(flatten)]
     rabbitmq: RabbitMqSettings,
-    /// Keep messages on disk until RabbitMQ has them: true or false. false keeps at most 256 MB of them in memory, and
+    /// Keep messages on disk until RabbitMQ has them: true or false. false keeps at most 64 MB of them in memory, and
     /// what waits there is lost when the tracker ends
     #[arg(long, env = "TRACKER_SAVE_CACHED_DATA", value_name = "BOOL", default_value_t = true,
           action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]

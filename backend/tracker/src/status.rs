@@ -104,9 +104,9 @@ impl Board {
             .set(ahead_ms as f64 / 1_000.0);
     }
 
-    /// How far the exchange's clock is ahead of ours, as far as that is known.
-    pub fn clock_ahead(&self) -> TimeDelta {
-        TimeDelta::milliseconds(self.lock().clock_ahead_ms.unwrap_or_default())
+    /// How far the exchange's clock is ahead of ours, once that is known.
+    pub fn clock_ahead(&self) -> Option<TimeDelta> {
+        self.lock().clock_ahead_ms.and_then(TimeDelta::try_milliseconds)
     }
 
     /// Connections lost so far.

@@ -13,6 +13,9 @@ use crate::{
     server::State,
 };
 
+/// How much of a message is shown, in bytes.
+const LONGEST_BODY: i32 = 1 << 20;
+
 /// How many are wanted.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -43,7 +46,7 @@ pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) 
     answer(found.await?.into_iter().map(row).collect())
 }
 
-/// A message that could not be stored, with its body
+/// A message that could not be stored, with the first megabyte of its body
 #[utoipa::path(
     get,
     path = "/dead-letters/{id}",
@@ -55,7 +58,7 @@ pub(crate) async fn find(id: web::Path<String>, _: Asked<Nothing>, state: web::D
     let number = id.parse().map_err(|_| {
         Failure::parameter("id", &id, "this is no id of a dead letter", "a whole number, as /dead-letters lists it")
     })?;
-    let found = state.reader.read(async |client| Ok(find_dead_letter(client, number).await?));
+    let found = state.reader.read(async |client| Ok(find_dead_letter(client, number, LONGEST_BODY).await?));
     let Some((letter, body)) = found.await? else {
         return Err(Failure::new(Code::UnknownDeadLetter, "there is no such dead letter").at("id", &id));
     };

@@ -28,7 +28,7 @@ pub(super) struct Window {
     arrived: Notify,
     room: Notify,
     max_bytes: u64,
-    /// When a publisher last had to wait, in microseconds since 1970; 0 for never.
+    /// When publishers last had to wait, since it was full or the disk refused, in microseconds since 1970; 0 for never.
     full_at_us: AtomicI64,
     /// What the disk said, as long as it refuses.
     failure: Mutex<Option<String>>,
@@ -107,6 +107,7 @@ impl Window {
 
     /// The disk refuses, or works again.
     pub(super) fn failed(&self, failure: Option<String>) {
+        self.full_at_us.store(Utc::now().timestamp_micros(), Ordering::Relaxed);
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
