@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "the output of a command line is what it prints")]
 
 use std::{
+    fmt::Write as _,
     io::Write as _,
     time::{Duration, Instant},
 };
@@ -20,18 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Does it.
 pub(crate) async fn run(action: &DeadLetters) -> anyhow::Result<()> {
-    match action {
-        DeadLetters::List { limit, csv, asked } => list(&connect(asked).await?, *limit, *csv).await,
-        DeadLetters::Show { id, body, asked } => show(&connect(asked).await?, *id, *body).await,
-        DeadLetters::Replay(chosen) => replay(&connect(&chosen.asked).await?, chosen).await,
-        DeadLetters::Drop(chosen) => {
-            let client = connect(&chosen.asked).await?;
-            for id in choose(&client, chosen).await? {
-                decide(&client, Decision::Drop(id)).await?;
-                println!("dead letter {id} is deleted");
-            }
-            Ok(())
-        }
+    let out = match action {
+        DeadLetters::List { limit, csv, asked } => return list(&connect(asked).await?, *limit, *csv).await,
+        DeadLetters::Show { id, body, asked } => show(&connect(asked).await?, *id, *body).await?,
+        DeadLetters::Replay(chosen) => return replay(&connect(&chosen.asked).await?, chosen).await,
+        DeadLetters::Drop(chosen) => return drop_all(&connect(&chosen.asked).await?, chosen).await,
+    };
+    match std::io::stdout().lock().write_all(&out) {
+        // Whoever read our output has read enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
 }
 
@@ -43,7 +42,7 @@ async fn list(client: &Client, limit: u32, csv: bool) -> anyhow::Result<()> {
     print(&ask(client, &query).await?, csv)
 }
 
-async fn show(client: &Client, id: i64, body_only: bool) -> anyhow::Result<()> {
+async fn show(client: &Client, id: i64, body_only: bool) -> anyhow::Result<Vec<u8>> {
     let query = format!(
         "SELECT set_aside_at, topic, reason, message_id, replay_asked_at, encode(body, 'hex') FROM dead_letter WHERE id = {id}"
     );
@@ -52,30 +51,39 @@ async fn show(client: &Client, id: i64, body_only: bool) -> anyhow::Result<()> {
         anyhow::bail!("the database answers something else than was asked");
     };
     let body = unhex(body.as_deref().unwrap_or_default());
-    let mut out = std::io::stdout().lock();
     if body_only {
-        return Ok(out.write_all(&body)?);
+        return Ok(body);
     }
-    let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
+    let text = |cell: &Option<String>| printable(cell.as_deref().unwrap_or_default());
+    let mut out = String::new();
     writeln!(out, "id            {id}")?;
     writeln!(out, "set aside at  {}", text(set_aside_at))?;
     writeln!(out, "topic         {}", text(topic))?;
     writeln!(out, "reason        {}", text(reason))?;
     writeln!(out, "message id    {}", text(message_id))?;
-    if let Some(asked) = replay_asked_at {
-        writeln!(out, "to be put back in the queue since {asked}")?;
+    if replay_asked_at.is_some() {
+        writeln!(out, "to be put back in the queue since {}", text(replay_asked_at))?;
     }
-    writeln!(out, "{} bytes:\n{}", body.len(), String::from_utf8_lossy(&body))?;
-    Ok(())
+    writeln!(out, "{} bytes:\n{}", body.len(), printable(&String::from_utf8_lossy(&body)))?;
+    Ok(out.into_bytes())
+}
+
+/// A message may hold anything, and a terminal obeys control characters.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter }).collect()
 }
 
 async fn replay(client: &Client, chosen: &Chosen) -> anyhow::Result<()> {
-    let ids = choose(client, chosen).await?;
-    for id in &ids {
-        decide(client, Decision::Replay(*id)).await?;
+    let mut failures = Failures::default();
+    let mut asked = Vec::new();
+    for id in choose(client, chosen).await? {
+        match decide(client, Decision::Replay(id)).await? {
+            true => asked.push(id),
+            false => failures.unknown(id, chosen),
+        }
     }
     let begin = Instant::now();
-    for id in ids {
+    for id in asked {
         let query = format!("SELECT id FROM dead_letters WHERE id = {id}");
         loop {
             if rows(ask(client, &query).await?).is_empty() {
@@ -89,7 +97,36 @@ async fn replay(client: &Client, chosen: &Chosen) -> anyhow::Result<()> {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
-    Ok(())
+    failures.told()
+}
+
+async fn drop_all(client: &Client, chosen: &Chosen) -> anyhow::Result<()> {
+    let mut failures = Failures::default();
+    for id in choose(client, chosen).await? {
+        match decide(client, Decision::Drop(id)).await? {
+            true => println!("dead letter {id} is deleted"),
+            false => failures.unknown(id, chosen),
+        }
+    }
+    failures.told()
+}
+
+/// Those that were named and that there are not. The others are seen to all the same.
+#[derive(Default)]
+struct Failures(Vec<i64>);
+
+impl Failures {
+    fn unknown(&mut self, id: i64, chosen: &Chosen) {
+        // Of all of them, one may have gone meanwhile.
+        if !chosen.all {
+            self.0.push(id);
+        }
+    }
+
+    fn told(self) -> anyhow::Result<()> {
+        let words: Vec<String> = self.0.into_iter().map(unknown).collect();
+        if words.is_empty() { Ok(()) } else { Err(anyhow::anyhow!(words.join("\n"))) }
+    }
 }
 
 async fn choose(client: &Client, chosen: &Chosen) -> anyhow::Result<Vec<i64>> {
@@ -104,12 +141,13 @@ async fn choose(client: &Client, chosen: &Chosen) -> anyhow::Result<Vec<i64>> {
     Ok(ids)
 }
 
-async fn decide(client: &Client, decision: Decision) -> anyhow::Result<()> {
-    let (Decision::Replay(id) | Decision::Drop(id)) = decision;
-    decision.carry_out(client).await.map_err(|error| {
-        let gone = error.sql_state().is_some_and(|state| state.code() == "P0002");
-        if gone { anyhow::anyhow!(unknown(id)) } else { error.into() }
-    })
+/// `false` when there is no such dead letter.
+async fn decide(client: &Client, decision: Decision) -> anyhow::Result<bool> {
+    match decision.carry_out(client).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.sql_state().is_some_and(|state| state.code() == "P0002") => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn unknown(id: i64) -> String {

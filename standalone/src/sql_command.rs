@@ -27,10 +27,12 @@ pub(crate) async fn connect(asked: &Asked) -> anyhow::Result<Client> {
         DatabaseSettings::at(format!("postgres://reader@{}/postgres", asked.sql_bind))
     };
     database::connect(&settings)?.get().await.with_context(|| {
-        format!(
-            "nobody answers SQL at {}; start crypto-tracker first, or name its address with --sql-bind",
-            settings.location()
-        )
+        let location = settings.location();
+        if asked.database.names_a_server() {
+            format!("the PostgreSQL server at {location} cannot be asked (DATABASE_URL, or POSTGRES_HOST and its like)")
+        } else {
+            format!("nobody answers SQL at {location}; start crypto-tracker first, or name its address with --sql-bind")
+        }
     })
 }
 

@@ -240,7 +240,7 @@ fn describe(plot: &Response, scene: &Scene<'_>, key: &SeriesKey, series: &Series
             format::price_f64(last, decimals),
             format::percent(ticker.and_then(|ticker| ticker.change_24h)),
             stale.map(|words| format!(", {words}")).unwrap_or_default(),
-            if missing > 0 { format!(", {missing} trades missing") } else { String::new() },
+            if missing > 0 { format!(", {missing} trades missing in all") } else { String::new() },
         );
         WidgetInfo::labeled(Role::Image, true, words)
     });

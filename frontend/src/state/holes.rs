@@ -17,26 +17,33 @@ pub(crate) struct Hole {
     pub missing: i64,
     /// Why, in the API's word for it.
     cause: String,
-    /// Whether the exchange does not give them any more.
-    is_final: bool,
+    /// Why they are not asked for any more, if so.
+    given_up: Option<String>,
+}
+
+/// What is to be said of these holes together.
+pub(crate) fn words(holes: &[&Hole]) -> Option<String> {
+    let first = holes.first()?;
+    let missing: i64 = holes.iter().map(|hole| hole.missing).sum();
+    let trades = if missing == 1 { "1 trade is missing".to_owned() } else { format!("{missing} trades are missing") };
+    let cause = match first.cause.as_str() {
+        _ if holes.iter().any(|hole| hole.cause != first.cause) => "for several reasons",
+        "tracker_stopped" => "the tracker did not run",
+        "disconnected" => "the connection was lost",
+        "skipped" => "the exchange left them out",
+        "silence" => "the stream fell silent",
+        "queue_full" => "the queue was full",
+        other => other,
+    };
+    let end = match (holes.iter().all(|hole| hole.given_up.is_none()), &first.given_up) {
+        (true, _) => "they are being fetched",
+        (false, Some(reason)) => reason,
+        (false, None) => "not all of them can be had",
+    };
+    Some(format!("{trades}: {cause}; {end}"))
 }
 
 impl Hole {
-    /// What is to be said of it.
-    pub(crate) fn words(&self) -> String {
-        let trades = if self.missing == 1 { "1 trade is".to_owned() } else { format!("{} trades are", self.missing) };
-        let cause = match self.cause.as_str() {
-            "tracker_stopped" => "the tracker did not run",
-            "disconnected" => "the connection was lost",
-            "skipped" => "the exchange left them out",
-            "silence" => "the stream fell silent",
-            "queue_full" => "the queue was full",
-            other => other,
-        };
-        let end = if self.is_final { "the exchange does not give them any more" } else { "they are being fetched" };
-        format!("{trades} missing: {cause}; {end}")
-    }
-
     /// Whether it touches this span of seconds.
     pub(crate) fn touches(&self, from: f64, to: f64) -> bool {
         self.from as f64 <= to && self.to as f64 >= from
@@ -49,9 +56,10 @@ pub(super) fn by_ticker(rows: Vec<GapRow>) -> BTreeMap<TickerKey, Vec<Hole>> {
     for row in rows {
         let hole = Hole {
             from: row.from.unwrap_or(row.found_at).timestamp(),
-            to: row.to.unwrap_or(row.updated_at).timestamp(),
+            to: row.to.unwrap_or(row.updated_at).max(row.from.unwrap_or(row.found_at)).timestamp(),
             missing: row.missing,
-            is_final: row.state == "unfillable",
+            given_up: (row.state == "unfillable")
+                .then(|| row.detail.unwrap_or_else(|| "the exchange does not give them".to_owned())),
             cause: row.cause,
         };
         holes.entry(TickerKey::new(&row.exchange, &row.ticker)).or_default().push(hole);

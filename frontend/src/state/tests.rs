@@ -346,8 +346,11 @@ fn holes_are_told_with_cause_and_end_and_survive_a_failed_question() {
     state.apply(Update::Holes(Ok(rows)), at("12:00:00"));
     state.apply(Update::Holes(Err(failure())), at("12:00:05"));
     let holes = state.holes(&TickerKey::new("binance", "BTCUSDT")).to_vec();
-    assert_eq!(holes[0].words(), "20 trades are missing: the connection was lost; they are being fetched");
-    assert!(holes[1].words().ends_with("the exchange does not give them any more"));
+    let words = |holes: &[Hole]| hole_words(&holes.iter().collect::<Vec<_>>()).unwrap_or_default();
+    assert_eq!(words(&holes[..1]), "20 trades are missing: the connection was lost; they are being fetched");
+    assert_eq!(words(&holes[1..]), "20 trades are missing: the connection was lost; the exchange does not give them");
+    assert_eq!(words(&holes), "40 trades are missing: the connection was lost; not all of them can be had");
+    assert_eq!(words(&[]), "");
     let at = |time| at(time).timestamp() as f64;
     assert!(holes[0].touches(at("11:31"), at("11:33")) && !holes[0].touches(at("11:33"), at("11:40")));
     assert_eq!(state.holes(&TickerKey::new("binance", "ETHUSDT")), []);

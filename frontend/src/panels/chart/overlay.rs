@@ -10,7 +10,7 @@ use egui_plot::PlotTransform;
 use crate::{
     format,
     panels::Scene,
-    state::{Bar, Freshness, Hole, Series, Ticker},
+    state::{Bar, Freshness, Hole, Series, Ticker, hole_words},
     theme::{Palette, SMALL},
     widgets::tag::Tag,
 };
@@ -40,8 +40,8 @@ impl Overlay<'_> {
             Some(bar) => bar,
             None => self.series.bars().last().copied(),
         };
-        let missing = self.pointer.and_then(|pointer| self.hole_at(pointer));
-        self.legend(&painter.with_clip_rect(self.frame()), palette, bar, missing);
+        let missing = self.pointer.and_then(|pointer| self.missing_at(pointer));
+        self.legend(&painter.with_clip_rect(self.frame()), palette, bar, missing.as_deref());
         self.age(painter, palette);
     }
 
@@ -60,12 +60,18 @@ impl Overlay<'_> {
         (second < (bar.open_time + self.series.interval().seconds()) as f64).then_some(*bar)
     }
 
-    /// The hole behind the pointer, or behind the bar that it points to.
-    fn hole_at(&self, pointer: Pos2) -> Option<&Hole> {
-        let second = self.transform.value_from_position(pointer).x;
-        let width = self.series.interval().seconds() as f64;
-        let from = (second / width).floor() * width;
-        self.holes.iter().find(|hole| hole.touches(from, from + width))
+    /// What is missing in the bar at the pointer, or in the place of one.
+    fn missing_at(&self, pointer: Pos2) -> Option<String> {
+        let (from, to) = self.slot_at(self.transform.value_from_position(pointer).x)?;
+        let touching = self.holes.iter().filter(|hole| hole.touches(from as f64, to as f64));
+        hole_words(&touching.collect::<Vec<_>>())
+    }
+
+    /// Where the bar begins and ends that holds this second, whether there is one or not.
+    fn slot_at(&self, second: f64) -> Option<(i64, i64)> {
+        let interval = self.series.interval();
+        let from = interval.open_time(DateTime::from_timestamp(second.floor() as i64, 0)?).timestamp();
+        Some((from, from + interval.seconds()))
     }
 
     fn last_price(&self, painter: &Painter, palette: &Palette) {
@@ -110,15 +116,15 @@ impl Overlay<'_> {
         };
         let price = format::price_f64(value.y, self.decimals());
         tag(price).paint(painter, Pos2::new(frame.right() + 2.0, pointer.y), Align2::LEFT_CENTER, self.whole);
-        let second = bar.map_or_else(|| (value.x / width).floor() as i64 * width as i64, |bar| bar.open_time);
-        if let Some(time) = DateTime::from_timestamp(second, 0) {
+        let slot = self.slot_at(value.x).map(|(from, _)| from);
+        if let Some(time) = slot.and_then(|from| DateTime::from_timestamp(from, 0)) {
             let text = format::candle_time(time, self.series.interval());
             tag(text).paint(painter, Pos2::new(x, frame.bottom() + 1.0), Align2::CENTER_TOP, self.whole);
         }
         bar
     }
 
-    fn legend(&self, painter: &Painter, palette: &Palette, bar: Option<Bar>, missing: Option<&Hole>) {
+    fn legend(&self, painter: &Painter, palette: &Palette, bar: Option<Bar>, missing: Option<&str>) {
         let font = FontId::monospace(SMALL + 1.0);
         let mut job = LayoutJob::default();
         let mut add = |text: &str, colour: Color32| job.append(text, 0.0, TextFormat::simple(font.clone(), colour));
@@ -140,8 +146,8 @@ impl Overlay<'_> {
             }
             None => add("no trades in this candle", palette.weak),
         }
-        if let Some(hole) = missing {
-            add(&format!("\n{}", hole.words()), palette.warn);
+        if let Some(words) = missing {
+            add(&format!("\n{words}"), palette.warn);
         }
         let galley = painter.layout_job(job);
         let place = self.frame().left_top() + eframe::egui::vec2(8.0, 7.0);

@@ -148,7 +148,7 @@ fn missing_trades_are_told() {
     let mut state = state_with(Some(Ok(candles("11:00", 60))));
     state.apply(Update::Holes(Ok(vec![gap("11:30", "11:32", "open")])), at("12:00:00"));
     let mut harness = shown(state, "12:00:02");
-    let plot = harness.get_by_label_contains(", 20 trades missing").rect();
+    let plot = harness.get_by_label_contains(", 20 trades missing in all").rect();
     harness.hover_at(plot.center());
     harness.run();
     harness.get_by_label_contains("Chart of BTC/USDT");
