@@ -43,11 +43,16 @@ impl Disk {
     /// # Errors
     /// When its size cannot be changed.
     pub fn fill(&self) -> anyhow::Result<()> {
-        let used = run(Command::new("df").args(["--output=used", "-k"]).arg(&self.folder))?;
-        let used = String::from_utf8_lossy(&used.stdout);
-        let kilobytes: u64 = used.lines().last().unwrap_or_default().trim().parse().context("reading df")?;
-        // A size of zero would be no limit at all.
-        self.resize(&format!("size={}k", kilobytes.max(4)))
+        /// What may be written between looking and shrinking.
+        const MARGIN_KILOBYTES: u64 = 128;
+        let shrink = || {
+            let used = run(Command::new("df").args(["--output=used", "-k"]).arg(&self.folder))?;
+            let used = String::from_utf8_lossy(&used.stdout);
+            let kilobytes: u64 = used.lines().last().unwrap_or_default().trim().parse().context("reading df")?;
+            self.resize(&format!("size={}k", kilobytes + MARGIN_KILOBYTES))
+        };
+        // More may have been written than that.
+        shrink().or_else(|_| shrink()).or_else(|_| shrink())
     }
 
     /// Makes room again.

@@ -45,6 +45,7 @@ impl App {
             choices.theme = theme;
         }
         theme::install(&context);
+        theme::wear(&context, choices.hues);
         context.set_theme(ThemePreference::from(choices.theme));
         let wake = Box::new(move |soon: Duration| context.request_repaint_after(soon));
         let worker = Worker::start(settings.api.clone(), Timing::default(), wake)?;
@@ -79,10 +80,19 @@ impl App {
             Command::Select(ticker) => choices.ticker = Some(ticker),
             Command::Interval(interval) => choices.interval = interval,
             Command::Style(style) => choices.style = style,
+            Command::Indicator(indicator) => {
+                if !choices.indicators.remove(&indicator) {
+                    choices.indicators.insert(indicator);
+                }
+            }
             Command::Order(order) => choices.order = order,
             Command::Theme(choice) => {
                 choices.theme = choice;
                 context.set_theme(ThemePreference::from(choice));
+            }
+            Command::Hues(hues) => {
+                choices.hues = hues;
+                theme::wear(context, hues);
             }
             Command::LoadOlder(series, before) => {
                 if self.worker.load_older(series.clone(), before) {

@@ -1,11 +1,14 @@
 //! What the user chose, kept from one run to the next. Choices only: never data.
 
+use std::collections::BTreeSet;
+
 use domain::Interval;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    indicators::Indicator,
     state::{SeriesKey, TickerKey},
-    theme::ThemeChoice,
+    theme::{Hues, ThemeChoice},
 };
 
 /// How prices are drawn.
@@ -36,6 +39,8 @@ pub(crate) enum Order {
 pub(crate) struct Choices {
     /// The theme.
     pub theme: ThemeChoice,
+    /// How rising and falling are coloured.
+    pub hues: Hues,
     /// The ticker in the chart.
     pub ticker: Option<TickerKey>,
     /// The width of its candles.
@@ -43,6 +48,8 @@ pub(crate) struct Choices {
     pub interval: Interval,
     /// How its prices are drawn.
     pub style: ChartStyle,
+    /// What is drawn over the prices.
+    pub indicators: BTreeSet<Indicator>,
     /// What the watchlist is sorted by.
     pub order: Order,
 }
@@ -51,9 +58,11 @@ impl Default for Choices {
     fn default() -> Self {
         Self {
             theme: ThemeChoice::default(),
+            hues: Hues::default(),
             ticker: None,
             interval: Interval::OneMinute,
             style: ChartStyle::default(),
+            indicators: BTreeSet::new(),
             order: Order::default(),
         }
     }
@@ -89,6 +98,7 @@ mod tests {
         let choices = Choices {
             ticker: Some(TickerKey::new("binance", "BTCUSDT")),
             interval: Interval::FourHours,
+            indicators: [Indicator::Vwap].into(),
             ..Choices::default()
         };
         let json = serde_json::to_string(&choices).unwrap();

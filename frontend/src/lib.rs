@@ -8,6 +8,7 @@ mod choices;
 mod client;
 mod error;
 mod format;
+mod indicators;
 mod live;
 mod observer;
 mod panels;

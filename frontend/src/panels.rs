@@ -13,8 +13,9 @@ use domain::Interval;
 
 use crate::{
     choices::{ChartStyle, Choices, Order},
+    indicators::Indicator,
     state::{Feed, SeriesKey, State, TickerKey},
-    theme::ThemeChoice,
+    theme::{Hues, ThemeChoice},
 };
 
 /// What all panels look at.
@@ -52,10 +53,14 @@ pub(crate) enum Command {
     Interval(Interval),
     /// Prices drawn like this.
     Style(ChartStyle),
+    /// This drawn over the prices, or no longer.
+    Indicator(Indicator),
     /// The watchlist sorted by this.
     Order(Order),
     /// This theme.
     Theme(ThemeChoice),
+    /// Rising and falling coloured like this.
+    Hues(Hues),
     /// Candles before the first one.
     LoadOlder(SeriesKey, DateTime<Utc>),
     /// To try now what would be tried later.

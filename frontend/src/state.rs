@@ -20,7 +20,7 @@ use smol_str::SmolStr;
 pub(crate) use connection::Connection;
 pub(crate) use feeds::Feed;
 pub(crate) use holes::{Hole, words as hole_words};
-pub(crate) use series::{Bar, Older, Series};
+pub(crate) use series::{Bar, Older, Origin, Series};
 pub(crate) use tickers::{Freshness, Ticker};
 
 use crate::{

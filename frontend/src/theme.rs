@@ -10,6 +10,8 @@ use eframe::egui::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::state::Origin;
+
 /// Which theme the window wears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -31,6 +33,16 @@ impl From<ThemeChoice> for ThemePreference {
             ThemeChoice::System => Self::System,
         }
     }
+}
+
+/// How rising and falling are coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Hues {
+    /// Blue and orange, which nearly everybody can tell apart.
+    pub colour_blind: bool,
+    /// Rising in the colour of falling, as in East Asia.
+    pub red_up: bool,
 }
 
 /// The colours of one theme, by what they are for.
@@ -70,6 +82,8 @@ pub(crate) struct Palette {
     pub tag: Color32,
     /// The crosshair.
     pub crosshair: Color32,
+    /// Lines over the prices.
+    pub lines: [Color32; 4],
 }
 
 const DARK: Palette = Palette {
@@ -90,6 +104,7 @@ const DARK: Palette = Palette {
     on_tag: rgb(0x0B_0F_14),
     tag: rgb(0x3A_44_52),
     crosshair: rgb(0x75_80_90),
+    lines: [rgb(0x4D_A3_FF), rgb(0xB4_8E_F7), rgb(0x5C_D6_F0), rgb(0xF4_8F_C4)],
 };
 
 const LIGHT: Palette = Palette {
@@ -110,7 +125,28 @@ const LIGHT: Palette = Palette {
     on_tag: rgb(0xFF_FF_FF),
     tag: rgb(0xC6_CE_D8),
     crosshair: rgb(0x7A_86_96),
+    lines: [rgb(0x15_65_C0), rgb(0x7C_3A_ED), rgb(0x0E_74_90), rgb(0xBE_18_5D)],
 };
+
+/// Every palette: dark and light, in each of the [`Hues`].
+static PALETTES: [Palette; 8] = [
+    DARK,
+    turned(DARK),
+    blue_and_orange(DARK, 0x4D_A3_FF, 0xFF_9F_1C),
+    turned(blue_and_orange(DARK, 0x4D_A3_FF, 0xFF_9F_1C)),
+    LIGHT,
+    turned(LIGHT),
+    blue_and_orange(LIGHT, 0x15_65_C0, 0xB4_53_09),
+    turned(blue_and_orange(LIGHT, 0x15_65_C0, 0xB4_53_09)),
+];
+
+const fn turned(palette: Palette) -> Palette {
+    Palette { up: palette.down, down: palette.up, ..palette }
+}
+
+const fn blue_and_orange(palette: Palette, up: u32, down: u32) -> Palette {
+    Palette { up: rgb(up), down: rgb(down), ..palette }
+}
 
 /// Size of small text and of the figures under a row's first line.
 pub(crate) const SMALL: f32 = 11.0;
@@ -127,7 +163,23 @@ const fn rgb(hex: u32) -> Color32 {
 impl Palette {
     /// The colours of the theme that `ui` wears.
     pub(crate) fn of(ui: &Ui) -> &'static Self {
-        if ui.visuals().dark_mode { &DARK } else { &LIGHT }
+        let visuals = ui.visuals();
+        let worn = |palette: &&Self| (palette.panel, palette.up) == (visuals.panel_fill, visuals.code_bg_color);
+        PALETTES.iter().find(worn).unwrap_or(if visuals.dark_mode { &DARK } else { &LIGHT })
+    }
+
+    fn in_hues(theme: Theme, hues: Hues) -> &'static Self {
+        let first = if theme == Theme::Dark { 0 } else { 4 };
+        &PALETTES[first + 2 * usize::from(hues.colour_blind) + usize::from(hues.red_up)]
+    }
+
+    /// The colour of the mark below a candle that is not made of what the stream brought alone.
+    pub(crate) fn of_origin(&self, origin: Origin) -> Option<Color32> {
+        match origin {
+            Origin::Stream => None,
+            Origin::Backfill => Some(self.accent),
+            Origin::Polls | Origin::Exchange => Some(self.warn),
+        }
     }
 
     /// The colour of a change; zero and unknown have none.
@@ -143,8 +195,13 @@ impl Palette {
 /// Gives both themes their colours, and text its fonts and sizes. Called once, before anything is shown.
 pub(crate) fn install(context: &egui::Context) {
     context.set_fonts(fonts());
-    for (theme, palette) in [(Theme::Dark, &DARK), (Theme::Light, &LIGHT)] {
-        context.style_mut_of(theme, |style| dress(style, palette));
+    wear(context, Hues::default());
+}
+
+/// Gives both themes the colours of these hues.
+pub(crate) fn wear(context: &egui::Context, hues: Hues) {
+    for theme in [Theme::Dark, Theme::Light] {
+        context.style_mut_of(theme, |style| dress(style, Palette::in_hues(theme, hues)));
     }
 }
 
@@ -182,6 +239,8 @@ fn dress(style: &mut egui::Style, palette: &Palette) {
     visuals.warn_fg_color = palette.warn;
     visuals.error_fg_color = palette.down;
     visuals.hyperlink_color = palette.accent;
+    // No code is shown anywhere: this tells `Palette::of` which palette it is.
+    visuals.code_bg_color = palette.up;
     visuals.selection.bg_fill = palette.chosen;
     visuals.selection.stroke = Stroke::new(1.0, palette.accent);
     let widgets = &mut visuals.widgets;
@@ -200,5 +259,58 @@ fn dress(style: &mut egui::Style, palette: &Palette) {
             corner_radius: CornerRadius::same(4),
             expansion: 0.0,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Contrast as WCAG 2 counts it.
+    fn contrast(one: Color32, other: Color32) -> f64 {
+        let channel = |value: u8| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let luminance = |colour: Color32| {
+            0.2126 * channel(colour.r()) + 0.7152 * channel(colour.g()) + 0.0722 * channel(colour.b())
+        };
+        let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+        one.max(other) / one.min(other)
+    }
+
+    #[test]
+    fn text_can_be_read_in_every_palette() {
+        for palette in &PALETTES {
+            for ground in [palette.ground, palette.panel] {
+                for colour in [palette.text, palette.weak, palette.warn, palette.up, palette.down, palette.accent] {
+                    assert!(contrast(colour, ground) >= 4.5, "{colour:?} on {ground:?}: {}", contrast(colour, ground));
+                }
+                for line in palette.lines {
+                    assert!(contrast(line, ground) >= 4.5, "{line:?} on {ground:?}: {}", contrast(line, ground));
+                }
+            }
+            for tag in [palette.up, palette.down] {
+                assert!(contrast(palette.on_tag, tag) >= 4.5, "{:?} on {tag:?}", palette.on_tag);
+            }
+        }
+    }
+
+    #[test]
+    fn the_window_knows_which_palette_it_wears() {
+        for (colour_blind, red_up) in [(false, false), (false, true), (true, false), (true, true)] {
+            for theme in [Theme::Dark, Theme::Light] {
+                let hues = Hues { colour_blind, red_up };
+                let context = egui::Context::default();
+                wear(&context, hues);
+                context.set_theme(theme);
+                let mut worn = None;
+                let mut output = context.run_ui(egui::RawInput::default(), |ui| worn = Some(*Palette::of(ui)));
+                // Nothing is painted.
+                output.textures_delta.clear();
+                let (worn, meant) = (worn.unwrap(), Palette::in_hues(theme, hues));
+                assert_eq!((worn.panel, worn.up, worn.down), (meant.panel, meant.up, meant.down), "{theme:?} {hues:?}");
+            }
+        }
     }
 }

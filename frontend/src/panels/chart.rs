@@ -23,13 +23,14 @@ use super::{Command, Scene};
 use crate::{
     choices::ChartStyle,
     format,
+    indicators::{Indicator, Line},
     remote::Remote,
     state::{Bar, Older, Series, SeriesKey},
     theme::{Palette, SMALL},
     widgets::{
-        candles::{Colours, Place, candle_mesh, in_view, volume_mesh},
+        candles::{Colours, Place, candle_mesh, in_view, origin_mesh, volume_mesh},
         holes::hole_shapes,
-        line::line_shapes,
+        line::{line_shapes, value_shapes},
         plot_item::Drawing,
     },
 };
@@ -76,6 +77,7 @@ impl Chart {
         let font = FontId::proportional(SMALL + 0.5);
         let axis = |hints: AxisHints<'static>| hints.tick_label_color(palette.weak).tick_label_font(font.clone());
         let whole = ui.available_rect_before_wrap();
+        let overlays = &overlays(scene, key, series);
         let view = &mut self.view;
         let style = scene.choices.style;
         let response = Plot::new("chart")
@@ -107,13 +109,26 @@ impl Chart {
                     shapes.extend(hole_shapes(holes, transform, palette.warn));
                 }));
                 draw(plot, series.bars(), series.interval().seconds(), view.range(extent), style, palette);
+                let range = view.range(extent);
+                plot.add(Drawing::new("indicators", move |ui, transform, shapes| {
+                    let (bars, width) = (series.bars(), series.interval().seconds());
+                    let shown = in_view(bars, width, range);
+                    let place = Place { transform, pixels: ui.pixels_per_point(), width };
+                    for (indicator, lines) in overlays {
+                        for line in lines {
+                            let (bars, values) = (&bars[shown.clone()], &line[shown.clone()]);
+                            let colour = palette.lines[indicator.number()];
+                            shapes.extend(value_shapes(bars, values, place, colour));
+                        }
+                    }
+                }));
             });
         let transform = response.transform;
         let plot = response.response.on_hover_cursor(CursorIcon::Crosshair);
         let ticker = scene.state.ticker(&key.ticker);
         let pointer = plot.hover_pos();
         let holes = scene.state.holes(&key.ticker);
-        Overlay { scene, series, ticker, holes, transform: &transform, whole, pointer }.paint(ui);
+        Overlay { scene, series, ticker, holes, overlays, transform: &transform, whole, pointer }.paint(ui);
         self.newest_button(ui, *transform.frame());
         describe(&plot, scene, key, series);
         self.load_older(scene, key, series, extent, commands);
@@ -204,6 +219,8 @@ fn draw<'a>(
         let soft = |colour: eframe::egui::Color32| colour.gamma_multiply(0.35);
         let volumes = Colours { up: soft(palette.up), down: soft(palette.down) };
         shapes.push(Shape::mesh(volume_mesh(bars, place, volumes)));
+        let origins = origin_mesh(bars, place, |origin| palette.of_origin(origin));
+        shapes.push(Shape::mesh(origins));
         match style {
             ChartStyle::Candles => {
                 let colours = Colours { up: palette.up, down: palette.down };
@@ -212,6 +229,13 @@ fn draw<'a>(
             ChartStyle::Line => shapes.extend(line_shapes(bars, place, palette.accent)),
         }
     }));
+}
+
+/// The chosen indicators with their lines.
+fn overlays(scene: &Scene<'_>, key: &SeriesKey, series: &Series) -> Vec<(Indicator, Vec<Line>)> {
+    let holes = scene.state.holes(&key.ticker);
+    let lines = |one: &Indicator| (*one, one.lines(series.bars(), series.interval().seconds(), holes));
+    scene.choices.indicators.iter().map(lines).collect()
 }
 
 /// Room for the tags on the price axis, so that the chart's width does not depend on what they say.

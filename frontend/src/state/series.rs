@@ -19,6 +19,41 @@ use crate::remote::Failure;
 /// Bars kept of one series; further back than that a wider interval serves better.
 pub(crate) const BARS_KEPT: usize = 20_000;
 
+/// Where a candle comes from. Of several, the last of these that is true of one is true of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Origin {
+    /// The stream brought its trades.
+    #[default]
+    Stream,
+    /// Only prices that were asked for are known.
+    Polls,
+    /// Trades in it were fetched afterwards.
+    Backfill,
+    /// It is the exchange's own candle, since trades could not be had.
+    Exchange,
+}
+
+impl Origin {
+    fn of(word: &str) -> Self {
+        match word {
+            "polls" => Self::Polls,
+            "backfill" => Self::Backfill,
+            "exchange" => Self::Exchange,
+            _ => Self::Stream,
+        }
+    }
+
+    /// What is to be said of it, where that is not the usual.
+    pub(crate) fn words(self) -> Option<&'static str> {
+        match self {
+            Self::Stream => None,
+            Self::Polls => Some("polled prices only"),
+            Self::Backfill => Some("trades fetched afterwards"),
+            Self::Exchange => Some("the exchange's own candle"),
+        }
+    }
+}
+
 /// One candle. All numbers are finite.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bar {
@@ -34,6 +69,8 @@ pub(crate) struct Bar {
     pub close: f64,
     /// Units of the base that changed hands.
     pub volume: f64,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 impl Bar {
@@ -55,6 +92,7 @@ impl Bar {
             low: number(row.low),
             close: number(row.close),
             volume: number(row.volume),
+            origin: Origin::of(&row.origin),
         }
     }
 }
@@ -149,7 +187,16 @@ impl Series {
     pub(super) fn absorb_price(&mut self, time: DateTime<Utc>, price: Decimal) {
         let minute = Interval::OneMinute.open_time(time).timestamp();
         let price = number(price);
-        self.absorb(minute, Bar { open_time: minute, open: price, high: price, low: price, close: price, volume: 0.0 });
+        let part = Bar {
+            open_time: minute,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: 0.0,
+            origin: Origin::Stream,
+        };
+        self.absorb(minute, part);
     }
 
     fn absorb_minute(&mut self, minute: &LiveMinute) {
@@ -161,6 +208,7 @@ impl Series {
             low: number(minute.low),
             close: number(minute.close),
             volume: number(minute.volume),
+            origin: Origin::Stream,
         };
         self.absorb(open_time, part);
     }

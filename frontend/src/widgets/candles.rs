@@ -8,7 +8,7 @@ use std::ops::Range;
 use eframe::egui::{Color32, Mesh, Pos2, Rect};
 use egui_plot::PlotTransform;
 
-use crate::state::Bar;
+use crate::state::{Bar, Origin};
 
 /// Part of its slot that a candle's body takes.
 const BODY: f32 = 0.72;
@@ -130,6 +130,30 @@ pub(crate) fn volume_mesh(bars: &[Bar], place: Place<'_>, colours: Colours) -> M
     mesh
 }
 
+/// A mark on the chart's floor below each of these bars that is not made of what the stream brought alone.
+pub(crate) fn origin_mesh(bars: &[Bar], place: Place<'_>, colour: impl Fn(Origin) -> Option<Color32>) -> Mesh {
+    /// Height in pixels.
+    const HEIGHT: f32 = 3.0;
+    let mut mesh = Mesh::default();
+    let floor = place.transform.frame().bottom() * place.pixels;
+    let mut add = |left: f32, width: f32, origin: Origin| {
+        if let Some(colour) = colour(origin) {
+            mesh.add_colored_rect(place.rect((left, left + width), (floor - HEIGHT, floor)), colour);
+        }
+    };
+    if place.slot() < 1.0 {
+        for (column, bar) in merged(bars, |bar| place.middle(bar).floor() as i64) {
+            add(column as f32, 1.0, bar.origin);
+        }
+    } else {
+        for bar in bars {
+            let (left, width) = place.body(bar);
+            add(left, width, bar.origin);
+        }
+    }
+    mesh
+}
+
 /// Bars that fall into the same column become one: its open, high, low, close and volume.
 pub(crate) fn merged(bars: &[Bar], column: impl Fn(&Bar) -> i64) -> Vec<(i64, Bar)> {
     let mut columns: Vec<(i64, Bar)> = Vec::new();
@@ -141,6 +165,7 @@ pub(crate) fn merged(bars: &[Bar], column: impl Fn(&Bar) -> i64) -> Vec<(i64, Ba
                 known.low = known.low.min(bar.low);
                 known.close = bar.close;
                 known.volume += bar.volume;
+                known.origin = known.origin.max(bar.origin);
             }
             _ => columns.push((at, *bar)),
         }
@@ -165,6 +190,7 @@ mod tests {
             low: 90.0,
             close: 100.0 + (n % 5) as f64,
             volume: 1.0,
+            origin: if n % 2 == 0 { Origin::Stream } else { Origin::Backfill },
         };
         (0..count).map(bar).collect()
     }
@@ -191,7 +217,9 @@ mod tests {
             let place = Place { transform: &transform, pixels: 1.0, width: 60 };
             let candles = candle_mesh(&bars, place, COLOURS);
             let volumes = volume_mesh(&bars, place, COLOURS);
-            assert!(candles.is_valid() && volumes.is_valid());
+            let marks = origin_mesh(&bars, place, |origin| (origin != Origin::Stream).then_some(COLOURS.up));
+            assert!(candles.is_valid() && volumes.is_valid() && marks.is_valid());
+            assert!((1..=801 * 4).contains(&marks.vertices.len()), "{count} bars: {} vertices", marks.vertices.len());
             assert!(candles.vertices.len() <= 801 * 8, "{count} bars: {} vertices", candles.vertices.len());
             assert!(volumes.vertices.len() <= 801 * 4, "{count} bars: {} vertices", volumes.vertices.len());
         }
@@ -212,7 +240,15 @@ mod tests {
 
     #[test]
     fn a_flat_candle_can_still_be_seen() {
-        let flat = [Bar { open_time: 0, open: 100.0, high: 100.0, low: 100.0, close: 100.0, volume: 0.0 }];
+        let flat = [Bar {
+            open_time: 0,
+            open: 100.0,
+            high: 100.0,
+            low: 100.0,
+            close: 100.0,
+            volume: 0.0,
+            origin: Origin::Stream,
+        }];
         let transform = transform(-600.0, 600.0);
         let mesh = candle_mesh(&flat, Place { transform: &transform, pixels: 2.0, width: 60 }, COLOURS);
         assert!(mesh.calc_bounds().height() >= 0.5);

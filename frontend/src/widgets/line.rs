@@ -14,6 +14,31 @@ pub(crate) fn line_shapes(bars: &[Bar], place: Place<'_>, colour: Color32) -> Ve
     vec![Shape::mesh(ground(&points, *place.transform.frame(), colour)), Shape::line(points, Stroke::new(1.5, colour))]
 }
 
+/// A line of one value a bar, which breaks where a bar has none; where bars are narrower than a pixel, of one value a column.
+pub(crate) fn value_shapes(bars: &[Bar], values: &[Option<f64>], place: Place<'_>, colour: Color32) -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    let mut points: Vec<Pos2> = Vec::new();
+    let mut end = |points: &mut Vec<Pos2>| {
+        if points.len() > 1 {
+            shapes.push(Shape::line(std::mem::take(points), Stroke::new(1.2, colour)));
+        }
+        points.clear();
+    };
+    for (bar, value) in bars.iter().zip(values) {
+        let Some(value) = value else {
+            end(&mut points);
+            continue;
+        };
+        let point = Pos2::new(place.middle(bar) / place.pixels, place.transform.position_from_point_y(*value));
+        match points.last_mut() {
+            Some(last) if place.slot() < 1.0 && (point.x - last.x) * place.pixels < 1.0 => last.y = point.y,
+            _ => points.push(point),
+        }
+    }
+    end(&mut points);
+    shapes
+}
+
 /// One point a bar; where bars are narrower than a pixel, the first, lowest, highest and last of each column.
 fn points(bars: &[Bar], place: Place<'_>) -> Vec<Pos2> {
     let at = |x: f32, price: f64| Pos2::new(x, place.transform.position_from_point_y(price));

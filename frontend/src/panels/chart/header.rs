@@ -1,12 +1,16 @@
 //! Above the chart: which ticker it is and how it stands, and how it is drawn.
 
 use domain::Interval;
-use eframe::egui::{Align, Layout, RichText, Role, TextStyle, TextWrapMode, Theme, Ui, Vec2, WidgetInfo};
+use eframe::egui::{
+    Align, Layout, PopupCloseBehavior, RichText, Role, TextStyle, TextWrapMode, Theme, Ui, Vec2, WidgetInfo,
+    containers::menu::{MenuButton, MenuConfig},
+};
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::{
     choices::ChartStyle,
     format,
+    indicators::Indicator,
     panels::{Command, Scene},
     state::Freshness,
     theme::{BODY, LARGE, Palette, ThemeChoice},
@@ -19,6 +23,7 @@ pub(super) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) 
     let row = Vec2::new(ui.available_width(), height);
     ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
         theme_button(ui, commands);
+        colours(ui, scene, commands);
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.style_mut().wrap_mode = Some(TextWrapMode::Truncate);
             title(ui, scene);
@@ -39,8 +44,26 @@ pub(super) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) 
                 commands.push(Command::Style(style));
             }
         }
+        ui.add_space(6.0);
+        ui.separator();
+        ui.add_space(6.0);
+        indicators(ui, scene, commands);
     });
     ui.add_space(4.0);
+}
+
+/// What is drawn over the prices, in a menu that stays open while one chooses.
+fn indicators(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
+    let menu = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    MenuButton::new("Indicators").config(menu).ui(ui, |ui| {
+        for indicator in Indicator::ALL {
+            let mut shown = scene.choices.indicators.contains(&indicator);
+            let name = RichText::new(indicator.name()).color(Palette::of(ui).lines[indicator.number()]);
+            if ui.checkbox(&mut shown, name).on_hover_text(indicator.explanation()).changed() {
+                commands.push(Command::Indicator(indicator));
+            }
+        }
+    });
 }
 
 fn title(ui: &mut Ui, scene: &Scene<'_>) {
@@ -71,6 +94,20 @@ fn title(ui: &mut Ui, scene: &Scene<'_>) {
     };
     let words = format!("{arrow}{} in 24h", format::percent(ticker.change_24h));
     ui.label(RichText::new(words).size(BODY).color(palette.of_change(change)));
+}
+
+/// How rising and falling are coloured.
+fn colours(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
+    let menu = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    MenuButton::new("Colours").config(menu).ui(ui, |ui| {
+        let mut hues = scene.choices.hues;
+        let blind = "Blue and orange, which nearly everybody can tell apart";
+        let changed = ui.checkbox(&mut hues.colour_blind, "Blue and orange").on_hover_text(blind).changed()
+            | ui.checkbox(&mut hues.red_up, "Rising in the colour of falling").changed();
+        if changed {
+            commands.push(Command::Hues(hues));
+        }
+    });
 }
 
 fn theme_button(ui: &mut Ui, commands: &mut Vec<Command>) {

@@ -9,6 +9,7 @@ use egui_plot::PlotTransform;
 
 use crate::{
     format,
+    indicators::{Indicator, Line},
     panels::Scene,
     state::{Bar, Freshness, Hole, Series, Ticker, hole_words},
     theme::{Palette, SMALL},
@@ -21,6 +22,7 @@ pub(super) struct Overlay<'a> {
     pub(super) series: &'a Series,
     pub(super) ticker: Option<&'a Ticker>,
     pub(super) holes: &'a [Hole],
+    pub(super) overlays: &'a [(Indicator, Vec<Line>)],
     pub(super) transform: &'a PlotTransform,
     /// The chart with its axes.
     pub(super) whole: Rect,
@@ -128,23 +130,35 @@ impl Overlay<'_> {
         let font = FontId::monospace(SMALL + 1.0);
         let mut job = LayoutJob::default();
         let mut add = |text: &str, colour: Color32| job.append(text, 0.0, TextFormat::simple(font.clone(), colour));
-        let number = |value: f64| format::price_f64(value, self.decimals());
+        let number_of = |value: f64| format::price_f64(value, self.decimals());
         match bar {
             Some(bar) => {
                 let colour = if bar.is_up() { palette.up } else { palette.down };
                 for (name, value) in [
-                    ("O", number(bar.open)),
-                    ("  H", number(bar.high)),
-                    ("  L", number(bar.low)),
-                    ("  C", number(bar.close)),
+                    ("O", number_of(bar.open)),
+                    ("  H", number_of(bar.high)),
+                    ("  L", number_of(bar.low)),
+                    ("  C", number_of(bar.close)),
                     ("  ", format::percent_f64(bar.change_percent())),
                     ("  Vol", format::amount(bar.volume)),
                 ] {
                     add(name, palette.weak);
                     add(&format!(" {value}"), colour);
                 }
+                if let (Some(words), Some(colour)) = (bar.origin.words(), palette.of_origin(bar.origin)) {
+                    add(&format!("  {words}"), colour);
+                }
             }
             None => add("no trades in this candle", palette.weak),
+        }
+        let place =
+            bar.and_then(|bar| self.series.bars().binary_search_by_key(&bar.open_time, |known| known.open_time).ok());
+        for (number, (indicator, lines)) in self.overlays.iter().enumerate() {
+            let value = place.and_then(|place| *lines.first()?.get(place)?);
+            let value = value.map_or_else(|| "—".to_owned(), number_of);
+            let before = if number == 0 { "\n" } else { "  " };
+            add(&format!("{before}{}", indicator.name()), palette.weak);
+            add(&format!(" {value}"), palette.lines[indicator.number()]);
         }
         if let Some(words) = missing {
             add(&format!("\n{words}"), palette.warn);

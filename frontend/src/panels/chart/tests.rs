@@ -11,6 +11,7 @@ use crate::{
         Connection, Part, State, TickerKey, Update,
         tests::{at, candles, gap, with_prices},
     },
+    theme::Hues,
 };
 
 struct Shown {
@@ -152,4 +153,27 @@ fn missing_trades_are_told() {
     harness.hover_at(plot.center());
     harness.run();
     harness.get_by_label_contains("Chart of BTC/USDT");
+}
+
+#[test]
+fn indicators_and_colours_are_chosen_in_menus_and_drawn() {
+    for (menu, entry, command) in [
+        ("Indicators", "Bollinger 20, 2", Command::Indicator(Indicator::Bollinger)),
+        ("Colours", "Blue and orange", Command::Hues(Hues { colour_blind: true, red_up: false })),
+    ] {
+        let mut harness = shown(state_with(Some(Ok(candles("03:00", 500)))), "12:00:02");
+        harness.get_by_label(menu).click();
+        harness.run();
+        harness.get_by_label(entry).click();
+        harness.run();
+        assert_eq!(harness.state().commands, [command]);
+    }
+    for count in [1, 25, 500] {
+        let mut state = state_with(Some(Ok(candles("03:00", count))));
+        state.apply(Update::Holes(Ok(vec![gap("03:10", "03:11", "open")])), at("12:00:00"));
+        let mut harness = shown(state, "12:00:02");
+        harness.state_mut().choices.indicators = Indicator::ALL.into();
+        harness.run();
+        harness.get_by_label_contains("Chart of BTC/USDT");
+    }
 }

@@ -133,6 +133,7 @@ pub(crate) fn heights(bars: &[Bar]) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Origin;
 
     const EXTENT: Extent = Extent { first: 0.0, end: 60_000.0, bar: 60.0 };
 
@@ -202,7 +203,15 @@ mod tests {
 
     #[test]
     fn heights_fit_the_bars_and_never_vanish() {
-        let bar = |low: f64, high: f64| Bar { open_time: 0, open: low, high, low, close: high, volume: 0.0 };
+        let bar = |low: f64, high: f64| Bar {
+            open_time: 0,
+            open: low,
+            high,
+            low,
+            close: high,
+            volume: 0.0,
+            origin: Origin::Stream,
+        };
         assert_eq!(heights(&[]), None);
         let (bottom, top) = heights(&[bar(100.0, 110.0), bar(90.0, 105.0)]).unwrap();
         assert!(bottom < 90.0 && top > 110.0 && top - bottom < 40.0);
