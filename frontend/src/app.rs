@@ -80,6 +80,7 @@ impl App {
             Command::Select(ticker) => choices.ticker = Some(ticker),
             Command::Interval(interval) => choices.interval = interval,
             Command::Style(style) => choices.style = style,
+            Command::Scale(scale) => choices.scale = scale,
             Command::Indicator(indicator) => {
                 if !choices.indicators.remove(&indicator) {
                     choices.indicators.insert(indicator);

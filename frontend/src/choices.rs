@@ -21,6 +21,18 @@ pub(crate) enum ChartStyle {
     Line,
 }
 
+/// How prices become heights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) enum ScaleChoice {
+    /// Equal distances are equal differences.
+    #[default]
+    Linear,
+    /// Equal distances are equal ratios.
+    Logarithmic,
+    /// Changes since the first candle in view.
+    Percent,
+}
+
 /// What the watchlist is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) enum Order {
@@ -48,6 +60,8 @@ pub(crate) struct Choices {
     pub interval: Interval,
     /// How its prices are drawn.
     pub style: ChartStyle,
+    /// How its prices become heights.
+    pub scale: ScaleChoice,
     /// What is drawn over the prices.
     pub indicators: BTreeSet<Indicator>,
     /// What the watchlist is sorted by.
@@ -62,6 +76,7 @@ impl Default for Choices {
             ticker: None,
             interval: Interval::OneMinute,
             style: ChartStyle::default(),
+            scale: ScaleChoice::default(),
             indicators: BTreeSet::new(),
             order: Order::default(),
         }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use domain::Interval;
 
 use crate::{
-    choices::{ChartStyle, Choices, Order},
+    choices::{ChartStyle, Choices, Order, ScaleChoice},
     indicators::Indicator,
     state::{Feed, SeriesKey, State, TickerKey},
     theme::{Hues, ThemeChoice},
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Interval(Interval),
     /// Prices drawn like this.
     Style(ChartStyle),
+    /// Prices on this scale.
+    Scale(ScaleChoice),
     /// This drawn over the prices, or no longer.
     Indicator(Indicator),
     /// The watchlist sorted by this.

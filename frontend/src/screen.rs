@@ -7,7 +7,7 @@ use domain::Interval;
 use eframe::egui::{CentralPanel, Context, Event, Frame, Key, Margin, Modifiers, Panel, Theme, Ui};
 
 use crate::{
-    choices::{ChartStyle, Choices},
+    choices::{ChartStyle, Choices, ScaleChoice},
     panels::{Command, Scene, chart::Chart, status, watchlist::Watchlist},
     state::State,
     theme::{Palette, ThemeChoice},
@@ -75,6 +75,12 @@ fn keys(context: &Context, scene: &Scene<'_>, watchlist: &mut Watchlist, command
             ChartStyle::Candles => ChartStyle::Line,
             ChartStyle::Line => ChartStyle::Candles,
         }));
+    }
+    for (key, scale) in [(Key::G, ScaleChoice::Logarithmic), (Key::P, ScaleChoice::Percent)] {
+        if pressed(key) {
+            let chosen = scene.choices.scale == scale;
+            commands.push(Command::Scale(if chosen { ScaleChoice::Linear } else { scale }));
+        }
     }
     if pressed(Key::T) {
         commands.push(Command::Theme(match context.theme() {
@@ -147,6 +153,8 @@ mod tests {
             (Key::Num5, Command::Interval(Interval::OneHour)),
             (Key::L, Command::Style(ChartStyle::Line)),
             (Key::T, Command::Theme(ThemeChoice::Light)),
+            (Key::G, Command::Scale(ScaleChoice::Logarithmic)),
+            (Key::P, Command::Scale(ScaleChoice::Percent)),
             (Key::ArrowDown, Command::Select(TickerKey::new("binance", "ETHUSDT"))),
             (Key::ArrowUp, Command::Select(TickerKey::new("binance", "BTCUSDT"))),
         ] {

@@ -6,7 +6,10 @@
 mod axes;
 mod header;
 mod overlay;
+mod scale;
 mod view;
+
+pub(crate) use scale::Scale;
 
 use chrono::DateTime;
 use eframe::egui::{
@@ -25,7 +28,7 @@ use crate::{
     format,
     indicators::{Indicator, Line},
     remote::Remote,
-    state::{Bar, Older, Series, SeriesKey},
+    state::{Older, Series, SeriesKey},
     theme::{Palette, SMALL},
     widgets::{
         candles::{Colours, Place, candle_mesh, in_view, origin_mesh, volume_mesh},
@@ -78,6 +81,8 @@ impl Chart {
         let axis = |hints: AxisHints<'static>| hints.tick_label_color(palette.weak).tick_label_font(font.clone());
         let whole = ui.available_rect_before_wrap();
         let overlays = &overlays(scene, key, series);
+        let in_sight = in_view(series.bars(), series.interval().seconds(), self.view.range(extent));
+        let scale = Scale::of(scene.choices.scale, series.bars().get(in_sight).unwrap_or_default());
         let view = &mut self.view;
         let style = scene.choices.style;
         let response = Plot::new("chart")
@@ -94,11 +99,11 @@ impl Chart {
             .grid_fade(0.0)
             .grid_spacing(Rangef::new(axes::SMALLEST_GRID, 40.0))
             .x_grid_spacer(|input| axes::time_marks(&input))
-            .y_grid_spacer(|input| axes::price_marks(&input))
+            .y_grid_spacer(move |input| scale.marks(&input))
             .custom_x_axes(vec![axis(AxisHints::new_x().formatter(|mark, _| axes::time_label(mark)))])
             .custom_y_axes(vec![axis(
                 AxisHints::new_y()
-                    .formatter(|mark, _| axes::price_label(mark))
+                    .formatter(move |mark, _| scale.label(mark))
                     .placement(HPlacement::Right)
                     .min_thickness(tag_width(ui, scene, key, series)),
             )])
@@ -108,12 +113,12 @@ impl Chart {
                 plot.add(Drawing::new("holes", move |_, transform, shapes| {
                     shapes.extend(hole_shapes(holes, transform, palette.warn));
                 }));
-                draw(plot, series.bars(), series.interval().seconds(), view.range(extent), style, palette);
+                draw(plot, series, view.range(extent), style, scale, palette);
                 let range = view.range(extent);
                 plot.add(Drawing::new("indicators", move |ui, transform, shapes| {
                     let (bars, width) = (series.bars(), series.interval().seconds());
                     let shown = in_view(bars, width, range);
-                    let place = Place { transform, pixels: ui.pixels_per_point(), width };
+                    let place = Place { transform, pixels: ui.pixels_per_point(), width, scale };
                     for (indicator, lines) in overlays {
                         for line in lines {
                             let (bars, values) = (&bars[shown.clone()], &line[shown.clone()]);
@@ -128,7 +133,7 @@ impl Chart {
         let ticker = scene.state.ticker(&key.ticker);
         let pointer = plot.hover_pos();
         let holes = scene.state.holes(&key.ticker);
-        Overlay { scene, series, ticker, holes, overlays, transform: &transform, whole, pointer }.paint(ui);
+        Overlay { scene, series, ticker, holes, overlays, scale, transform: &transform, whole, pointer }.paint(ui);
         self.newest_button(ui, *transform.frame());
         describe(&plot, scene, key, series);
         self.load_older(scene, key, series, extent, commands);
@@ -204,18 +209,19 @@ fn steer(view: &mut View, plot: &PlotUi<'_>, extent: Extent) {
 /// Puts the bars in view into the plot, and the plot's edges around them.
 fn draw<'a>(
     plot: &mut PlotUi<'a>,
-    bars: &'a [Bar],
-    width: i64,
+    series: &'a Series,
     range: (f64, f64),
     style: ChartStyle,
+    scale: Scale,
     palette: &'static Palette,
 ) {
+    let (bars, width) = (series.bars(), series.interval().seconds());
     let bars = bars.get(in_view(bars, width, range)).unwrap_or_default();
     plot.set_plot_bounds_x(range.0..=range.1);
-    let (bottom, top) = heights(bars).unwrap_or((0.0, 1.0));
+    let (bottom, top) = heights(bars, scale).unwrap_or((0.0, 1.0));
     plot.set_plot_bounds_y(bottom..=top);
     plot.add(Drawing::new("bars", move |ui, transform, shapes| {
-        let place = Place { transform, pixels: ui.pixels_per_point(), width };
+        let place = Place { transform, pixels: ui.pixels_per_point(), width, scale };
         let soft = |colour: eframe::egui::Color32| colour.gamma_multiply(0.35);
         let volumes = Colours { up: soft(palette.up), down: soft(palette.down) };
         shapes.push(Shape::mesh(volume_mesh(bars, place, volumes)));

@@ -8,7 +8,10 @@ use std::ops::Range;
 use eframe::egui::{Color32, Mesh, Pos2, Rect};
 use egui_plot::PlotTransform;
 
-use crate::state::{Bar, Origin};
+use crate::{
+    panels::chart::Scale,
+    state::{Bar, Origin},
+};
 
 /// Part of its slot that a candle's body takes.
 const BODY: f32 = 0.72;
@@ -46,6 +49,8 @@ pub(crate) struct Place<'a> {
     pub pixels: f32,
     /// Width of a bar in seconds.
     pub width: i64,
+    /// From prices to values.
+    pub scale: Scale,
 }
 
 impl Place<'_> {
@@ -59,9 +64,14 @@ impl Place<'_> {
         self.transform.position_from_point_x(bar.open_time as f64 + self.width as f64 / 2.0) * self.pixels
     }
 
+    /// Height of a price in points.
+    pub(super) fn height(&self, price: f64) -> f32 {
+        self.transform.position_from_point_y(self.scale.value(price))
+    }
+
     /// Height of a price in pixels.
     fn y(&self, price: f64) -> f32 {
-        self.transform.position_from_point_y(price) * self.pixels
+        self.height(price) * self.pixels
     }
 
     /// A rectangle given in pixels, at least one of them high, in points.
@@ -214,7 +224,7 @@ mod tests {
         for count in [100, 10_000, 1_000_000] {
             let bars = bars(count);
             let transform = transform(0.0, (count * 60) as f64);
-            let place = Place { transform: &transform, pixels: 1.0, width: 60 };
+            let place = Place { transform: &transform, pixels: 1.0, width: 60, scale: Scale::Linear };
             let candles = candle_mesh(&bars, place, COLOURS);
             let volumes = volume_mesh(&bars, place, COLOURS);
             let marks = origin_mesh(&bars, place, |origin| (origin != Origin::Stream).then_some(COLOURS.up));
@@ -250,7 +260,8 @@ mod tests {
             origin: Origin::Stream,
         }];
         let transform = transform(-600.0, 600.0);
-        let mesh = candle_mesh(&flat, Place { transform: &transform, pixels: 2.0, width: 60 }, COLOURS);
+        let mesh =
+            candle_mesh(&flat, Place { transform: &transform, pixels: 2.0, width: 60, scale: Scale::Linear }, COLOURS);
         assert!(mesh.calc_bounds().height() >= 0.5);
         assert!(mesh.vertices.iter().all(|vertex| vertex.color == COLOURS.up));
     }

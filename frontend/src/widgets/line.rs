@@ -29,7 +29,7 @@ pub(crate) fn value_shapes(bars: &[Bar], values: &[Option<f64>], place: Place<'_
             end(&mut points);
             continue;
         };
-        let point = Pos2::new(place.middle(bar) / place.pixels, place.transform.position_from_point_y(*value));
+        let point = Pos2::new(place.middle(bar) / place.pixels, place.height(*value));
         match points.last_mut() {
             Some(last) if place.slot() < 1.0 && (point.x - last.x) * place.pixels < 1.0 => last.y = point.y,
             _ => points.push(point),
@@ -41,7 +41,7 @@ pub(crate) fn value_shapes(bars: &[Bar], values: &[Option<f64>], place: Place<'_
 
 /// One point a bar; where bars are narrower than a pixel, the first, lowest, highest and last of each column.
 fn points(bars: &[Bar], place: Place<'_>) -> Vec<Pos2> {
-    let at = |x: f32, price: f64| Pos2::new(x, place.transform.position_from_point_y(price));
+    let at = |x: f32, price: f64| Pos2::new(x, place.height(price));
     if place.slot() >= 1.0 {
         return bars.iter().map(|bar| at(place.middle(bar) / place.pixels, bar.close)).collect();
     }

@@ -8,7 +8,7 @@ use eframe::egui::{
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::{
-    choices::ChartStyle,
+    choices::{ChartStyle, ScaleChoice},
     format,
     indicators::Indicator,
     panels::{Command, Scene},
@@ -42,6 +42,18 @@ pub(super) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) 
         for (name, style) in [("Candles", ChartStyle::Candles), ("Line", ChartStyle::Line)] {
             if ui.selectable_label(scene.choices.style == style, name).clicked() {
                 commands.push(Command::Style(style));
+            }
+        }
+        ui.add_space(6.0);
+        ui.separator();
+        ui.add_space(6.0);
+        for (name, scale, words) in [
+            ("Log", ScaleChoice::Logarithmic, "Equal distances are equal ratios (G)"),
+            ("%", ScaleChoice::Percent, "Changes since the first candle in view (P)"),
+        ] {
+            let chosen = scene.choices.scale == scale;
+            if ui.selectable_label(chosen, name).on_hover_text(words).clicked() {
+                commands.push(Command::Scale(if chosen { ScaleChoice::Linear } else { scale }));
             }
         }
         ui.add_space(6.0);

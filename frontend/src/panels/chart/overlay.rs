@@ -7,6 +7,7 @@ use eframe::egui::{
 };
 use egui_plot::PlotTransform;
 
+use super::scale::Scale;
 use crate::{
     format,
     indicators::{Indicator, Line},
@@ -23,6 +24,7 @@ pub(super) struct Overlay<'a> {
     pub(super) ticker: Option<&'a Ticker>,
     pub(super) holes: &'a [Hole],
     pub(super) overlays: &'a [(Indicator, Vec<Line>)],
+    pub(super) scale: Scale,
     pub(super) transform: &'a PlotTransform,
     /// The chart with its axes.
     pub(super) whole: Rect,
@@ -80,7 +82,7 @@ impl Overlay<'_> {
         let Some(last) = self.series.bars().last() else { return };
         let colour = if last.is_up() { palette.up } else { palette.down };
         let frame = self.frame();
-        let y = self.transform.position_from_point_y(last.close);
+        let y = self.transform.position_from_point_y(self.scale.value(last.close));
         if frame.y_range().contains(y) {
             let y = (y * painter.pixels_per_point()).round() / painter.pixels_per_point();
             let line = [Pos2::new(frame.left(), y), Pos2::new(frame.right(), y)];
@@ -88,7 +90,7 @@ impl Overlay<'_> {
             painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, colour), 4.0, 3.0));
         }
         let tag = Tag {
-            text: format::price_f64(last.close, self.decimals()),
+            text: self.scale.text(last.close, self.decimals()),
             ground: colour,
             colour: palette.on_tag,
             font: FontId::monospace(SMALL + 1.0),
@@ -116,7 +118,7 @@ impl Overlay<'_> {
             colour: palette.text,
             font: FontId::monospace(SMALL + 1.0),
         };
-        let price = format::price_f64(value.y, self.decimals());
+        let price = self.scale.text(self.scale.price(value.y), self.decimals());
         tag(price).paint(painter, Pos2::new(frame.right() + 2.0, pointer.y), Align2::LEFT_CENTER, self.whole);
         let slot = self.slot_at(value.x).map(|(from, _)| from);
         if let Some(time) = slot.and_then(|from| DateTime::from_timestamp(from, 0)) {

@@ -5,7 +5,7 @@ use egui_kittest::{Harness, kittest::Queryable};
 
 use super::*;
 use crate::{
-    choices::Choices,
+    choices::{Choices, ScaleChoice},
     remote::Failure,
     state::{
         Connection, Part, State, TickerKey, Update,
@@ -173,7 +173,10 @@ fn indicators_and_colours_are_chosen_in_menus_and_drawn() {
         state.apply(Update::Holes(Ok(vec![gap("03:10", "03:11", "open")])), at("12:00:00"));
         let mut harness = shown(state, "12:00:02");
         harness.state_mut().choices.indicators = Indicator::ALL.into();
-        harness.run();
-        harness.get_by_label_contains("Chart of BTC/USDT");
+        for scale in [ScaleChoice::Linear, ScaleChoice::Logarithmic, ScaleChoice::Percent] {
+            harness.state_mut().choices.scale = scale;
+            harness.run();
+            harness.get_by_label_contains("Chart of BTC/USDT");
+        }
     }
 }

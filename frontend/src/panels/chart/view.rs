@@ -4,6 +4,7 @@
 //! chart follows it, with the gap to the right edge that the user left; once it is panned out of view, the chart
 //! stays where it was put.
 
+use super::scale::Scale;
 use crate::state::Bar;
 
 /// Bars in view at first: as many as there are, within these.
@@ -119,12 +120,14 @@ impl View {
     }
 }
 
-/// Lowest and highest price of the chart, so that these bars fill it. None without bars.
-pub(crate) fn heights(bars: &[Bar]) -> Option<(f64, f64)> {
+/// Lowest and highest value of the chart, so that these bars fill it. None without bars.
+pub(crate) fn heights(bars: &[Bar], scale: Scale) -> Option<(f64, f64)> {
     let low = bars.iter().map(|bar| bar.low).reduce(f64::min)?;
     let high = bars.iter().map(|bar| bar.high).reduce(f64::max)?;
+    let least = scale.value(high * (1.0 + LEAST_HEIGHT)) - scale.value(high);
+    let (low, high) = (scale.value(low), scale.value(high));
     let middle = (low + high) / 2.0;
-    let height = (high - low).max(middle.abs() * LEAST_HEIGHT).max(f64::MIN_POSITIVE * 1e6);
+    let height = (high - low).max(least).max(f64::MIN_POSITIVE * 1e6);
     let full = height / (1.0 - MARGINS.0 - MARGINS.1);
     let bottom = middle - height / 2.0 - full * MARGINS.1;
     Some((bottom, bottom + full))
@@ -212,11 +215,11 @@ mod tests {
             volume: 0.0,
             origin: Origin::Stream,
         };
-        assert_eq!(heights(&[]), None);
-        let (bottom, top) = heights(&[bar(100.0, 110.0), bar(90.0, 105.0)]).unwrap();
+        assert_eq!(heights(&[], Scale::Linear), None);
+        let (bottom, top) = heights(&[bar(100.0, 110.0), bar(90.0, 105.0)], Scale::Linear).unwrap();
         assert!(bottom < 90.0 && top > 110.0 && top - bottom < 40.0);
         for flat in [100.0, 0.000_000_01, 0.0] {
-            let (bottom, top) = heights(&[bar(flat, flat)]).unwrap();
+            let (bottom, top) = heights(&[bar(flat, flat)], Scale::Linear).unwrap();
             assert!(bottom < flat && flat < top, "{flat}: {bottom} to {top}");
         }
     }
