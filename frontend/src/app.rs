@@ -87,6 +87,12 @@ impl App {
                 }
             }
             Command::Order(order) => choices.order = order,
+            Command::Favourite(ticker) => {
+                if !choices.favourites.remove(&ticker) {
+                    choices.favourites.insert(ticker);
+                }
+            }
+            Command::FavouritesOnly(only) => choices.favourites_only = only,
             Command::Theme(choice) => {
                 choices.theme = choice;
                 context.set_theme(ThemePreference::from(choice));

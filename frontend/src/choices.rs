@@ -66,6 +66,10 @@ pub(crate) struct Choices {
     pub indicators: BTreeSet<Indicator>,
     /// What the watchlist is sorted by.
     pub order: Order,
+    /// Tickers that are looked at often.
+    pub favourites: BTreeSet<TickerKey>,
+    /// Whether the watchlist shows those alone.
+    pub favourites_only: bool,
 }
 
 impl Default for Choices {
@@ -79,6 +83,8 @@ impl Default for Choices {
             scale: ScaleChoice::default(),
             indicators: BTreeSet::new(),
             order: Order::default(),
+            favourites: BTreeSet::new(),
+            favourites_only: false,
         }
     }
 }
@@ -114,6 +120,7 @@ mod tests {
             ticker: Some(TickerKey::new("binance", "BTCUSDT")),
             interval: Interval::FourHours,
             indicators: [Indicator::Vwap].into(),
+            favourites: [TickerKey::new("binance", "ETHUSDT")].into(),
             ..Choices::default()
         };
         let json = serde_json::to_string(&choices).unwrap();

@@ -59,6 +59,10 @@ pub(crate) enum Command {
     Indicator(Indicator),
     /// The watchlist sorted by this.
     Order(Order),
+    /// This ticker among the favourites, or no longer.
+    Favourite(TickerKey),
+    /// The favourites alone in the watchlist, or all tickers.
+    FavouritesOnly(bool),
     /// This theme.
     Theme(ThemeChoice),
     /// Rising and falling coloured like this.

@@ -82,6 +82,11 @@ fn keys(context: &Context, scene: &Scene<'_>, watchlist: &mut Watchlist, command
             commands.push(Command::Scale(if chosen { ScaleChoice::Linear } else { scale }));
         }
     }
+    if pressed(Key::F)
+        && let Some(ticker) = &scene.choices.ticker
+    {
+        commands.push(Command::Favourite(ticker.clone()));
+    }
     if pressed(Key::T) {
         commands.push(Command::Theme(match context.theme() {
             Theme::Dark => ThemeChoice::Light,
@@ -153,6 +158,7 @@ mod tests {
             (Key::Num5, Command::Interval(Interval::OneHour)),
             (Key::L, Command::Style(ChartStyle::Line)),
             (Key::T, Command::Theme(ThemeChoice::Light)),
+            (Key::F, Command::Favourite(TickerKey::new("binance", "BTCUSDT"))),
             (Key::G, Command::Scale(ScaleChoice::Logarithmic)),
             (Key::P, Command::Scale(ScaleChoice::Percent)),
             (Key::ArrowDown, Command::Select(TickerKey::new("binance", "ETHUSDT"))),

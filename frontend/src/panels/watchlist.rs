@@ -6,6 +6,8 @@
 mod list;
 mod row;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use eframe::egui::{Align, Key, Layout, Rect, RichText, Sense, TextEdit, Ui};
 use egui_extras::{Column, TableBuilder};
@@ -20,6 +22,16 @@ use crate::{
 
 const ROW_HEIGHT: f32 = 38.0;
 
+/// What a list of rows was made of, and when.
+#[derive(Debug)]
+struct Made {
+    filter: String,
+    order: Order,
+    /// Those to which it is confined, if it is.
+    favourites: Option<BTreeSet<TickerKey>>,
+    at: DateTime<Utc>,
+}
+
 /// What the list remembers from frame to frame.
 #[derive(Debug, Default)]
 pub(crate) struct Watchlist {
@@ -27,7 +39,7 @@ pub(crate) struct Watchlist {
     focus_filter: bool,
     rows: Vec<TickerKey>,
     /// What `rows` was made of, and when.
-    made: Option<(String, Order, DateTime<Utc>)>,
+    made: Option<Made>,
     /// Where the rows were last frame.
     body: Option<Rect>,
     /// The row to bring into view.
@@ -56,7 +68,7 @@ impl Watchlist {
     /// Shows it.
     pub(crate) fn show(&mut self, ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
         self.filter_box(ui, scene, commands);
-        sort_buttons(ui, scene.choices.order, commands);
+        sort_buttons(ui, scene, commands);
         self.renew(ui, scene);
         ui.add_space(2.0);
         if self.rows.is_empty() {
@@ -93,18 +105,21 @@ impl Watchlist {
     /// Filters and sorts again, where it is time to.
     fn renew(&mut self, ui: &Ui, scene: &Scene<'_>) {
         let order = scene.choices.order;
+        let favourites = scene.choices.favourites_only.then_some(&scene.choices.favourites);
         let hovered = self.body.is_some_and(|body| ui.rect_contains_pointer(body));
         let wanted = match &self.made {
-            Some((filter, sorted_by, at)) => {
-                let changed = *filter != self.filter || *sorted_by != order;
-                let due = scene.now - *at >= TimeDelta::seconds(1) || scene.now < *at;
+            Some(made) => {
+                let changed =
+                    made.filter != self.filter || made.order != order || made.favourites.as_ref() != favourites;
+                let due = scene.now - made.at >= TimeDelta::seconds(1) || scene.now < made.at;
                 changed || (due && !hovered) || self.rows.is_empty()
             }
             None => true,
         };
         if wanted && let Some(tickers) = scene.state.tickers.value() {
-            self.rows = listed(tickers, &self.filter, order);
-            self.made = Some((self.filter.clone(), order, scene.now));
+            self.rows = listed(tickers, favourites, &self.filter, order);
+            let favourites = favourites.cloned();
+            self.made = Some(Made { filter: self.filter.clone(), order, favourites, at: scene.now });
         }
     }
 
@@ -142,10 +157,13 @@ impl Watchlist {
         let rows = &self.rows;
         let output = table.body(|body| {
             body.rows(ROW_HEIGHT, rows.len(), |mut row| {
-                if let Some(key) = rows.get(row.index())
-                    && row::show(&mut row, key, scene).clicked()
-                {
+                let Some(key) = rows.get(row.index()) else { return };
+                let response = row::show(&mut row, key, scene);
+                if response.clicked() {
                     commands.push(Command::Select(key.clone()));
+                }
+                if response.secondary_clicked() {
+                    commands.push(Command::Favourite(key.clone()));
                 }
             });
         });
@@ -153,7 +171,8 @@ impl Watchlist {
     }
 }
 
-fn sort_buttons(ui: &mut Ui, order: Order, commands: &mut Vec<Command>) {
+fn sort_buttons(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
+    let order = scene.choices.order;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         ui.label(RichText::new("Sort by").size(SMALL).color(Palette::of(ui).weak));
@@ -163,6 +182,13 @@ fn sort_buttons(ui: &mut Ui, order: Order, commands: &mut Vec<Command>) {
                 commands.push(Command::Order(choice));
             }
         }
+        ui.add_space(4.0);
+        ui.separator();
+        let only = scene.choices.favourites_only;
+        let favourites = RichText::new("Favourites").size(SMALL + 1.0);
+        if ui.selectable_label(only, favourites).on_hover_text("Show the favourites alone").clicked() {
+            commands.push(Command::FavouritesOnly(!only));
+        }
     });
 }
 
@@ -170,6 +196,9 @@ fn sort_buttons(ui: &mut Ui, order: Order, commands: &mut Vec<Command>) {
 fn nothing(ui: &mut Ui, scene: &Scene<'_>, filter: &str) {
     let palette = Palette::of(ui);
     let (title, detail) = match (scene.state.tickers.value(), scene.state.tickers.failure()) {
+        (Some(tickers), _) if !tickers.is_empty() && filter.trim().is_empty() => {
+            ("No favourites yet", "F makes the chosen market one; so does a right click on its row.".to_owned())
+        }
         (Some(tickers), _) if !tickers.is_empty() => {
             ("Nothing matches", format!("No market is called {filter:?}. Esc clears the filter."))
         }

@@ -24,6 +24,7 @@ pub(super) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) 
     ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
         theme_button(ui, commands);
         colours(ui, scene, commands);
+        favourite(ui, scene, commands);
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.style_mut().wrap_mode = Some(TextWrapMode::Truncate);
             title(ui, scene);
@@ -106,6 +107,15 @@ fn title(ui: &mut Ui, scene: &Scene<'_>) {
     };
     let words = format!("{arrow}{} in 24h", format::percent(ticker.change_24h));
     ui.label(RichText::new(words).size(BODY).color(palette.of_change(change)));
+}
+
+fn favourite(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
+    let Some(ticker) = &scene.choices.ticker else { return };
+    let chosen = scene.choices.favourites.contains(ticker);
+    let words = if chosen { "No longer a favourite (F)" } else { "Among the favourites (F)" };
+    if ui.selectable_label(chosen, "Favourite").on_hover_text(words).clicked() {
+        commands.push(Command::Favourite(ticker.clone()));
+    }
 }
 
 /// How rising and falling are coloured.

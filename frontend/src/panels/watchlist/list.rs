@@ -1,18 +1,27 @@
 //! Which tickers are listed, and in which order.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{
     choices::Order,
     state::{Ticker, TickerKey},
 };
 
-/// The tickers that match the filter, in order. With a filter, better matches come first: the base itself, then what
+/// The tickers, of the favourites alone where they are given, that match the filter, in order. With a filter, better matches come first: the base itself, then what
 /// begins with it, then what contains it.
-pub(super) fn listed(tickers: &BTreeMap<TickerKey, Ticker>, filter: &str, order: Order) -> Vec<TickerKey> {
+pub(super) fn listed(
+    tickers: &BTreeMap<TickerKey, Ticker>,
+    favourites: Option<&BTreeSet<TickerKey>>,
+    filter: &str,
+    order: Order,
+) -> Vec<TickerKey> {
     let filter = filter.trim().to_lowercase();
+    let wanted = tickers.iter().filter(|(key, _)| favourites.is_none_or(|favourites| favourites.contains(*key)));
     let mut rows: Vec<_> =
-        tickers.iter().filter_map(|(key, ticker)| Some((rank(key, ticker, &filter)?, key, ticker))).collect();
+        wanted.filter_map(|(key, ticker)| Some((rank(key, ticker, &filter)?, key, ticker))).collect();
     rows.sort_by(|(rank_a, key_a, a), (rank_b, key_b, b)| {
         let ordered = match order {
             Order::Volume => b.quote_volume_24h.cmp(&a.quote_volume_24h),
@@ -52,7 +61,7 @@ mod tests {
 
     fn names(filter: &str, order: Order) -> Vec<String> {
         let state = with_prices();
-        let keys = listed(state.tickers.value().unwrap(), filter, order);
+        let keys = listed(state.tickers.value().unwrap(), None, filter, order);
         keys.iter().map(|key| key.ticker.to_string()).collect()
     }
 

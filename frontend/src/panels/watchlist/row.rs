@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 use eframe::egui::{
-    Align2, Color32, FontId, Pos2, Rect, Response, Role, Ui, WidgetInfo,
+    Align2, Color32, FontId, Mesh, Pos2, Rect, Response, Role, Ui, Vec2, WidgetInfo,
     text::{LayoutJob, TextFormat},
 };
 use egui_extras::TableRow;
@@ -35,30 +35,32 @@ pub(super) fn show(row: &mut TableRow<'_, '_>, key: &TickerKey, scene: &Scene<'_
     };
     let freshness = ticker.freshness(scene.server_time());
     let age = format::age(scene.server_time() - ticker.time);
-    row.col(|ui| name(ui, key, ticker, freshness));
+    let favourite = scene.choices.favourites.contains(key);
+    row.col(|ui| name(ui, key, ticker, favourite, freshness));
     row.col(|ui| price_and_age(ui, ticker, freshness, &age, scene));
     row.col(|ui| change_and_volume(ui, ticker, freshness));
     let response = row.response();
     response.widget_info(|| {
-        WidgetInfo::selected(Role::ListBoxOption, true, chosen, sentence(key, ticker, &age, freshness))
+        WidgetInfo::selected(Role::ListBoxOption, true, chosen, sentence(key, ticker, favourite, &age, freshness))
     });
     response
 }
 
 /// What the row says, in words.
-fn sentence(key: &TickerKey, ticker: &Ticker, age: &str, freshness: Freshness) -> String {
+fn sentence(key: &TickerKey, ticker: &Ticker, favourite: bool, age: &str, freshness: Freshness) -> String {
     let stale = if freshness == Freshness::Stale { ", stale" } else { "" };
     format!(
-        "{} on {}, last {}, {} in 24 hours, updated {age}{}{stale}",
+        "{} on {}, last {}, {} in 24 hours, updated {age}{}{stale}{}",
         ticker.name(),
         key.exchange,
         format::price(ticker.price, ticker.decimals),
         format::percent(ticker.change_24h),
         if age == "now" { "" } else { " ago" },
+        if favourite { ", favourite" } else { "" },
     )
 }
 
-fn name(ui: &Ui, key: &TickerKey, ticker: &Ticker, freshness: Freshness) {
+fn name(ui: &Ui, key: &TickerKey, ticker: &Ticker, favourite: bool, freshness: Freshness) {
     let palette = Palette::of(ui);
     let place = place(ui);
     let left = place.left() + INSET;
@@ -71,13 +73,16 @@ fn name(ui: &Ui, key: &TickerKey, ticker: &Ticker, freshness: Freshness) {
         FontId::proportional(BODY + 0.5),
         text,
     );
-    paint.text(
+    let quote = paint.text(
         Pos2::new(base.right() + 1.0, base.bottom() - 1.0),
         Align2::LEFT_BOTTOM,
         format!("/{}", ticker.quote),
         FontId::proportional(SMALL),
         palette.weak,
     );
+    if favourite {
+        paint.add(star(Pos2::new(quote.right() + 9.0, base.center().y), palette.warn));
+    }
     let about = format!("{} · {}", ticker.coin, key.exchange);
     paint.text(
         Pos2::new(left, place.bottom() - 5.0),
@@ -130,6 +135,22 @@ fn change_and_volume(ui: &Ui, ticker: &Ticker, freshness: Freshness) {
         FontId::proportional(SMALL),
         palette.weak,
     );
+}
+
+/// The fonts have none.
+fn star(middle: Pos2, colour: Color32) -> Mesh {
+    const RADIUS: f32 = 5.0;
+    let tip = |number: usize| {
+        let angle = std::f32::consts::TAU * (number as f32 / 10.0 - 0.25);
+        middle + Vec2::angled(angle) * if number.is_multiple_of(2) { RADIUS } else { RADIUS * 0.42 }
+    };
+    let mut mesh = Mesh::default();
+    mesh.colored_vertex(middle, colour);
+    for number in 0..10 {
+        mesh.colored_vertex(tip(number), colour);
+        mesh.add_triangle(0, number as u32 + 1, (number as u32 + 1) % 10 + 1);
+    }
+    mesh
 }
 
 /// The price; for a moment after it changed, the digits that did are coloured.

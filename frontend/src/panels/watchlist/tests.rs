@@ -102,3 +102,21 @@ fn ten_thousand_rows_cost_no_more_than_those_in_view() {
     let in_view = harness.query_all_by_label_contains("on binance, last").count();
     assert!((5..30).contains(&in_view), "{in_view} rows are laid out");
 }
+
+#[test]
+fn favourites_are_marked_and_can_be_shown_alone() {
+    let mut harness = shown(with_prices(), "12:00:02");
+    harness.get_by_label_contains("ETH/USDT on binance").click_secondary();
+    harness.run();
+    harness.get_by_label("Favourites").click();
+    harness.run();
+    let eth = TickerKey::new("binance", "ETHUSDT");
+    assert_eq!(harness.state().commands, [Command::Favourite(eth.clone()), Command::FavouritesOnly(true)]);
+    harness.state_mut().choices.favourites_only = true;
+    harness.run();
+    harness.get_by_label("No favourites yet");
+    harness.state_mut().choices.favourites.insert(eth);
+    harness.run();
+    harness.get_by_label("ETH/USDT on binance, last 2,500.5, +3.10% in 24 hours, updated 2s ago, favourite");
+    assert!(harness.query_by_label_contains("BTC/USDT on binance").is_none());
+}
