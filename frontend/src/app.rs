@@ -93,6 +93,7 @@ impl App {
                 }
             }
             Command::FavouritesOnly(only) => choices.favourites_only = only,
+            Command::Health(shown) => choices.health = shown,
             Command::Theme(choice) => {
                 choices.theme = choice;
                 context.set_theme(ThemePreference::from(choice));

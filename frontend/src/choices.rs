@@ -70,6 +70,8 @@ pub(crate) struct Choices {
     pub favourites: BTreeSet<TickerKey>,
     /// Whether the watchlist shows those alone.
     pub favourites_only: bool,
+    /// Whether it is shown how the recording does.
+    pub health: bool,
 }
 
 impl Default for Choices {
@@ -85,6 +87,7 @@ impl Default for Choices {
             order: Order::default(),
             favourites: BTreeSet::new(),
             favourites_only: false,
+            health: false,
         }
     }
 }

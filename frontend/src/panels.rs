@@ -5,6 +5,7 @@
 
 pub(crate) mod banner;
 pub(crate) mod chart;
+pub(crate) mod health;
 pub(crate) mod status;
 pub(crate) mod watchlist;
 
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Favourite(TickerKey),
     /// The favourites alone in the watchlist, or all tickers.
     FavouritesOnly(bool),
+    /// How the recording does, shown or hidden.
+    Health(bool),
     /// This theme.
     Theme(ThemeChoice),
     /// Rising and falling coloured like this.

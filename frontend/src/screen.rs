@@ -8,7 +8,7 @@ use eframe::egui::{CentralPanel, Context, Event, Frame, Key, Margin, Modifiers, 
 
 use crate::{
     choices::{ChartStyle, Choices, ScaleChoice},
-    panels::{Command, Scene, chart::Chart, status, watchlist::Watchlist},
+    panels::{Command, Scene, chart::Chart, health, status, watchlist::Watchlist},
     state::State,
     theme::{Palette, ThemeChoice},
 };
@@ -38,7 +38,15 @@ impl Screen {
         let palette = Palette::of(ui);
         let bar = Frame::new().fill(palette.panel).inner_margin(Margin::symmetric(10, 4));
         keys(ui.ctx(), &scene, &mut self.watchlist, &mut commands);
-        Panel::bottom("status").frame(bar).show(ui, |ui| status::show(ui, &scene));
+        Panel::bottom("status").frame(bar).show(ui, |ui| status::show(ui, &scene, &mut commands));
+        if self.choices.health {
+            Panel::bottom("health")
+                .resizable(true)
+                .default_size(190.0)
+                .size_range(90.0..=500.0)
+                .frame(bar)
+                .show(ui, |ui| health::show(ui, &scene));
+        }
         Panel::left("watchlist")
             .resizable(true)
             .default_size(330.0)
@@ -86,6 +94,9 @@ fn keys(context: &Context, scene: &Scene<'_>, watchlist: &mut Watchlist, command
         && let Some(ticker) = &scene.choices.ticker
     {
         commands.push(Command::Favourite(ticker.clone()));
+    }
+    if pressed(Key::H) {
+        commands.push(Command::Health(!scene.choices.health));
     }
     if pressed(Key::T) {
         commands.push(Command::Theme(match context.theme() {
@@ -159,6 +170,7 @@ mod tests {
             (Key::L, Command::Style(ChartStyle::Line)),
             (Key::T, Command::Theme(ThemeChoice::Light)),
             (Key::F, Command::Favourite(TickerKey::new("binance", "BTCUSDT"))),
+            (Key::H, Command::Health(true)),
             (Key::G, Command::Scale(ScaleChoice::Logarithmic)),
             (Key::P, Command::Scale(ScaleChoice::Percent)),
             (Key::ArrowDown, Command::Select(TickerKey::new("binance", "ETHUSDT"))),

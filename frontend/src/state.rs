@@ -159,6 +159,11 @@ impl State {
         self.holes.get(key).map_or(&[], Vec::as_slice)
     }
 
+    /// Where trades of any ticker are missing.
+    pub(crate) fn all_holes(&self) -> impl Iterator<Item = (&TickerKey, &Hole)> {
+        self.holes.iter().flat_map(|(ticker, holes)| holes.iter().map(move |hole| (ticker, hole)))
+    }
+
     /// The ticker with the largest volume: what to show somebody who chose nothing yet.
     pub(crate) fn busiest(&self) -> Option<&TickerKey> {
         let tickers = self.tickers.value()?;

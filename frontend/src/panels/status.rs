@@ -2,7 +2,7 @@
 
 use eframe::egui::{Align, Color32, Layout, RichText, Sense, TextWrapMode, Ui, Vec2};
 
-use super::Scene;
+use super::{Command, Scene};
 use crate::{
     format,
     state::{Connection, Feed},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Shows it.
-pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>) {
+pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
     let palette = Palette::of(ui);
     let row = Vec2::new(ui.available_width(), 18.0);
     // From the right: figures keep their place, and words that have no room are cut.
@@ -24,6 +24,12 @@ pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>) {
         ui.separator();
         ui.label(weak(format!("{:.1} msg/s", scene.state.messages_per_second(scene.now))))
             .on_hover_text("Messages of the live feed, mean of five seconds");
+        ui.separator();
+        let health = scene.choices.health;
+        let words = RichText::new("Health").size(SMALL + 0.5);
+        if ui.selectable_label(health, words).on_hover_text("How the recording does (H)").clicked() {
+            commands.push(Command::Health(!health));
+        }
         ui.separator();
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.style_mut().wrap_mode = Some(TextWrapMode::Truncate);
@@ -124,7 +130,8 @@ mod tests {
             .with_context_setup(crate::theme::install)
             .with_size([1400.0, 40.0])
             .build_ui(move |ui| {
-                show(ui, &Scene { state: &state, choices: &choices, api: "http://localhost:5001", now: at(now) });
+                let scene = Scene { state: &state, choices: &choices, api: "http://localhost:5001", now: at(now) };
+                show(ui, &scene, &mut Vec::new());
             });
         harness.run();
         harness
