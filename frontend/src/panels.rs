@@ -6,6 +6,7 @@
 pub(crate) mod banner;
 pub(crate) mod chart;
 pub(crate) mod health;
+pub(crate) mod help;
 pub(crate) mod status;
 pub(crate) mod watchlist;
 

@@ -8,7 +8,7 @@ use eframe::egui::{CentralPanel, Context, Event, Frame, Key, Margin, Modifiers, 
 
 use crate::{
     choices::{ChartStyle, Choices, ScaleChoice},
-    panels::{Command, Scene, chart::Chart, health, status, watchlist::Watchlist},
+    panels::{Command, Scene, chart::Chart, health, help::Help, status, watchlist::Watchlist},
     state::State,
     theme::{Palette, ThemeChoice},
 };
@@ -23,6 +23,7 @@ pub(crate) struct Screen {
     pub choices: Choices,
     watchlist: Watchlist,
     chart: Chart,
+    help: Help,
 }
 
 impl Screen {
@@ -37,6 +38,7 @@ impl Screen {
         let scene = Scene { state, choices: &self.choices, api, now };
         let palette = Palette::of(ui);
         let bar = Frame::new().fill(palette.panel).inner_margin(Margin::symmetric(10, 4));
+        self.help.show(ui);
         keys(ui.ctx(), &scene, &mut self.watchlist, &mut commands);
         Panel::bottom("status").frame(bar).show(ui, |ui| status::show(ui, &scene, &mut commands));
         if self.choices.health {
@@ -181,6 +183,17 @@ mod tests {
             harness.run();
             assert_eq!(harness.state().commands, [command], "{key:?}");
         }
+    }
+
+    #[test]
+    fn f1_lists_the_keys_and_escape_puts_the_list_away() {
+        let mut harness = shown(Theme::Dark);
+        harness.key_press(Key::F1);
+        harness.run();
+        harness.get_by_label("how the recording does");
+        harness.key_press(Key::Escape);
+        harness.run();
+        assert!(harness.query_by_label("how the recording does").is_none());
     }
 
     #[test]
