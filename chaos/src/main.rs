@@ -71,7 +71,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut bad = 0;
     let mut chosen = if arguments.faults.is_empty() { Fault::ALL.to_vec() } else { arguments.faults };
     let mut random = fastrand::Rng::with_seed(seed);
-    let until = Instant::now() + Duration::from_secs(60 * arguments.random_minutes);
+    // Counted from the first that is drawn.
+    let mut until: Option<Instant> = None;
+    let lasting = Duration::from_secs(60 * arguments.random_minutes);
     while !chosen.is_empty() {
         for fault in chosen {
             if let Some(obstacle) = fault.obstacle(&stage) {
@@ -89,8 +91,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 }
             }
         }
-        let drawn = (arguments.random_minutes > 0 && Instant::now() < until).then(|| random.choice(Fault::ALL));
-        chosen = drawn.flatten().into_iter().collect();
+        let goes_on = Instant::now() < *until.get_or_insert_with(|| Instant::now() + lasting);
+        chosen = goes_on.then(|| random.choice(Fault::ALL)).flatten().into_iter().collect();
     }
     let (whole, published) = whole_run(&stage, &begin).await?;
     println!(
