@@ -91,7 +91,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 }
             }
         }
-        let goes_on = Instant::now() < *until.get_or_insert_with(|| Instant::now() + lasting);
+        let now = Instant::now();
+        let goes_on = now < *until.get_or_insert(now + lasting);
         chosen = goes_on.then(|| random.choice(Fault::ALL)).flatten().into_iter().collect();
     }
     let (whole, published) = whole_run(&stage, &begin).await?;

@@ -32,7 +32,8 @@ impl Fault {
                 client.batch_execute("BEGIN; LOCK TABLE candle IN ACCESS EXCLUSIVE MODE").await?;
                 stage.holding = Some(client);
                 // Prices are copied by then, and folding them waits.
-                let waiting = "SELECT count(*) >= 2 FROM pg_stat_activity
+                // More of them wait than one of the two has writers.
+                let waiting = "SELECT count(*) > 3 FROM pg_stat_activity
                                WHERE application_name = 'crypto-tracker' AND wait_event_type = 'Lock'";
                 until(stage, "both are in the middle of a transaction", waiting).await?;
                 stage.handlers.iter_mut().for_each(service::Service::kill);

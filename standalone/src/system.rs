@@ -91,10 +91,7 @@ impl System {
         };
         let health = Health::new();
         let works = health.register("queue on disk");
-        tokio::spawn(publisher.queue().clone().tell_trouble(move |how| match how {
-            Ok(()) => works.ok(),
-            Err(reason) => works.failed(reason),
-        }));
+        tokio::spawn(publisher.queue().clone().tell_trouble(move |how| works.tell(how)));
         let mut api = run.api.clone();
         if database.is_some() {
             // Requests share one connection with storing, and a large batch takes its time.
@@ -126,12 +123,7 @@ impl System {
         });
         let forwarding = rabbitmq.map(|settings| {
             let (publisher, taken) = (publisher.clone(), health.register("broker"));
-            Stage::start(|stop| {
-                broker::forward(publisher, settings, stop, move |how| match how {
-                    Ok(()) => taken.ok(),
-                    Err(reason) => taken.failed(reason),
-                })
-            })
+            Stage::start(|stop| broker::forward(publisher, settings, stop, move |how| taken.tell(how)))
         });
         Ok(Self { address, simulator, database, pool, publisher, tracking, forwarding, storing, serving })
     }

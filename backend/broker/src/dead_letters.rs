@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use lapin::{
     Consumer as LapinConsumer,
     message::Delivery,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions},
+    options::{BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
 
@@ -109,10 +109,8 @@ impl FromRabbitMq {
         let mut headers = FieldTable::default();
         headers.insert(ROUTING_KEY.into(), AMQPValue::LongString(topic.into()));
         let properties = rabbitmq::persistent(message_id).with_headers(headers);
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let doing = "putting a message back";
-        let publishing = self.link.channel.basic_publish("".into(), self.queue.clone(), options, payload, properties);
-        rabbitmq::check(rabbitmq::answer(doing, rabbitmq::answer(doing, publishing).await?).await?)
+        let place = ("".into(), self.queue.clone());
+        rabbitmq::publish("putting a message back", &self.link.channel, place, payload, properties).await
     }
 }
 
@@ -167,11 +165,7 @@ impl Taken {
     pub async fn ack(self) -> Result<(), ConsumeError> {
         match self.0 {
             Which::Local(queue, number) => Ok(queue.forget_dead_letter(number).await?),
-            Which::RabbitMq(delivery) => match delivery.acker.ack(BasicAckOptions::default()).await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(RabbitMqError::Gone.into()),
-                Err(error) => Err(RabbitMqError::new("acknowledging a dead letter", error).into()),
-            },
+            Which::RabbitMq(delivery) => Ok(rabbitmq::acknowledge(&delivery).await?),
         }
     }
 }

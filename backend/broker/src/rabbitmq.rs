@@ -127,6 +127,28 @@ pub(crate) fn check(confirmation: Confirmation) -> Result<(), RabbitMqError> {
     }
 }
 
+/// Publishes a message (exchange, routing key) and waits until the broker has it on disk.
+pub(crate) async fn publish(
+    doing: &'static str,
+    channel: &Channel,
+    (exchange, key): (ShortString, ShortString),
+    payload: &[u8],
+    properties: BasicProperties,
+) -> Result<(), RabbitMqError> {
+    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+    let confirm = answer(doing, channel.basic_publish(exchange, key, options, payload, properties)).await?;
+    check(answer(doing, confirm).await?)
+}
+
+/// Takes a message off its queue.
+pub(crate) async fn acknowledge(delivery: &lapin::message::Delivery) -> Result<(), RabbitMqError> {
+    match delivery.acker.ack(BasicAckOptions::default()).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(RabbitMqError::Gone),
+        Err(error) => Err(RabbitMqError::new("acknowledging", error)),
+    }
+}
+
 /// Takes messages from the db-handler's queue.
 pub(crate) struct QueueConsumer {
     link: Link,
@@ -176,11 +198,7 @@ impl QueueConsumer {
 
 impl QueueDelivery {
     pub(crate) async fn ack(&self) -> Result<(), RabbitMqError> {
-        match self.delivery.acker.ack(BasicAckOptions::default()).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(RabbitMqError::Gone),
-            Err(error) => Err(RabbitMqError::new("acknowledging", error)),
-        }
+        acknowledge(&self.delivery).await
     }
 
     /// Hands a copy of the message to the dead-letter queue, with the reason.
@@ -192,13 +210,7 @@ impl QueueDelivery {
             headers.insert(ROUTING_KEY.into(), AMQPValue::LongString(self.delivery.routing_key.as_str().into()));
         }
         let properties = self.delivery.properties.clone().with_headers(headers).with_delivery_mode(2);
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let doing = "setting a message aside";
-        let confirm = answer(
-            doing,
-            self.channel.basic_publish(self.dead_letters.clone(), "".into(), options, &self.delivery.data, properties),
-        )
-        .await?;
-        check(answer(doing, confirm).await?)
+        let place = (self.dead_letters.clone(), "".into());
+        publish("setting a message aside", &self.channel, place, &self.delivery.data, properties).await
     }
 }

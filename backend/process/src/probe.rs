@@ -71,6 +71,14 @@ impl Check {
         self.health.lock().insert(self.name.clone(), Ok(()));
     }
 
+    /// It works, or it does not, and why.
+    pub fn tell(&self, how: Result<(), String>) {
+        match how {
+            Ok(()) => self.ok(),
+            Err(detail) => self.failed(detail),
+        }
+    }
+
     /// It does not.
     pub fn failed(&self, detail: impl Into<String>) {
         self.health.lock().insert(self.name.clone(), Err(detail.into()));

@@ -142,7 +142,11 @@ impl Comparison {
                         continue;
                     }
                     Err(error) => {
-                        tracing::debug!(exchange = %name, %ticker, %error, "the exchange's candles cannot be had now");
+                        tracing::warn!(exchange = %name, %ticker, %error, "the exchange's candles cannot be had now");
+                        if matches!(error, RestError::Limited { .. } | RestError::Unreachable { .. }) {
+                            // The next pair would fare no better.
+                            return Ok(false);
+                        }
                         all = false;
                         break;
                     }

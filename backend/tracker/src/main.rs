@@ -54,18 +54,13 @@ async fn main() -> anyhow::Result<()> {
     let queue = LocalQueue::open(settings).await?;
     let publisher = Publisher::new(queue.clone());
     let works = health.register("queue on disk");
-    tokio::spawn(queue.clone().tell_trouble(move |how| match how {
-        Ok(()) => works.ok(),
-        Err(reason) => works.failed(reason),
-    }));
+    tokio::spawn(queue.clone().tell_trouble(move |how| works.tell(how)));
 
     let taken = health.register("broker");
     // Forwarding ends after tracking, so that what came last is sent too.
     let tracked = process::Shutdown::new();
-    let forwarding = broker::forward(publisher.clone(), arguments.rabbitmq, tracked.clone(), move |how| match how {
-        Ok(()) => taken.ok(),
-        Err(reason) => taken.failed(reason),
-    });
+    let forwarding =
+        broker::forward(publisher.clone(), arguments.rabbitmq, tracked.clone(), move |how| taken.tell(how));
     let forwarding = tokio::spawn(forwarding);
     let outcome = tracker::run(arguments.tracking, publisher, health, shutdown.clone()).await;
     tracked.cancel();

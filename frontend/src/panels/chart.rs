@@ -28,7 +28,7 @@ use crate::{
     format,
     indicators::{Indicator, Line},
     remote::Remote,
-    state::{Older, Series, SeriesKey},
+    state::{Hole, Older, Series, SeriesKey},
     theme::{Palette, SMALL},
     widgets::{
         candles::{Colours, Place, candle_mesh, in_view, origin_mesh, volume_mesh},
@@ -80,7 +80,8 @@ impl Chart {
         let font = FontId::proportional(SMALL + 0.5);
         let axis = |hints: AxisHints<'static>| hints.tick_label_color(palette.weak).tick_label_font(font.clone());
         let whole = ui.available_rect_before_wrap();
-        let overlays = &overlays(scene, key, series);
+        let holes = scene.state.holes(&key.ticker);
+        let overlays = &overlays(scene, holes, series);
         let in_sight = in_view(series.bars(), series.interval().seconds(), self.view.range(extent));
         let scale = Scale::of(scene.choices.scale, series.bars().get(in_sight).unwrap_or_default());
         let view = &mut self.view;
@@ -109,7 +110,6 @@ impl Chart {
             )])
             .show(ui, |plot| {
                 steer(view, plot, extent);
-                let holes = scene.state.holes(&key.ticker);
                 plot.add(Drawing::new("holes", move |_, transform, shapes| {
                     shapes.extend(hole_shapes(holes, transform, palette.warn));
                 }));
@@ -132,7 +132,6 @@ impl Chart {
         let plot = response.response.on_hover_cursor(CursorIcon::Crosshair);
         let ticker = scene.state.ticker(&key.ticker);
         let pointer = plot.hover_pos();
-        let holes = scene.state.holes(&key.ticker);
         Overlay { scene, series, ticker, holes, overlays, scale, transform: &transform, whole, pointer }.paint(ui);
         self.newest_button(ui, *transform.frame());
         describe(&plot, scene, key, series);
@@ -238,8 +237,7 @@ fn draw<'a>(
 }
 
 /// The chosen indicators with their lines.
-fn overlays(scene: &Scene<'_>, key: &SeriesKey, series: &Series) -> Vec<(Indicator, Vec<Line>)> {
-    let holes = scene.state.holes(&key.ticker);
+fn overlays(scene: &Scene<'_>, holes: &[Hole], series: &Series) -> Vec<(Indicator, Vec<Line>)> {
     let lines = |one: &Indicator| (*one, one.lines(series.bars(), series.interval().seconds(), holes));
     scene.choices.indicators.iter().map(lines).collect()
 }
