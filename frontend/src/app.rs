@@ -1,7 +1,7 @@
 //! Between the window and the worker: news goes into the state, wishes go out.
 //!
-//! [`App::logic`] also runs while the window is hidden, so that news is taken and a call to close is heard then too.
-//! Nothing here waits.
+//! [`App::logic`] also runs while the window is hidden, so that news is taken, levels ring and a call to close is heard
+//! then too. Nothing here waits.
 
 use std::time::Duration;
 
@@ -10,24 +10,30 @@ use eframe::egui::{Context, ThemePreference, Ui, ViewportCommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    choices::Choices,
+    desktop::Desktop,
+    exports::Exports,
     panels::Command,
     screen::Screen,
-    settings::Settings,
+    settings::{ApiAddress, Settings},
     state::State,
+    store::Store,
     theme,
+    watch::Watch,
     worker::{Timing, Worker},
 };
-
-/// Where the choices are kept in eframe's storage.
-const CHOICES: &str = "choices";
 
 /// The window's application.
 pub(crate) struct App {
     state: State,
     screen: Screen,
     worker: Worker,
-    api: String,
+    api: ApiAddress,
+    /// The same, for people.
+    api_words: String,
+    watch: Watch,
+    desktop: Desktop,
+    store: Store,
+    exports: Exports,
     closed: CancellationToken,
 }
 
@@ -36,64 +42,63 @@ impl App {
     pub(crate) fn new(
         creation: &eframe::CreationContext<'_>,
         settings: &Settings,
+        screen: Screen,
+        store: Store,
         closed: CancellationToken,
     ) -> std::io::Result<Self> {
-        let context = creation.egui_ctx.clone();
-        let kept = creation.storage.and_then(|storage| eframe::get_value::<Choices>(storage, CHOICES));
-        let mut choices = kept.unwrap_or_default();
-        if let Some(theme) = settings.theme {
-            choices.theme = theme;
-        }
-        theme::install(&context);
-        theme::wear(&context, choices.hues);
-        context.set_theme(ThemePreference::from(choices.theme));
-        let wake = Box::new(move |soon: Duration| context.request_repaint_after(soon));
-        let worker = Worker::start(settings.api.clone(), Timing::default(), wake)?;
-        let api = settings.api.to_string();
-        Ok(Self { state: State::default(), screen: Screen::new(choices), worker, api, closed })
+        let context = &creation.egui_ctx;
+        theme::install(context);
+        theme::wear(context, screen.choices.hues);
+        context.set_theme(ThemePreference::from(screen.choices.theme));
+        // What was chosen in the window counts unless it is told of another API.
+        let chosen = || screen.choices.api.as_ref().and_then(|api| api.parse().ok());
+        let api: ApiAddress = settings.api.clone().or_else(chosen).unwrap_or_default();
+        let api_words = api.to_string();
+        let worker = start(context, &api, &screen)?;
+        let state = store.picture(&api_words).map(State::recall).unwrap_or_default();
+        let app = Self {
+            state,
+            screen,
+            worker,
+            api,
+            api_words,
+            watch: Watch::default(),
+            desktop: Desktop::new()?,
+            store,
+            exports: Exports::into(&settings.window),
+            closed,
+        };
+        app.size(context);
+        Ok(app)
     }
 
-    /// Takes the news, and sees that the chosen series is on its way.
+    /// Takes the news, and sees that what is shown is on its way.
     fn catch_up(&mut self, now: DateTime<Utc>) {
         while let Some(update) = self.worker.next_update() {
             self.state.apply(update, now);
         }
-        let choices = &mut self.screen.choices;
-        let listed = self.state.tickers.value();
-        let chosen_is_gone = match (&choices.ticker, listed) {
-            (Some(chosen), Some(listed)) => !listed.is_empty() && !listed.contains_key(chosen),
-            (Some(_), None) => false,
-            (None, _) => true,
-        };
-        if chosen_is_gone {
-            choices.ticker = self.state.busiest().cloned().or(choices.ticker.take());
+        self.screen.desk.choose_missing(&self.state);
+        let series = self.screen.desk.current().series(&self.state);
+        self.worker.follow(&series);
+        self.state.show(series);
+        for words in self.state.take_news().into_iter().chain(self.exports.take_news()) {
+            self.screen.notices.say(words, now);
         }
-        if let Some(series) = choices.series() {
-            self.state.show(&series);
-            self.worker.follow(&series);
+        for event in self.watch.look(&mut self.state, &self.screen.choices, now) {
+            self.screen.notices.say(format!("{}. {}", event.title, event.words), now);
+            self.desktop.tell(&event.title, &event.words);
+            if let Some((ticker, level)) = event.rang {
+                self.screen.choices.drawings.silence(&ticker, level);
+            }
+        }
+        if let Some(cause) = self.desktop.failure() {
+            self.screen.notices.say(format!("The desktop takes no notifications: {cause}"), now);
         }
     }
 
-    fn obey(&mut self, command: Command, context: &Context) {
+    fn obey(&mut self, command: Command, context: &Context, now: DateTime<Utc>) {
         let choices = &mut self.screen.choices;
         match command {
-            Command::Select(ticker) => choices.ticker = Some(ticker),
-            Command::Interval(interval) => choices.interval = interval,
-            Command::Style(style) => choices.style = style,
-            Command::Scale(scale) => choices.scale = scale,
-            Command::Indicator(indicator) => {
-                if !choices.indicators.remove(&indicator) {
-                    choices.indicators.insert(indicator);
-                }
-            }
-            Command::Order(order) => choices.order = order,
-            Command::Favourite(ticker) => {
-                if !choices.favourites.remove(&ticker) {
-                    choices.favourites.insert(ticker);
-                }
-            }
-            Command::FavouritesOnly(only) => choices.favourites_only = only,
-            Command::Health(shown) => choices.health = shown,
             Command::Theme(choice) => {
                 choices.theme = choice;
                 context.set_theme(ThemePreference::from(choice));
@@ -102,16 +107,66 @@ impl App {
                 choices.hues = hues;
                 theme::wear(context, hues);
             }
+            Command::Zoom(zoom) => {
+                choices.zoom = zoom;
+                self.size(context);
+            }
+            Command::Refresh(refresh) => {
+                choices.refresh = refresh;
+                self.begin_anew(context, now);
+            }
+            Command::Api(api) => {
+                choices.api = Some(api.to_text());
+                self.api_words = api.to_string();
+                self.api = api;
+                self.state = self.store.picture(&self.api_words).map(State::recall).unwrap_or_default();
+                self.watch = Watch::default();
+                self.begin_anew(context, now);
+            }
             Command::LoadOlder(series, before) => {
                 if self.worker.load_older(series.clone(), before) {
                     self.state.older_requested(&series);
                 }
             }
+            Command::ExportCandles(series, from, to) => {
+                let export = self.exports.candles(series, from, to, now);
+                if !self.worker.export(export) {
+                    self.screen.notices.say("Several files are being written; try again in a moment".to_owned(), now);
+                }
+            }
+            Command::ExportPicture(part, name) => {
+                let file = self.exports.picture(&name, now);
+                let part = part.intersect(context.content_rect());
+                let (pixels, woken) = (context.pixels_per_point(), context.clone());
+                context.request_screenshot(move |image| {
+                    file.write(image.region(&part, Some(pixels)), move || woken.request_repaint());
+                });
+            }
             Command::Retry => self.worker.hurry(),
+            other => debug_assert!(false, "the screen obeys {other:?} itself"),
         }
-        // What was wanted is seen in the next frame.
-        context.request_repaint();
     }
+
+    /// With another worker, since what it was told at its start has changed.
+    fn begin_anew(&mut self, context: &Context, now: DateTime<Utc>) {
+        match start(context, &self.api, &self.screen) {
+            Ok(worker) => {
+                self.worker = worker;
+                self.state.connection = crate::state::Connection::Connecting;
+            }
+            Err(error) => self.screen.notices.say(format!("No thread can be started: {error}"), now),
+        }
+    }
+
+    fn size(&self, context: &Context) {
+        context.set_zoom_factor(self.screen.choices.zoom.unwrap_or(1.0));
+    }
+}
+
+fn start(context: &Context, api: &ApiAddress, screen: &Screen) -> std::io::Result<Worker> {
+    let context = context.clone();
+    let wake = Box::new(move |soon: Duration| context.request_repaint_after(soon));
+    Worker::start(api.clone(), screen.choices.refresh, Timing::default(), wake)
 }
 
 impl eframe::App for App {
@@ -128,13 +183,26 @@ impl eframe::App for App {
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
-        let commands = self.screen.show(ui, &self.state, &self.api, Utc::now());
+        let now = Utc::now();
+        let context = ui.ctx().clone();
+        let commands = self.screen.show(ui, &self.state, &self.api_words, now);
+        if !commands.is_empty() {
+            // What was wanted is seen in the next frame.
+            context.request_repaint();
+        }
         for command in commands {
-            self.obey(command, &ui.ctx().clone());
+            self.obey(command, &context, now);
         }
     }
 
-    fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        eframe::set_value(storage, CHOICES, &self.screen.choices);
+    fn save(&mut self, _storage: &mut dyn eframe::Storage) {
+        self.store.keep_choices(&self.screen.choices, &self.screen.desk);
+        if let Some(picture) = self.state.picture(Utc::now()) {
+            self.store.keep_picture(&self.api_words, picture);
+        }
+    }
+
+    fn auto_save_interval(&self) -> Duration {
+        Duration::from_secs(60)
     }
 }

@@ -1,134 +1,91 @@
 //! What the user chose, kept from one run to the next. Choices only: never data.
+//!
+//! What holds for the whole window is here; what holds for one pane is with the pane, in [`crate::desk`].
 
-use std::collections::BTreeSet;
+pub(crate) mod chart;
+pub(crate) mod drawings;
+pub(crate) mod lists;
 
-use domain::Interval;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::{
+    chart::{ChartChoices, ChartStyle, ScaleChoice},
+    drawings::{Drawing, Drawings},
+    lists::{FAVOURITES, Lists},
+};
 use crate::{
-    indicators::Indicator,
-    state::{SeriesKey, TickerKey},
-    theme::{Hues, ThemeChoice},
+    settings::{RendererChoice, ThemeChoice},
+    theme::Hues,
+    zone::Zone,
 };
 
-/// How prices are drawn.
+/// How news comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) enum ChartStyle {
-    /// Open, high, low and close.
+pub(crate) enum Refresh {
+    /// By the live feed, as it happens.
     #[default]
-    Candles,
-    /// The closes, joined.
-    Line,
+    Live,
+    /// By asking every so many seconds.
+    Every(u64),
 }
 
-/// How prices become heights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) enum ScaleChoice {
-    /// Equal distances are equal differences.
-    #[default]
-    Linear,
-    /// Equal distances are equal ratios.
-    Logarithmic,
-    /// Changes since the first candle in view.
-    Percent,
+impl Refresh {
+    /// Shortest and longest time between two questions, in seconds.
+    pub(crate) const SECONDS: std::ops::RangeInclusive<u64> = 1..=60;
 }
 
-/// What the watchlist is sorted by.
+/// What is told by a notification of the desktop, beside the levels that ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) enum Order {
-    /// What traded most comes first.
-    #[default]
-    Volume,
-    /// What rose most comes first.
-    Change,
-    /// By name.
-    Name,
+#[serde(default)]
+pub(crate) struct Notify {
+    /// The connection to the API is lost, or back.
+    pub api: bool,
+    /// An exchange's feed is lost, or back.
+    pub feeds: bool,
 }
 
-/// All choices. Fields that an older version did not write get their defaults.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// All choices that hold for the whole window. Fields that an older version did not write get their defaults.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Choices {
     /// The theme.
     pub theme: ThemeChoice,
     /// How rising and falling are coloured.
     pub hues: Hues,
-    /// The ticker in the chart.
-    pub ticker: Option<TickerKey>,
-    /// The width of its candles.
-    #[serde(with = "interval_word")]
-    pub interval: Interval,
-    /// How its prices are drawn.
-    pub style: ChartStyle,
-    /// How its prices become heights.
-    pub scale: ScaleChoice,
-    /// What is drawn over the prices.
-    pub indicators: BTreeSet<Indicator>,
-    /// What the watchlist is sorted by.
-    pub order: Order,
-    /// Tickers that are looked at often.
-    pub favourites: BTreeSet<TickerKey>,
-    /// Whether the watchlist shows those alone.
-    pub favourites_only: bool,
-    /// Whether it is shown how the recording does.
-    pub health: bool,
-}
-
-impl Default for Choices {
-    fn default() -> Self {
-        Self {
-            theme: ThemeChoice::default(),
-            hues: Hues::default(),
-            ticker: None,
-            interval: Interval::OneMinute,
-            style: ChartStyle::default(),
-            scale: ScaleChoice::default(),
-            indicators: BTreeSet::new(),
-            order: Order::default(),
-            favourites: BTreeSet::new(),
-            favourites_only: false,
-            health: false,
-        }
-    }
-}
-
-impl Choices {
-    /// The series in the chart.
-    pub(crate) fn series(&self) -> Option<SeriesKey> {
-        self.ticker.clone().map(|ticker| SeriesKey { ticker, interval: self.interval })
-    }
-}
-
-/// An interval by its name; one that this version does not know becomes one minute.
-mod interval_word {
-    use domain::Interval;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(interval: &Interval, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(interval.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Interval, D::Error> {
-        Ok(String::deserialize(deserializer)?.parse().unwrap_or(Interval::OneMinute))
-    }
+    /// How large everything is, where it is not as the desktop says.
+    pub zoom: Option<f32>,
+    /// The clocks on which times are told.
+    pub zone: Zone,
+    /// What draws the window, from its next start on.
+    pub renderer: RendererChoice,
+    /// How news comes.
+    pub refresh: Refresh,
+    /// Another API than the one that the window was told of when it started.
+    pub api: Option<String>,
+    /// What the desktop is told of.
+    pub notify: Notify,
+    /// Tickers that belong together.
+    pub lists: Lists,
+    /// What was drawn into the charts.
+    pub drawings: Drawings,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{panels::DrawingChange, state::TickerKey};
 
     #[test]
     fn choices_read_back_and_unknown_ones_do_no_harm() {
-        let choices = Choices {
-            ticker: Some(TickerKey::new("binance", "BTCUSDT")),
-            interval: Interval::FourHours,
-            indicators: [Indicator::Vwap].into(),
-            favourites: [TickerKey::new("binance", "ETHUSDT")].into(),
-            ..Choices::default()
-        };
+        let mut choices =
+            Choices { zone: Zone::Local, refresh: Refresh::Every(7), zoom: Some(1.25), ..Choices::default() };
+        let ticker = TickerKey::new("binance", "BTCUSDT");
+        choices.lists.turn(FAVOURITES, &ticker);
+        let level = Drawing::Level { price: "64000.5".parse().unwrap(), bell: true };
+        choices.drawings.obey(&ticker, DrawingChange::Add(level));
         let json = serde_json::to_string(&choices).unwrap();
         assert_eq!(serde_json::from_str::<Choices>(&json).unwrap(), choices);
-        let older: Choices = serde_json::from_str(r#"{"interval":"3d","gone":1}"#).unwrap();
+        let older: Choices = serde_json::from_str(r#"{"gone":1}"#).unwrap();
         assert_eq!(older, Choices::default());
     }
 }

@@ -4,15 +4,17 @@
 
 use std::{error::Error, io, time::Duration};
 
-use api_types::{CandleRow, Data, ErrorBody, FeedRow, GapRow, LatestPrice};
+use api_types::{CandleRow, Data, ErrorBody, FeedRow, GapRow, LatestPrice, Sparkline};
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::{Response, Url};
 use serde::de::DeserializeOwned;
 
 use crate::{settings::ApiAddress, state::SeriesKey};
 
-/// Candles asked for at once.
-pub(crate) const CANDLES_A_PAGE: usize = 500;
+/// Candles asked for at once, to show the newest of them.
+const NEWEST_CANDLES: usize = 500;
+/// Candles asked for at once, to go back or to write them to a file: as many as the API gives.
+const CANDLES_A_PAGE: usize = 1_000;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -85,11 +87,33 @@ impl Client {
         let mut url = self.api.route(&["candles", &series.ticker.exchange, &series.ticker.ticker]);
         url.query_pairs_mut()
             .append_pair("interval", series.interval.as_str())
-            .append_pair("limit", &CANDLES_A_PAGE.to_string());
+            .append_pair("limit", &if before.is_some() { CANDLES_A_PAGE } else { NEWEST_CANDLES }.to_string());
         if let Some(before) = before {
-            url.query_pairs_mut().append_pair("to", &before.to_rfc3339_opts(SecondsFormat::Secs, true));
+            url.query_pairs_mut().append_pair("to", &moment(before));
         }
         self.get(url).await
+    }
+
+    /// The candles of a series from one moment to before another, the first of them if there are very many. Oldest
+    /// first.
+    pub(crate) async fn list_candles_between(
+        &self,
+        series: &SeriesKey,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Result<Vec<CandleRow>, ClientError> {
+        let mut url = self.api.route(&["candles", &series.ticker.exchange, &series.ticker.ticker]);
+        url.query_pairs_mut()
+            .append_pair("interval", series.interval.as_str())
+            .append_pair("limit", &CANDLES_A_PAGE.to_string())
+            .append_pair("from", &moment(from))
+            .append_pair("to", &moment(to));
+        self.get(url).await
+    }
+
+    /// The last day's closes of every ticker.
+    pub(crate) async fn list_sparklines(&self) -> Result<Vec<Sparkline>, ClientError> {
+        self.get(self.api.route(&["sparklines"])).await
     }
 
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ClientError> {
@@ -104,6 +128,10 @@ impl Client {
             Err(error) => Err(ClientError::Unexpected(format!("{path}: {error}"))),
         }
     }
+}
+
+fn moment(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 async fn refusal(path: &str, response: Response) -> ClientError {

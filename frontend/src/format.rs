@@ -7,6 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::Interval;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
+use crate::zone::Zone;
+
 /// What stands where a number is not known.
 pub(crate) const UNKNOWN: &str = "—";
 
@@ -31,6 +33,16 @@ pub(crate) fn price_f64(value: f64, decimals: u32) -> String {
     }
     let decimals = decimals as usize;
     dress(&format!("{:.decimals$}", value.abs()), value < 0.0)
+}
+
+/// A difference of two prices: always with its sign, except for nothing.
+pub(crate) fn signed(value: Decimal, decimals: u32) -> String {
+    let text = price(value, decimals);
+    if value > Decimal::ZERO && text.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
+        format!("+{text}")
+    } else {
+        text
+    }
 }
 
 /// A change in percent, signed, two decimals: `+1.82%`.
@@ -95,13 +107,26 @@ pub(crate) fn countdown(left: TimeDelta) -> String {
     }
 }
 
+/// The same in a sentence: `now`, `12s ago`.
+pub(crate) fn ago(since: TimeDelta) -> String {
+    match age(since).as_str() {
+        "now" => "now".to_owned(),
+        age => format!("{age} ago"),
+    }
+}
+
 /// The label of a candle's time: its day, and its minute where candles are narrower than a day.
-pub(crate) fn candle_time(time: DateTime<Utc>, interval: Interval) -> String {
+pub(crate) fn candle_time(time: DateTime<Utc>, interval: Interval, zone: Zone) -> String {
     if interval >= Interval::OneDay {
         time.format("%a %Y-%m-%d").to_string()
     } else {
-        time.format("%Y-%m-%d %H:%M UTC").to_string()
+        zone.of(time).format("%Y-%m-%d %H:%M %Z").to_string()
     }
+}
+
+/// A moment to the second: `2026-11-20 12:00:08 UTC`.
+pub(crate) fn moment(time: DateTime<Utc>, zone: Zone) -> String {
+    zone.of(time).format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// Puts in thousands separators and the sign, and counts the zeros of tiny numbers.

@@ -10,7 +10,10 @@ use crate::state::{Bar, Hole};
 /// A day, in seconds.
 const DAY: i64 = 86_400;
 
-/// What can be drawn over a chart.
+/// Bars before the first one in view that are computed too: as many as the slowest indicator remembers.
+pub(crate) const WARM_UP: usize = 1_500;
+
+/// What can be drawn over a chart or below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Indicator {
     /// Mean of the last 20 closes.
@@ -21,6 +24,10 @@ pub(crate) enum Indicator {
     Bollinger,
     /// Mean price of the UTC day so far, weighted by volume.
     Vwap,
+    /// Relative strength of rises against falls, over 14 bars.
+    Rsi,
+    /// Difference of two exponential means, over 12 and 26 bars, and its own mean over 9.
+    Macd,
 }
 
 /// One value a bar.
@@ -28,11 +35,16 @@ pub(crate) type Line = Vec<Option<f64>>;
 
 impl Indicator {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Sma, Self::Ema, Self::Bollinger, Self::Vwap];
+    pub(crate) const ALL: [Self; 6] = [Self::Sma, Self::Ema, Self::Bollinger, Self::Vwap, Self::Rsi, Self::Macd];
 
     /// Which of [`ALL`](Self::ALL) it is: this is also its colour.
     pub(crate) fn number(self) -> usize {
         self as usize
+    }
+
+    /// Whether it has a scale of its own and is drawn below the prices.
+    pub(crate) fn is_below(self) -> bool {
+        matches!(self, Self::Rsi | Self::Macd)
     }
 
     /// Its name, short enough for a legend.
@@ -42,6 +54,8 @@ impl Indicator {
             Self::Ema => "EMA 50",
             Self::Bollinger => "Bollinger 20, 2",
             Self::Vwap => "VWAP",
+            Self::Rsi => "RSI 14",
+            Self::Macd => "MACD 12, 26, 9",
         }
     }
 
@@ -52,43 +66,85 @@ impl Indicator {
             Self::Ema => "Exponential mean of the closes, over 50 candles",
             Self::Bollinger => "Mean of the last 20 closes, and two standard deviations above and below",
             Self::Vwap => "Mean price of the UTC day so far, weighted by volume",
+            Self::Rsi => "Wilder's relative strength of rises against falls, over 14 candles, from 0 to 100",
+            Self::Macd => "Exponential mean of 12 closes less that of 26, and the mean of that over 9",
         }
     }
 
     /// Its lines, the one that a legend tells first.
     pub(crate) fn lines(self, bars: &[Bar], width: i64, holes: &[Hole]) -> Vec<Line> {
-        let runs = runs(bars, width, holes);
-        let of = |line: fn(&[Bar]) -> Line| -> Line {
-            let mut whole = Line::with_capacity(bars.len());
-            for run in &runs {
+        let mut lines: Vec<Line> = Vec::new();
+        for run in runs(bars, width, holes) {
+            let of_run = match self {
+                Self::Sma => vec![mean_and_deviation(run, 20).0],
+                Self::Ema => vec![ema(&closes(run), 50)],
+                Self::Vwap => vec![vwap(run)],
+                Self::Bollinger => bollinger(run),
+                Self::Rsi => vec![rsi(run)],
+                Self::Macd => macd(run),
+            };
+            lines.resize_with(of_run.len(), Line::new);
+            for (whole, part) in lines.iter_mut().zip(of_run) {
                 let begin = whole.len();
-                whole.extend(line(run));
+                whole.extend(part);
                 // So that no line is drawn over the hole.
-                if begin > 0 {
-                    whole[begin] = None;
+                if let Some(first) = whole.get_mut(begin).filter(|_| begin > 0) {
+                    *first = None;
                 }
-            }
-            whole
-        };
-        match self {
-            Self::Sma => vec![of(|run| mean_and_deviation(run, 20).0)],
-            Self::Ema => vec![of(|run| ema(run, 50))],
-            Self::Vwap => vec![of(vwap)],
-            Self::Bollinger => {
-                let (mut middle, mut upper, mut lower) = (Line::new(), Line::new(), Line::new());
-                for run in runs {
-                    let (means, deviations) = mean_and_deviation(run, 20);
-                    for (mean, deviation) in means.iter().zip(deviations) {
-                        let band = mean.zip(deviation);
-                        upper.push(band.map(|(mean, deviation)| mean + 2.0 * deviation));
-                        lower.push(band.map(|(mean, deviation)| mean - 2.0 * deviation));
-                    }
-                    middle.extend(means);
-                }
-                vec![middle, upper, lower]
             }
         }
+        lines
     }
+}
+
+fn closes(bars: &[Bar]) -> Line {
+    bars.iter().map(|bar| Some(bar.close)).collect()
+}
+
+fn bollinger(bars: &[Bar]) -> Vec<Line> {
+    let (means, deviations) = mean_and_deviation(bars, 20);
+    let band = |by: f64| {
+        let at = |(mean, deviation): (&Option<f64>, &Option<f64>)| Some((*mean)? + by * (*deviation)?);
+        means.iter().zip(&deviations).map(at).collect()
+    };
+    let (upper, lower) = (band(2.0), band(-2.0));
+    vec![means, upper, lower]
+}
+
+/// Wilder's, who smooths by a fourteenth and begins with the plain mean.
+fn rsi(bars: &[Bar]) -> Line {
+    const COUNT: usize = 14;
+    let mut line = vec![None; bars.len()];
+    let (mut rise, mut fall) = (0.0, 0.0);
+    for (place, pair) in bars.windows(2).enumerate() {
+        let change = pair[1].close - pair[0].close;
+        let (up, down) = (change.max(0.0), (-change).max(0.0));
+        let count = COUNT as f64;
+        if place < COUNT {
+            rise += up / count;
+            fall += down / count;
+        } else {
+            rise = (rise * (count - 1.0) + up) / count;
+            fall = (fall * (count - 1.0) + down) / count;
+        }
+        if place + 1 >= COUNT {
+            // A market that stands still neither rises nor falls.
+            line[place + 1] = Some(if rise + fall > 0.0 { 100.0 * rise / (rise + fall) } else { 50.0 });
+        }
+    }
+    line
+}
+
+/// The difference, its mean, and what is between the two.
+fn macd(bars: &[Bar]) -> Vec<Line> {
+    let closes = closes(bars);
+    let between = |one: &Line, other: &Line| -> Line {
+        one.iter().zip(other).map(|(one, other)| Some((*one)? - (*other)?)).collect()
+    };
+    let difference = between(&ema(&closes, 12), &ema(&closes, 26));
+    let signal = ema(&difference, 9);
+    let histogram = between(&difference, &signal);
+    vec![difference, signal, histogram]
 }
 
 /// The bars, cut wherever trades are missing between two of them or in one.
@@ -127,18 +183,23 @@ fn mean_and_deviation(bars: &[Bar], count: usize) -> (Line, Line) {
     begin.chain(bars.windows(count).map(of)).unzip()
 }
 
-/// Begins with the mean of the first `count` closes, as is usual.
-fn ema(bars: &[Bar], count: usize) -> Line {
+/// Begins with the mean of the first `count` values, as is usual.
+fn ema(values: &Line, count: usize) -> Line {
     let weight = 2.0 / (count as f64 + 1.0);
-    let mut value: Option<f64> = None;
-    let mut line = Line::with_capacity(bars.len());
-    for (place, bar) in bars.iter().enumerate() {
-        value = match value {
-            Some(value) => Some(value + weight * (bar.close - value)),
-            None if place + 1 == count => Some(bars[..count].iter().map(|bar| bar.close).sum::<f64>() / count as f64),
-            None => None,
-        };
-        line.push(value);
+    let begin = values.iter().take_while(|value| value.is_none()).count();
+    let mut line = vec![None; values.len()];
+    let (mut mean, mut seen) = (0.0, 0);
+    for (place, value) in values.iter().enumerate().skip(begin) {
+        let Some(value) = value else { continue };
+        seen += 1;
+        if seen <= count {
+            mean += value / count as f64;
+        } else {
+            mean += weight * (value - mean);
+        }
+        if seen >= count {
+            line[place] = Some(mean);
+        }
     }
     line
 }
@@ -201,6 +262,24 @@ mod tests {
         );
         let vwap = &line(Indicator::Vwap)[0];
         assert!(near(vwap[0], 100.0) && near(vwap[2], 101.0));
+        let rsi = &line(Indicator::Rsi)[0];
+        assert!(rsi[13].is_none() && near(rsi[14], 100.0) && near(rsi[59], 100.0));
+        // What rises by one a bar has means that lag by half their widths: (26 − 12) / 2.
+        let macd = line(Indicator::Macd);
+        assert!(macd[0][24].is_none() && near(macd[0][25], 7.0) && near(macd[0][59], 7.0));
+        assert!(macd[1][32].is_none() && near(macd[1][33], 7.0) && near(macd[2][59], 0.0));
+    }
+
+    #[test]
+    fn the_relative_strength_is_that_of_wilders_own_example() {
+        let closes = [
+            44.3389, 44.0902, 44.1497, 43.6124, 44.3278, 44.8264, 45.0955, 45.4245, 45.8433, 46.0826, 45.8931, 46.0328,
+            45.6140, 46.2820, 46.2820, 46.0028, 46.0328, 46.4116, 46.2222, 45.6439,
+        ];
+        let bars: Vec<Bar> = closes.iter().enumerate().map(|(minute, close)| bar(minute as i64, *close, 1.0)).collect();
+        let rsi = &Indicator::Rsi.lines(&bars, 60, &[])[0];
+        let round = |place: usize| rsi[place].map(|value| (value * 100.0).round() / 100.0);
+        assert_eq!([round(14), round(15), round(19)], [Some(70.53), Some(66.32), Some(57.97)]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(io::stderr).init();
     let closed = CancellationToken::new();
     close_on_signal(closed.clone())?;
-    dashboard::run_until(settings, closed)?;
+    dashboard::run_until(&settings, &closed)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use domain::Interval;
 use rust_decimal::Decimal;
 
 use crate::{
+    choices::Refresh,
     settings::ApiAddress,
     state::{Connection, SeriesKey, State, TickerKey},
     worker::{Timing, Worker},
@@ -39,11 +40,12 @@ impl Observer {
     /// # Errors
     /// When the worker's thread does not start.
     pub fn start(api: ApiAddress, exchange: &str, ticker: &str) -> io::Result<Self> {
-        let worker = Worker::start(api, Timing::default(), Box::new(|_: Duration| ()))?;
+        let worker = Worker::start(api, Refresh::Live, Timing::default(), Box::new(|_: Duration| ()))?;
         let series = SeriesKey { ticker: TickerKey::new(exchange, ticker), interval: Interval::OneMinute };
-        worker.follow(&series);
+        let shown = [series.clone()].into();
+        worker.follow(&shown);
         let mut state = State::default();
-        state.show(&series);
+        state.show(shown);
         Ok(Self { state, worker, series })
     }
 

@@ -19,23 +19,35 @@ pub(crate) struct Failure {
 pub(crate) struct Remote<T> {
     value: Option<T>,
     failure: Option<Failure>,
+    /// The value is of an earlier run: it is only to be looked at until there is an answer.
+    is_recalled: bool,
 }
 
 impl<T> Default for Remote<T> {
     fn default() -> Self {
-        Self { value: None, failure: None }
+        Self { value: None, failure: None, is_recalled: false }
     }
 }
 
 impl<T> Remote<T> {
+    /// What an earlier run knew, which the first answer replaces whole.
+    pub(crate) fn recalled(value: T) -> Self {
+        Self { value: Some(value), failure: None, is_recalled: true }
+    }
+
+    /// Whether the value is of an earlier run.
+    pub(crate) fn is_recalled(&self) -> bool {
+        self.is_recalled
+    }
+
     /// The last answer.
     pub(crate) fn value(&self) -> Option<&T> {
         self.value.as_ref()
     }
 
-    /// The last answer, to be kept up to date between two answers.
+    /// The last answer, to be kept up to date between two answers; what an earlier run knew is not.
     pub(crate) fn value_mut(&mut self) -> Option<&mut T> {
-        self.value.as_mut()
+        self.value.as_mut().filter(|_| !self.is_recalled)
     }
 
     /// The same, for values that news can begin.
@@ -55,8 +67,10 @@ impl<T> Remote<T> {
     pub(crate) fn settle<A>(&mut self, outcome: Result<A, Failure>, merge: impl FnOnce(Option<T>, A) -> T) {
         match outcome {
             Ok(answer) => {
-                self.value = Some(merge(self.value.take(), answer));
+                let old = self.value.take().filter(|_| !self.is_recalled);
+                self.value = Some(merge(old, answer));
                 self.failure = None;
+                self.is_recalled = false;
             }
             Err(failure) => self.failure = Some(failure),
         }
@@ -77,5 +91,14 @@ mod tests {
         assert_eq!(remote.failure().map(|failure| failure.cause.as_str()), Some("gone"));
         remote.settle(Ok(2), |old, answer| old.unwrap_or(0) + answer);
         assert_eq!((remote.value(), remote.failure()), (Some(&3), None));
+    }
+
+    #[test]
+    fn what_an_earlier_run_knew_is_looked_at_and_never_mixed_with_an_answer() {
+        let mut remote = Remote::recalled(7);
+        assert_eq!(remote.value(), Some(&7));
+        assert_eq!(remote.value_mut(), None);
+        remote.settle(Ok(2), |old, answer| old.unwrap_or(0) + answer);
+        assert_eq!((remote.value(), remote.is_recalled()), (Some(&2), false));
     }
 }

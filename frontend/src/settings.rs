@@ -1,30 +1,72 @@
 //! What the window is told from outside: flags and environment variables.
 
-use std::str::FromStr;
+use std::{path::PathBuf, str::FromStr};
 
-use clap::Parser;
+use clap::{Args, Parser, ValueEnum};
 use reqwest::Url;
+use serde::{Deserialize, Serialize};
 
-use crate::theme::ThemeChoice;
+pub use crate::theme::ThemeChoice;
+use crate::zone::Zone;
+
+/// What draws the window. Each of them steps in for the other where that cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum RendererChoice {
+    /// What suits this system best: OpenGL on Linux, elsewhere its own.
+    #[default]
+    Auto,
+    /// OpenGL.
+    Glow,
+    /// Vulkan, Metal or Direct3D.
+    Wgpu,
+}
 
 /// Shows the recorded markets live, in a window of its own.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "dashboard", version, about)]
 pub struct Settings {
-    /// Where the REST API listens; `http://` may be left out.
-    #[arg(long, env = "API_HOST", value_name = "URL", default_value = "http://localhost:5001")]
-    pub api: ApiAddress,
+    /// Where the REST API listens; `http://` may be left out. Without it, the one chosen last in the window, at first
+    /// http://localhost:5001.
+    #[arg(long, env = "API_HOST", value_name = "URL")]
+    pub api: Option<ApiAddress>,
 
+    /// How the window looks and where it keeps things.
+    #[command(flatten)]
+    pub window: WindowSettings,
+}
+
+/// How the window looks and where it keeps things.
+#[derive(Debug, Clone, Default, Args)]
+#[group(id = "window")]
+pub struct WindowSettings {
     /// Theme for this and later runs; without it, the one chosen last, at first the desktop's.
     #[arg(long, env = "DASHBOARD_THEME", value_name = "THEME")]
     pub theme: Option<ThemeChoice>,
+
+    /// Clocks on which the window tells times, for this and later runs: UTC, local, or an IANA name like
+    /// Europe/Berlin. Without it, those chosen last, at first UTC.
+    #[arg(long, env = "DASHBOARD_TIME_ZONE", value_name = "ZONE")]
+    pub time_zone: Option<Zone>,
+
+    /// What draws the window, for this and later runs; without it, what was chosen last, at first what suits the system.
+    #[arg(long, env = "DASHBOARD_RENDERER", value_name = "RENDERER")]
+    pub renderer: Option<RendererChoice>,
+
+    /// Folder in which the window keeps choices and its last picture; without it, where this system keeps such things.
+    #[arg(long, env = "DASHBOARD_FOLDER", value_name = "FOLDER")]
+    pub dashboard_folder: Option<PathBuf>,
+
+    /// Folder into which pictures and candles are saved from the window; without it, the one for downloads.
+    #[arg(long, env = "DASHBOARD_EXPORT_FOLDER", value_name = "FOLDER")]
+    pub export_folder: Option<PathBuf>,
 }
 
 impl Settings {
-    /// For the API at `api`, everything else as it was chosen last.
+    /// For the API at `api`, whatever was chosen in the window.
     #[must_use]
-    pub fn new(api: ApiAddress) -> Self {
-        Self { api, theme: None }
+    pub fn new(api: ApiAddress, window: WindowSettings) -> Self {
+        Self { api: Some(api), window }
     }
 }
 
@@ -62,6 +104,22 @@ impl ApiAddress {
         // http to ws and https to wss are always allowed.
         let _ = url.set_scheme(if url.scheme() == "https" { "wss" } else { "ws" });
         url
+    }
+}
+
+impl Default for ApiAddress {
+    /// Where the API listens unless it is told otherwise.
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "a constant, which a test reads")]
+        let base = "http://localhost:5001".parse().expect("an address");
+        Self { base }
+    }
+}
+
+impl ApiAddress {
+    /// As it was written, with its password if it has one: to be kept, not to be shown.
+    pub(crate) fn to_text(&self) -> String {
+        self.base.as_str().to_owned()
     }
 }
 
@@ -109,6 +167,11 @@ mod tests {
     }
 
     #[test]
+    fn at_first_the_api_is_on_this_machine() {
+        assert_eq!(ApiAddress::default(), "localhost:5001".parse().unwrap());
+    }
+
+    #[test]
     fn what_is_no_address_is_refused_with_an_example() {
         for text in ["", "ftp://host", "http://", "ht tp://x"] {
             let error = text.parse::<ApiAddress>().unwrap_err().to_string();
@@ -119,7 +182,19 @@ mod tests {
     #[test]
     fn help_names_every_variable() {
         let help = Settings::command().render_long_help().to_string();
-        for word in ["--api", "API_HOST", "--theme", "DASHBOARD_THEME", "http://localhost:5001"] {
+        for word in [
+            "--api",
+            "API_HOST",
+            "--theme",
+            "DASHBOARD_THEME",
+            "http://localhost:5001",
+            "--time-zone",
+            "DASHBOARD_TIME_ZONE",
+            "--renderer",
+            "DASHBOARD_RENDERER",
+            "DASHBOARD_FOLDER",
+            "DASHBOARD_EXPORT_FOLDER",
+        ] {
             assert!(help.contains(word), "{word} is not in:\n{help}");
         }
     }

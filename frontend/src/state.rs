@@ -6,21 +6,26 @@
 mod connection;
 mod feeds;
 mod holes;
+pub(crate) mod picture;
 mod rate;
 mod series;
 mod tickers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
+};
 
-use api_types::{CandleRow, FeedRow, GapRow, LatestPrice};
+use api_types::{CandleRow, FeedRow, GapRow, LatestPrice, Sparkline};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Interval;
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 use smol_str::SmolStr;
 
 pub(crate) use connection::Connection;
 pub(crate) use feeds::Feed;
 pub(crate) use holes::{Hole, words as hole_words};
-pub(crate) use series::{Bar, Older, Origin, Series};
+pub(crate) use series::{Bar, Older, Origin, Series, in_view};
 pub(crate) use tickers::{Freshness, Ticker};
 
 use crate::{
@@ -28,7 +33,8 @@ use crate::{
     remote::{Failure, Remote},
 };
 
-/// Series kept at once, so that going back and forth between tickers and intervals shows the old picture at once.
+/// Series kept beside those that are shown, so that going back and forth between tickers and intervals shows the old
+/// picture at once.
 const SERIES_KEPT: usize = 16;
 
 /// Below this, a difference between our clock and the server's is only the answer's time on the wire.
@@ -51,11 +57,12 @@ impl TickerKey {
 }
 
 /// The candles of one ticker in one width.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub(crate) struct SeriesKey {
     /// Whose.
     pub ticker: TickerKey,
     /// How wide.
+    #[serde(with = "crate::choices::chart::interval_word")]
     pub interval: Interval,
 }
 
@@ -88,6 +95,15 @@ pub(crate) enum Update {
         /// Oldest first.
         outcome: Result<Vec<CandleRow>, Failure>,
     },
+    /// Answer to the question for the last day's closes.
+    Sparklines(Result<Vec<Sparkline>, Failure>),
+    /// What became of candles that were to be written to a file.
+    Exported {
+        /// The file.
+        path: PathBuf,
+        /// How many candles are in it, or why it is not there.
+        outcome: Result<usize, String>,
+    },
     /// What the live feed said since the last batch.
     Live(LiveBatch),
 }
@@ -102,10 +118,17 @@ pub(crate) struct State {
     /// All feeds.
     pub feeds: Remote<BTreeMap<SmolStr, Feed>>,
     holes: BTreeMap<TickerKey, Vec<Hole>>,
+    sparklines: BTreeMap<TickerKey, Vec<Option<f64>>>,
     series: BTreeMap<SeriesKey, Remote<Series>>,
-    /// Series by when they were last shown, the newest at the back.
-    shown: VecDeque<SeriesKey>,
+    /// Series that are shown.
+    shown: BTreeSet<SeriesKey>,
+    /// Those that were, by when they last were, the newest at the back.
+    unseen: VecDeque<SeriesKey>,
+    /// When what an earlier run left behind was true.
+    recalled_at: Option<DateTime<Utc>>,
     messages: rate::Rate,
+    /// What the user is to be told and has not been yet.
+    news: Vec<String>,
     /// How far the server's clock is ahead of ours.
     server_ahead: TimeDelta,
 }
@@ -120,21 +143,62 @@ impl State {
             Update::Holes(Ok(rows)) => self.holes = holes::by_ticker(rows),
             // The chart goes on with those that it knew; the banner says that the API is away.
             Update::Holes(Err(_)) => {}
+            Update::Sparklines(Ok(rows)) => self.sparklines = rows.into_iter().map(sparkline).collect(),
+            // A picture of a day is still one of nearly that day.
+            Update::Sparklines(Err(_)) => {}
             Update::Candles { series, part, outcome } => self.apply_candles(&series, part, outcome),
             Update::Live(batch) => self.apply_live(batch, now),
+            Update::Exported { path, outcome } => {
+                let words = match outcome {
+                    Ok(1) => format!("1 candle is in {}", path.display()),
+                    Ok(count) => format!("{count} candles are in {}", path.display()),
+                    Err(cause) => format!("{} could not be written: {cause}", path.display()),
+                };
+                self.news.push(words);
+            }
         }
     }
 
-    /// The series, which is kept from now on; the one not shown for longest gives way.
-    pub(crate) fn show(&mut self, key: &SeriesKey) {
-        self.shown.retain(|shown| shown != key);
-        self.shown.push_back(key.clone());
-        self.series.entry(key.clone()).or_default();
-        if self.shown.len() > SERIES_KEPT
-            && let Some(oldest) = self.shown.pop_front()
-        {
-            self.series.remove(&oldest);
+    /// These series are shown from now on; of those that no longer are, the ones not shown for longest are given up.
+    pub(crate) fn show(&mut self, series: BTreeSet<SeriesKey>) {
+        if self.shown == series {
+            return;
         }
+        let before = std::mem::replace(&mut self.shown, series);
+        for key in before.difference(&self.shown) {
+            self.unseen.push_back(key.clone());
+            if let Some(series) = self.series.get_mut(key).and_then(Remote::value_mut) {
+                series.hide();
+            }
+        }
+        self.unseen.retain(|key| !self.shown.contains(key));
+        for key in &self.shown {
+            self.series.entry(key.clone()).or_default();
+        }
+        let surplus = self.unseen.len().saturating_sub(SERIES_KEPT);
+        for key in self.unseen.drain(..surplus) {
+            self.series.remove(&key);
+        }
+    }
+
+    /// The closes of the last day, an hour apart; none where nothing was traded.
+    pub(crate) fn sparkline(&self, key: &TickerKey) -> &[Option<f64>] {
+        self.sparklines.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// When what is shown was true, while the API has not said anything in this run.
+    pub(crate) fn recalled_at(&self) -> Option<DateTime<Utc>> {
+        self.recalled_at.filter(|_| self.tickers.is_recalled())
+    }
+
+    /// What the user is to be told, once.
+    pub(crate) fn take_news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Lowest and highest live price of the ticker since this was last asked for.
+    pub(crate) fn take_swing(&mut self, key: &TickerKey) -> Option<(Decimal, Decimal)> {
+        self.tickers.value_mut()?.get_mut(key)?.take_swing()
     }
 
     /// The series, if it is kept.
@@ -195,6 +259,14 @@ impl State {
             }
         }
         self.tickers.settle(outcome, tickers::merge);
+        // Where there is no live feed, this is what moves the charts on.
+        for (key, remote) in &mut self.series {
+            if let Some(series) = remote.value_mut()
+                && let Some(ticker) = self.tickers.value().and_then(|tickers| tickers.get(&key.ticker))
+            {
+                series.absorb_price(ticker.time, ticker.price);
+            }
+        }
     }
 
     fn apply_candles(&mut self, key: &SeriesKey, part: Part, outcome: Result<Vec<CandleRow>, Failure>) {
@@ -220,14 +292,14 @@ impl State {
 
     fn apply_live(&mut self, batch: LiveBatch, now: DateTime<Utc>) {
         self.messages.add(batch.messages, now);
-        for (key, price) in batch.prices {
-            for (series_key, remote) in &mut self.series {
-                if series_key.ticker == key
-                    && let Some(series) = remote.value_mut()
-                {
-                    series.absorb_live(&price);
-                }
+        for (key, remote) in &mut self.series {
+            if let Some(series) = remote.value_mut()
+                && let Some(price) = batch.prices.get(&key.ticker)
+            {
+                series.absorb_live(price);
             }
+        }
+        for (key, price) in batch.prices {
             // A ticker that is not listed yet comes with the next answer to /prices, which knows its coins.
             if let Some(ticker) = self.tickers.value_mut().and_then(|tickers| tickers.get_mut(&key)) {
                 ticker.absorb(&price, now);
@@ -237,6 +309,11 @@ impl State {
             self.feeds.value_or_default().extend(batch.feeds.into_values().map(Feed::named));
         }
     }
+}
+
+fn sparkline(row: Sparkline) -> (TickerKey, Vec<Option<f64>>) {
+    let closes = row.closes.into_iter().map(|close| close.and_then(|close| close.to_f64())).collect();
+    (TickerKey::new(&row.exchange, &row.ticker), closes)
 }
 
 #[cfg(test)]

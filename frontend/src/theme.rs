@@ -84,6 +84,8 @@ pub(crate) struct Palette {
     pub crosshair: Color32,
     /// Lines over the prices.
     pub lines: [Color32; 4],
+    /// Lines of compared markets.
+    pub compared: [Color32; 6],
 }
 
 const DARK: Palette = Palette {
@@ -105,6 +107,7 @@ const DARK: Palette = Palette {
     tag: rgb(0x3A_44_52),
     crosshair: rgb(0x75_80_90),
     lines: [rgb(0x4D_A3_FF), rgb(0xB4_8E_F7), rgb(0x5C_D6_F0), rgb(0xF4_8F_C4)],
+    compared: [rgb(0x4D_A3_FF), rgb(0xFF_B0_54), rgb(0x5C_D6_F0), rgb(0xF4_8F_C4), rgb(0xC8_D6_4A), rgb(0xB4_8E_F7)],
 };
 
 const LIGHT: Palette = Palette {
@@ -126,6 +129,7 @@ const LIGHT: Palette = Palette {
     tag: rgb(0xC6_CE_D8),
     crosshair: rgb(0x7A_86_96),
     lines: [rgb(0x15_65_C0), rgb(0x7C_3A_ED), rgb(0x0E_74_90), rgb(0xBE_18_5D)],
+    compared: [rgb(0x15_65_C0), rgb(0xB4_53_09), rgb(0x0E_74_90), rgb(0xBE_18_5D), rgb(0x5B_6B_00), rgb(0x7C_3A_ED)],
 };
 
 /// Every palette: dark and light, in each of the [`Hues`].
@@ -286,7 +290,7 @@ mod tests {
                 for colour in [palette.text, palette.weak, palette.warn, palette.up, palette.down, palette.accent] {
                     assert!(contrast(colour, ground) >= 4.5, "{colour:?} on {ground:?}: {}", contrast(colour, ground));
                 }
-                for line in palette.lines {
+                for line in palette.lines.into_iter().chain(palette.compared) {
                     assert!(contrast(line, ground) >= 4.5, "{line:?} on {ground:?}: {}", contrast(line, ground));
                 }
             }

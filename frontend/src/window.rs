@@ -10,30 +10,83 @@ use std::{
     sync::Arc,
 };
 
-use eframe::egui::{Vec2, ViewportBuilder};
+use eframe::{
+    Renderer,
+    egui::{Vec2, ViewportBuilder},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, error::DashboardError, settings::Settings};
+use crate::{
+    app::App,
+    error::DashboardError,
+    screen::Screen,
+    settings::{RendererChoice, Settings},
+    store::Store,
+};
 
-/// Names the folder in which the choices are kept.
+/// Names the window to the desktop: its `.desktop` file and its icon are called like this.
 const APP_ID: &str = "crypto-tracker-dashboard";
+const ICON: &[u8] = include_bytes!("../desktop/crypto-tracker-dashboard.png");
 
 /// Shows the window until it is closed, by its user or by `closed`.
-pub(crate) fn open(settings: Settings, closed: CancellationToken) -> Result<(), DashboardError> {
+pub(crate) fn open(settings: &Settings, closed: &CancellationToken) -> Result<(), DashboardError> {
     if !has_display(|name| env::var_os(name).is_some_and(|value| !value.is_empty())) {
         return Err(DashboardError::NoDisplay);
     }
+    let store = Store::of(&settings.window);
+    let (mut choices, desk) = store.choices();
+    choices.theme = settings.window.theme.unwrap_or(choices.theme);
+    choices.zone = settings.window.time_zone.unwrap_or(choices.zone);
+    choices.renderer = settings.window.renderer.unwrap_or(choices.renderer);
+    let [first, second] = renderers(choices.renderer);
+    let attempt = |renderer| {
+        let screen = Screen::new(choices.clone(), desk.clone());
+        open_with(renderer, settings, screen, store.clone(), closed.clone())
+    };
+    match attempt(first) {
+        // Another has no other display and no other libraries.
+        Err(DashboardError::Window(error)) if !closed.is_cancelled() => {
+            tracing::warn!(%error, ?first, ?second, "cannot draw like this; trying the other way");
+            attempt(second)
+        }
+        outcome => outcome,
+    }
+}
+
+/// The one to be tried first, and the one that steps in.
+fn renderers(choice: RendererChoice) -> [Renderer; 2] {
+    let glow_first = match choice {
+        RendererChoice::Auto => cfg!(all(unix, not(target_os = "macos"))),
+        RendererChoice::Glow => true,
+        RendererChoice::Wgpu => false,
+    };
+    if glow_first { [Renderer::Glow, Renderer::Wgpu] } else { [Renderer::Wgpu, Renderer::Glow] }
+}
+
+fn open_with(
+    renderer: Renderer,
+    settings: &Settings,
+    screen: Screen,
+    store: Store,
+    closed: CancellationToken,
+) -> Result<(), DashboardError> {
+    let mut viewport = ViewportBuilder::default()
+        .with_title("crypto-tracker")
+        .with_app_id(APP_ID)
+        .with_inner_size(Vec2::new(1280.0, 800.0))
+        .with_min_inner_size(Vec2::new(640.0, 420.0));
+    if let Ok(icon) = eframe::icon_data::from_png_bytes(ICON) {
+        viewport = viewport.with_icon(icon);
+    }
     let options = eframe::NativeOptions {
-        renderer: eframe::Renderer::Glow,
-        viewport: ViewportBuilder::default()
-            .with_title("crypto-tracker")
-            .with_app_id(APP_ID)
-            .with_inner_size(Vec2::new(1280.0, 800.0))
-            .with_min_inner_size(Vec2::new(760.0, 480.0)),
+        renderer,
+        viewport,
+        persistence_path: store.window(),
         ..eframe::NativeOptions::default()
     };
+    let settings = settings.clone();
     let create: eframe::AppCreator<'_> = Box::new(move |creation| {
-        let app = App::new(creation, &settings, closed)?;
+        let app = App::new(creation, &settings, screen, store, closed)?;
         Ok(Box::new(app))
     });
     match quiet_about_libraries(|| eframe::run_native(APP_ID, options, create)) {
@@ -86,6 +139,15 @@ mod tests {
         assert!(error.contains("libxkbcommon-x11.so could not be loaded. On Debian"), "{error}");
         assert!(error.contains("libxkbcommon-x11-0"), "{error}");
         assert_eq!(missing_library(&"index out of bounds"), None);
+    }
+
+    #[test]
+    fn the_icon_can_be_read_and_each_renderer_has_another_behind_it() {
+        assert!(eframe::icon_data::from_png_bytes(ICON).is_ok());
+        for choice in [RendererChoice::Auto, RendererChoice::Glow, RendererChoice::Wgpu] {
+            let [first, second] = renderers(choice);
+            assert_ne!(first.to_string(), second.to_string());
+        }
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! without end. Dropping the [`Worker`] stops the thread.
 
 mod backoff;
+mod export;
 mod live_feed;
 mod outbox;
 mod refresh;
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::Arc,
     thread::{self, JoinHandle},
@@ -23,8 +25,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::export::{Export, create};
 use self::outbox::{Outbox, Wake};
 use crate::{
+    choices::Refresh,
     client::Client,
     settings::ApiAddress,
     state::{SeriesKey, Update},
@@ -33,7 +37,9 @@ use crate::{
 /// News that may wait for the window to take it.
 const UPDATES_WAITING: usize = 64;
 /// Questions for older candles that may wait to be asked.
-const OLDER_WAITING: usize = 8;
+const OLDER_WAITING: usize = 16;
+/// Files that may wait to be written.
+const EXPORTS_WAITING: usize = 4;
 
 /// When things happen.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +50,8 @@ pub(crate) struct Timing {
     pub refresh: Duration,
     /// Holes are asked for again after this: most are filled within seconds.
     pub refresh_holes: Duration,
+    /// The last day's closes are asked for again after this.
+    pub refresh_sparklines: Duration,
     /// An answer without rows is asked for again after this.
     pub refresh_empty: Duration,
     /// Wait after the first failure.
@@ -61,6 +69,7 @@ impl Default for Timing {
             batch: Duration::from_millis(200),
             refresh: Duration::from_secs(30),
             refresh_holes: Duration::from_secs(5),
+            refresh_sparklines: Duration::from_secs(300),
             refresh_empty: Duration::from_secs(3),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(15),
@@ -74,7 +83,8 @@ impl Default for Timing {
 #[derive(Debug)]
 pub(crate) struct Worker {
     updates: mpsc::Receiver<Update>,
-    series: watch::Sender<Option<SeriesKey>>,
+    series: watch::Sender<BTreeSet<SeriesKey>>,
+    exports: mpsc::Sender<Export>,
     older: mpsc::Sender<(SeriesKey, DateTime<Utc>)>,
     hurry: Arc<Notify>,
     stop: CancellationToken,
@@ -83,13 +93,23 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts it; `wake` is called after each update, with how soon the window should look at it.
-    pub(crate) fn start(api: ApiAddress, timing: Timing, wake: Wake) -> io::Result<Self> {
+    pub(crate) fn start(api: ApiAddress, how: Refresh, timing: Timing, wake: Wake) -> io::Result<Self> {
         let (outbox, updates) = Outbox::new(UPDATES_WAITING, wake);
-        let (series, series_wanted) = watch::channel(None);
+        let (series, series_wanted) = watch::channel(BTreeSet::new());
+        let (exports, exports_wanted) = mpsc::channel(EXPORTS_WAITING);
         let (older, older_wanted) = mpsc::channel(OLDER_WAITING);
         let hurry = Arc::new(Notify::new());
         let stop = CancellationToken::new();
-        let tasks = Tasks { api, timing, outbox, series_wanted, older_wanted, hurry: Arc::clone(&hurry) };
+        let tasks = Tasks {
+            api,
+            how,
+            timing,
+            outbox: Arc::new(outbox),
+            series_wanted,
+            older_wanted,
+            exports_wanted,
+            hurry: Arc::clone(&hurry),
+        };
         let stopped = stop.clone();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("dashboard-worker".to_owned()).spawn(move || {
@@ -102,7 +122,7 @@ impl Worker {
             // A name being looked up cannot be interrupted; it must not hold up the end.
             runtime.shutdown_background();
         })?;
-        Ok(Self { updates, series, older, hurry, stop, thread: Some(thread) })
+        Ok(Self { updates, series, exports, older, hurry, stop, thread: Some(thread) })
     }
 
     /// The next news, if there is any.
@@ -110,15 +130,20 @@ impl Worker {
         self.updates.try_recv().ok()
     }
 
-    /// Keep this series fresh from now on, and no other.
-    pub(crate) fn follow(&self, series: &SeriesKey) {
+    /// Keep these series fresh from now on, and no others.
+    pub(crate) fn follow(&self, series: &BTreeSet<SeriesKey>) {
         self.series.send_if_modified(|followed| {
-            let changed = followed.as_ref() != Some(series);
+            let changed = followed != series;
             if changed {
-                *followed = Some(series.clone());
+                followed.clone_from(series);
             }
             changed
         });
+    }
+
+    /// Write candles to a file; false where too many wait already.
+    pub(crate) fn export(&self, export: Export) -> bool {
+        self.exports.try_send(export).is_ok()
     }
 
     /// Ask for the candles before a time; false where too many questions wait already.
@@ -153,10 +178,12 @@ impl Drop for Worker {
 
 struct Tasks {
     api: ApiAddress,
+    how: Refresh,
     timing: Timing,
-    outbox: Outbox,
-    series_wanted: watch::Receiver<Option<SeriesKey>>,
+    outbox: Arc<Outbox>,
+    series_wanted: watch::Receiver<BTreeSet<SeriesKey>>,
     older_wanted: mpsc::Receiver<(SeriesKey, DateTime<Utc>)>,
+    exports_wanted: mpsc::Receiver<Export>,
     hurry: Arc<Notify>,
 }
 
@@ -171,14 +198,30 @@ impl Tasks {
             }
         };
         let (connected, reconnected) = watch::channel(());
-        let again = refresh::Again { reconnected, hurry: Arc::clone(&self.hurry), timing: self.timing };
+        let mut timing = self.timing;
+        if let Refresh::Every(seconds) = self.how {
+            timing.refresh = Duration::from_secs(seconds);
+        }
+        let again = refresh::Again { reconnected, hurry: Arc::clone(&self.hurry), timing };
+        let news = async {
+            match self.how {
+                Refresh::Live => {
+                    tokio::select! {
+                        () = live_feed::follow(&self.api, &self.outbox, timing, &connected, &self.hurry) => {}
+                        () = refresh::prices(&client, &self.outbox, again.clone()) => {}
+                    }
+                }
+                Refresh::Every(_) => refresh::prices_alone(&client, &self.outbox, again.clone()).await,
+            }
+        };
         tokio::select! {
-            () = live_feed::follow(&self.api, &self.outbox, self.timing, &connected, &self.hurry) => {}
-            () = refresh::prices(&client, &self.outbox, again.clone()) => {}
+            () = news => {}
             () = refresh::feeds(&client, &self.outbox, again.clone()) => {}
             () = refresh::holes(&client, &self.outbox, again.clone()) => {}
-            () = refresh::candles(&client, &self.outbox, again, self.series_wanted) => {}
-            () = refresh::older(&client, &self.outbox, self.timing, self.older_wanted) => {}
+            () = refresh::sparklines(&client, &self.outbox, again.clone()) => {}
+            () = refresh::candles(&client, &self.outbox, again.clone(), self.series_wanted) => {}
+            () = refresh::older(&client, &self.outbox, timing, self.older_wanted) => {}
+            () = export::write_all(&client, &self.outbox, self.exports_wanted) => {}
         }
     }
 }

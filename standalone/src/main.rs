@@ -56,5 +56,5 @@ fn show(run: &Run, address: SocketAddr, shutdown: &Shutdown) -> anyhow::Result<(
         return Ok(());
     }
     let api = format!("http://{address}").parse()?;
-    Ok(dashboard::run_until(dashboard::Settings::new(api), shutdown.clone())?)
+    Ok(dashboard::run_until(&dashboard::Settings::new(api, run.window.clone()), shutdown)?)
 }

@@ -137,6 +137,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) rabbitmq: broker::RabbitMqSettings,
     #[command(flatten)]
+    pub(crate) window: dashboard::WindowSettings,
+    #[command(flatten)]
     pub(crate) log: LogSettings,
 }
 

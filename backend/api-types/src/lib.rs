@@ -138,9 +138,39 @@ pub struct LatestPrice {
     /// Change since then in percent, two decimals.
     #[schema(value_type = Option<String>, example = "1.82")]
     pub change_24h_percent: Option<Decimal>,
+    /// The highest price of the last 24 hours, this one among them, as far as they were recorded; null where nothing is
+    /// stored in them.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "64800")]
+    pub high_24h: Option<Decimal>,
+    /// The lowest price of the last 24 hours, this one among them, as far as they were recorded; null where nothing is
+    /// stored in them.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "62950.5")]
+    pub low_24h: Option<Decimal>,
     /// Units of the quote that changed hands in the last 24 hours, as far as they were recorded.
     #[schema(value_type = String, example = "18234511.25")]
     pub quote_volume_24h: Decimal,
+}
+
+/// What a pair cost at the end of each of the last hours: enough for a small picture in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sparkline {
+    /// The exchange.
+    #[schema(example = "binance")]
+    pub exchange: String,
+    /// The pair.
+    #[schema(example = "BTCUSDT")]
+    pub ticker: String,
+    /// Where the first hour begins.
+    pub from: DateTime<Utc>,
+    /// Seconds from where one hour begins to where the next one does: 3600.
+    #[schema(example = 3600)]
+    pub step_seconds: u32,
+    /// The last price of each hour, oldest first; null where none is recorded in it. Always 25 of them: the last is the hour
+    /// that is not over yet, the first is 24 hours before.
+    #[schema(value_type = Vec<Option<String>>, min_items = 25, max_items = 25)]
+    pub closes: Vec<Option<Decimal>>,
 }
 
 /// Open, high, low, close and volume of one interval.

@@ -10,8 +10,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::{
     error::Failure,
     handlers::{
-        candles, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, symbols,
-        tickers, ticks,
+        candles, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, sparklines,
+        symbols, tickers, ticks,
     },
     openapi,
 };
@@ -25,6 +25,7 @@ fn table() -> Vec<(&'static str, Route)> {
         ("/price-history-minutes/{window}/{ticker}", get(price_history::list)),
         ("/prices", get(prices::list)),
         ("/prices/{exchange}/{ticker}", get(prices::find)),
+        ("/sparklines", get(sparklines::list)),
         ("/candles/{exchange}/{ticker}", get(candles::list)),
         ("/ticks/{exchange}/{ticker}", get(ticks::list)),
         ("/gaps", get(gaps::list)),

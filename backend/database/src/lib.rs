@@ -18,6 +18,7 @@ pub mod pool;
 pub mod prices;
 pub mod question;
 pub mod settings;
+pub mod sparklines;
 pub mod symbols;
 pub mod tickers;
 pub mod vacuum;

@@ -42,6 +42,10 @@ pub struct DayStatistics {
     pub ticker_id: i32,
     /// The first price within them; `None` where there is none.
     pub open: Option<Decimal>,
+    /// The highest price within them.
+    pub high: Option<Decimal>,
+    /// The lowest price within them.
+    pub low: Option<Decimal>,
     /// Units of the quote that changed hands.
     pub quote_volume: Decimal,
 }
@@ -141,9 +145,11 @@ const DAY: &str = "
     SELECT wanted.id,
         (SELECT open FROM candle WHERE ticker_id = wanted.id AND width = '1m' AND open_time >= now() - interval '24 hours'
          ORDER BY open_time LIMIT 1),
-        coalesce((SELECT sum(quote_volume) FROM candle
-         WHERE ticker_id = wanted.id AND width = '1m' AND open_time >= now() - interval '24 hours'), 0)
-    FROM unnest($1::int[]) AS wanted (id)";
+        day.high, day.low, coalesce(day.quote_volume, 0)
+    FROM unnest($1::int[]) AS wanted (id)
+    CROSS JOIN LATERAL (
+        SELECT max(high) AS high, min(low) AS low, sum(quote_volume) AS quote_volume FROM candle
+        WHERE ticker_id = wanted.id AND width = '1m' AND open_time >= now() - interval '24 hours') AS day";
 
 /// What happened to these pairs in the last 24 hours, one row each.
 ///
@@ -153,11 +159,16 @@ pub async fn list_day_statistics(client: &impl GenericClient, ticker_ids: &[i32]
     let doing = "summing up a day";
     let statement = client.prepare_cached(DAY).await.context(doing)?;
     let rows = client.query(&statement, &[&ticker_ids]).await.context(doing)?;
+    let price = |row: &Row, column: usize| {
+        row.try_get::<_, Option<Decimal>>(column).map(|price| price.map(|price| price.normalize())).context(doing)
+    };
     let read = |row: &Row| {
         Ok(DayStatistics {
             ticker_id: row.try_get(0).context(doing)?,
-            open: row.try_get::<_, Option<Decimal>>(1).context(doing)?.map(|open| open.normalize()),
-            quote_volume: row.try_get::<_, Decimal>(2).context(doing)?.normalize(),
+            open: price(row, 1)?,
+            high: price(row, 2)?,
+            low: price(row, 3)?,
+            quote_volume: row.try_get::<_, Decimal>(4).context(doing)?.normalize(),
         })
     };
     rows.iter().map(read).collect()

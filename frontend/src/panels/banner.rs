@@ -41,7 +41,10 @@ pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) 
 }
 
 fn words(scene: &Scene<'_>) -> Option<Words> {
-    api_is_away(scene).or_else(|| every_feed_is_down(scene)).or_else(|| no_feed_reports(scene))
+    api_is_away(scene)
+        .or_else(|| not_answered_yet(scene))
+        .or_else(|| every_feed_is_down(scene))
+        .or_else(|| no_feed_reports(scene))
 }
 
 fn api_is_away(scene: &Scene<'_>) -> Option<Words> {
@@ -49,13 +52,24 @@ fn api_is_away(scene: &Scene<'_>) -> Option<Words> {
         return None;
     };
     let kept = if scene.state.tickers.value().is_some() {
-        format!(" What is shown is as of {} UTC.", since.format("%H:%M:%S"))
+        let since = scene.state.recalled_at().unwrap_or(*since);
+        format!(" What is shown is as of {}.", format::moment(since, scene.choices.zone))
     } else {
         String::new()
     };
     Some(Words {
         title: format!("No connection to the API at {}", scene.api),
         detail: format!("{cause}. Next try {}.{kept}", format::countdown(*next_try_at - scene.now)),
+        retry: true,
+    })
+}
+
+fn not_answered_yet(scene: &Scene<'_>) -> Option<Words> {
+    let at = scene.state.recalled_at()?;
+    let age = format::ago(scene.now - at);
+    Some(Words {
+        title: format!("As it was at {}, {age}", format::moment(at, scene.choices.zone)),
+        detail: format!("Waiting for the API at {}.", scene.api),
         retry: true,
     })
 }
@@ -138,6 +152,17 @@ mod tests {
         state.apply(Update::Connection(away), at("12:00:02"));
         let words = words_of(&state, "12:00:03").unwrap();
         assert_eq!(words.title, "No connection to the API at http://localhost:5001");
-        assert_eq!(words.detail, "connection refused. Next try in 3 s. What is shown is as of 12:00:02 UTC.");
+        assert_eq!(
+            words.detail,
+            "connection refused. Next try in 3 s. What is shown is as of 2026-11-20 12:00:02 UTC."
+        );
+    }
+
+    #[test]
+    fn until_the_api_answers_it_is_said_how_old_the_picture_is() {
+        let state = State::recall(with_prices().picture(at("12:00:00")).unwrap());
+        let words = words_of(&state, "15:00:00").unwrap();
+        assert_eq!(words.title, "As it was at 2026-11-20 12:00:00 UTC, 3h ago");
+        assert_eq!(words.detail, "Waiting for the API at http://localhost:5001.");
     }
 }

@@ -1,39 +1,48 @@
-//! The chart of the chosen ticker.
+//! The chart of one ticker.
 //!
 //! The plot only draws and turns seconds into points; what is in view is decided here, by [`View`], and set anew in
 //! each frame. Text that hangs in a chart cannot be read by assistive technology, so the plot carries a sentence.
 
-mod axes;
+pub(crate) mod axes;
+mod below;
+mod computed;
 mod header;
 mod overlay;
 mod scale;
+mod tools;
 mod view;
 
-pub(crate) use scale::Scale;
-
 use chrono::DateTime;
+use domain::Interval;
 use eframe::egui::{
     Align, Button, CursorIcon, FontId, Layout, Pos2, Rangef, Rect, Response, RichText, Role, Shape, Ui, UiBuilder,
     Vec2, WidgetInfo,
 };
 use egui_plot::{AxisHints, HPlacement, Plot, PlotUi};
+use serde::{Deserialize, Serialize};
 
 use self::{
+    computed::Computed,
     overlay::Overlay,
-    view::{Extent, View, heights},
+    tools::{Canvas, Tools},
+    view::heights,
 };
-use super::{Command, Scene};
+pub(crate) use self::{
+    scale::Scale,
+    tools::Tool,
+    view::{Extent, View},
+};
+use super::{ChartChange, Command, DrawingChange, Scene};
 use crate::{
-    choices::ChartStyle,
+    choices::{ChartChoices, ChartStyle},
     format,
-    indicators::{Indicator, Line},
     remote::Remote,
-    state::{Hole, Older, Series, SeriesKey},
+    state::{Bar, Series, SeriesKey, TickerKey, in_view},
     theme::{Palette, SMALL},
     widgets::{
-        candles::{Colours, Place, candle_mesh, in_view, origin_mesh, volume_mesh},
+        candles::{Colours, Place, candle_mesh, origin_mesh, volume_mesh},
         holes::hole_shapes,
-        line::{line_shapes, value_shapes},
+        line::{area_shapes, line_shapes, value_shapes},
         plot_item::Drawing,
     },
 };
@@ -41,34 +50,89 @@ use crate::{
 /// How many points of the wheel show twice as many or half as many bars.
 const WHEEL: f64 = 300.0;
 
-/// What the chart remembers from frame to frame.
-#[derive(Debug, Default)]
+/// A chart: what was chosen for it, and what it remembers from frame to frame.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Chart {
+    /// How it is drawn.
+    pub choices: ChartChoices,
+    #[serde(skip)]
     view: View,
+    #[serde(skip)]
     shown: Option<SeriesKey>,
+    #[serde(skip)]
+    computed: Computed,
+    #[serde(skip)]
+    tools: Tools,
+    /// What is to be done as soon as it is known what is in view.
+    #[serde(skip)]
+    wanted: Vec<ChartChange>,
 }
 
 impl Chart {
+    /// With candles of this width.
+    pub(crate) fn of(interval: Interval) -> Self {
+        Self { choices: ChartChoices { interval, ..ChartChoices::default() }, ..Self::default() }
+    }
+
+    /// What it shows of this ticker.
+    pub(crate) fn series(&self, ticker: Option<&TickerKey>) -> Option<SeriesKey> {
+        ticker.cloned().map(|ticker| SeriesKey { ticker, interval: self.choices.interval })
+    }
+
+    /// Draws it otherwise.
+    pub(crate) fn obey(&mut self, change: ChartChange) {
+        let choices = &mut self.choices;
+        match change {
+            ChartChange::Interval(interval) => choices.interval = interval,
+            ChartChange::Style(style) => choices.style = style,
+            ChartChange::Scale(scale) => choices.scale = scale,
+            ChartChange::Indicator(indicator) => {
+                if !choices.indicators.remove(&indicator) {
+                    choices.indicators.insert(indicator);
+                }
+            }
+            ChartChange::Volume(shown) => choices.volume = shown,
+            ChartChange::Reset => self.view.reset(),
+            ChartChange::Newest => self.view.follow(),
+            ChartChange::Tool(tool) => self.tools = Tools::with(tool),
+            ChartChange::Zoom(_)
+            | ChartChange::Oldest
+            | ChartChange::LevelHere
+            | ChartChange::ExportCandles
+            | ChartChange::ExportPicture => self.wanted.push(change),
+        }
+    }
+
     /// Shows it.
-    pub(crate) fn show(&mut self, ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
-        header::show(ui, scene, commands);
+    pub(crate) fn show(
+        &mut self,
+        ui: &mut Ui,
+        scene: &Scene<'_>,
+        ticker: Option<&TickerKey>,
+        commands: &mut Vec<Command>,
+    ) {
+        let pane = ui.max_rect();
+        header::show(ui, scene, &self.choices, self.tools.tool, ticker, commands);
         super::banner::show(ui, scene, commands);
-        let Some(key) = scene.choices.series() else {
+        let Some(key) = self.series(ticker) else {
             // The busiest market is chosen by itself, as soon as there is one.
             message(ui, "No market to show yet", "It appears here with the first price.", None);
             return;
         };
         if self.shown.as_ref() != Some(&key) {
             self.view.follow();
+            self.tools = Tools::with(self.tools.tool);
             self.shown = Some(key.clone());
         }
-        let series = scene.state.series(&key);
-        match series.and_then(Remote::value) {
+        let remote = scene.state.series(&key);
+        match remote.and_then(Remote::value) {
             Some(series) if !series.bars().is_empty() => {
-                if scene.state.connection.is_away() {
+                if scene.is_old() {
                     ui.multiply_opacity(0.6);
                 }
                 self.plot(ui, scene, &key, series, commands);
+                self.export(scene, &key, series, pane, commands);
             }
             value => without_candles(ui, scene, &key, value.is_some(), commands),
         }
@@ -77,65 +141,138 @@ impl Chart {
     fn plot(&mut self, ui: &mut Ui, scene: &Scene<'_>, key: &SeriesKey, series: &Series, commands: &mut Vec<Command>) {
         let palette = Palette::of(ui);
         let Some(extent) = extent(series) else { return };
-        let font = FontId::proportional(SMALL + 0.5);
-        let axis = |hints: AxisHints<'static>| hints.tick_label_color(palette.weak).tick_label_font(font.clone());
         let whole = ui.available_rect_before_wrap();
+        let room = whole.height() / (1.0 + 0.24 * self.below_count() as f32);
+        let below = if room >= 90.0 { self.below_count() } else { 0 };
+        let height = if below > 0 { room } else { whole.height() };
+        self.view.fit(whole.width() - 60.0);
+        self.zoom_as_wanted(extent);
+        let range = self.view.range(extent);
+        let shown = in_view(series.bars(), series.interval().seconds(), range);
         let holes = scene.state.holes(&key.ticker);
-        let overlays = &overlays(scene, holes, series);
-        let in_sight = in_view(series.bars(), series.interval().seconds(), self.view.range(extent));
-        let scale = Scale::of(scene.choices.scale, series.bars().get(in_sight).unwrap_or_default());
+        self.computed.renew(series, &shown, holes, &self.choices.indicators);
+        let pixels = ui.pixels_per_point();
+        let bars = series.in_view(range, whole.width() * pixels);
+        let scale = Scale::of(self.choices.scale, bars);
+        let (zone, interval) = (scene.choices.zone, series.interval());
+        let tag_width = tag_width(ui, scene, key, series);
+        let busy = self.tools.is_busy(ui);
+        let choices = &self.choices;
+        let computed = &self.computed;
         let view = &mut self.view;
-        let style = scene.choices.style;
-        let response = Plot::new("chart")
-            .allow_axis_zoom_drag(false)
-            .allow_boxed_zoom(false)
-            .allow_double_click_reset(false)
-            .allow_drag(false)
-            .allow_scroll(false)
-            .allow_zoom(false)
-            .show_x(false)
-            .show_y(false)
-            .show_background(false)
-            .grid_color(palette.grid)
-            .grid_fade(0.0)
-            .grid_spacing(Rangef::new(axes::SMALLEST_GRID, 40.0))
-            .x_grid_spacer(|input| axes::time_marks(&input))
+        let response = bare_plot("chart", palette)
+            .height(height)
+            .x_grid_spacer(move |input| axes::time_marks(&input, zone, interval))
             .y_grid_spacer(move |input| scale.marks(&input))
-            .custom_x_axes(vec![axis(AxisHints::new_x().formatter(|mark, _| axes::time_label(mark)))])
-            .custom_y_axes(vec![axis(
-                AxisHints::new_y()
+            .custom_x_axes(if below == 0 { vec![time_axis(scene, interval, palette)] } else { Vec::new() })
+            .custom_y_axes(vec![
+                plain_axis(AxisHints::new_y(), palette)
                     .formatter(move |mark, _| scale.label(mark))
                     .placement(HPlacement::Right)
-                    .min_thickness(tag_width(ui, scene, key, series)),
-            )])
+                    .min_thickness(tag_width),
+            ])
             .show(ui, |plot| {
-                steer(view, plot, extent);
+                if !busy {
+                    steer(view, plot, extent);
+                }
+                plot.set_plot_bounds_x(range.0..=range.1);
+                let (bottom, top) = heights(bars, scale).unwrap_or((0.0, 1.0));
+                plot.set_plot_bounds_y(bottom..=top);
                 plot.add(Drawing::new("holes", move |_, transform, shapes| {
                     shapes.extend(hole_shapes(holes, transform, palette.warn));
                 }));
-                draw(plot, series, view.range(extent), style, scale, palette);
-                let range = view.range(extent);
-                plot.add(Drawing::new("indicators", move |ui, transform, shapes| {
-                    let (bars, width) = (series.bars(), series.interval().seconds());
-                    let shown = in_view(bars, width, range);
+                draw(plot, bars, series.interval().seconds(), choices, scale, palette);
+                plot.add(Drawing::new("indicators", |ui, transform, shapes| {
+                    let width = series.interval().seconds();
                     let place = Place { transform, pixels: ui.pixels_per_point(), width, scale };
-                    for (indicator, lines) in overlays {
+                    for (indicator, lines) in computed.lines(false) {
                         for line in lines {
-                            let (bars, values) = (&bars[shown.clone()], &line[shown.clone()]);
-                            let colour = palette.lines[indicator.number()];
-                            shapes.extend(value_shapes(bars, values, place, colour));
+                            let colour = palette.lines[indicator.number() % palette.lines.len()];
+                            let values = computed.values(line, &shown);
+                            shapes.extend(value_shapes(&series.bars()[shown.clone()], values, place, colour));
                         }
                     }
                 }));
             });
         let transform = response.transform;
-        let plot = response.response.on_hover_cursor(CursorIcon::Crosshair);
+        let plot = response.response;
+        let plot = if busy { plot } else { plot.on_hover_cursor(CursorIcon::Crosshair) };
         let ticker = scene.state.ticker(&key.ticker);
-        let pointer = plot.hover_pos();
-        Overlay { scene, series, ticker, holes, overlays, scale, transform: &transform, whole, pointer }.paint(ui);
-        self.newest_button(ui, *transform.frame());
-        describe(&plot, scene, key, series);
+        let mut pointer = plot.hover_pos();
+        let canvas = Canvas {
+            ticker: &key.ticker,
+            drawings: scene.choices.drawings.of(&key.ticker),
+            transform: &transform,
+            scale,
+            decimals: ticker.map_or(2, |ticker| ticker.decimals),
+            bar: series.interval().seconds() as f64,
+        };
+        self.tools.interact(ui, &plot, canvas, commands);
+        if let (Some(pointer), true) = (pointer, self.take_wanted(ChartChange::LevelHere))
+            && let Some(level) = canvas.level(canvas.point(pointer).price, true)
+        {
+            commands.push(Command::Draw(key.ticker.clone(), DrawingChange::Add(level)));
+        }
+        let wanted = (whole.height() - height) / below.max(1) as f32;
+        let main = *transform.frame();
+        let frame = self.below(ui, scene, series, (range, extent), (below, wanted, tag_width), &mut pointer);
+        let frame =
+            Rect::from_x_y_ranges(main.x_range(), main.top()..=frame.map_or(main.bottom(), |last| last.bottom()));
+        self.tools.paint(ui.painter(), palette, canvas, pointer, whole);
+        let overlay = Overlay {
+            scene,
+            series,
+            ticker,
+            holes,
+            computed: &self.computed,
+            scale,
+            transform: &transform,
+            frame,
+            whole,
+            pointer,
+        };
+        overlay.paint(ui);
+        // The menu of the chart and of what is drawn into it.
+        self.tools.menu(&plot, canvas, commands);
+        self.newest_button(ui, main);
+        describe(&plot, scene, key, series, &self.computed);
         self.load_older(scene, key, series, extent, commands);
+    }
+
+    fn below_count(&self) -> usize {
+        self.choices.indicators.iter().filter(|indicator| indicator.is_below()).count()
+    }
+
+    fn take_wanted(&mut self, change: ChartChange) -> bool {
+        let before = self.wanted.len();
+        self.wanted.retain(|wanted| *wanted != change);
+        self.wanted.len() < before
+    }
+
+    fn zoom_as_wanted(&mut self, extent: Extent) {
+        for change in std::mem::take(&mut self.wanted) {
+            let (left, right) = self.view.range(extent);
+            match change {
+                ChartChange::Zoom(factor) => self.view.zoom(factor, (left + right) / 2.0, extent),
+                ChartChange::Oldest => self.view.pan(extent.first - left, extent),
+                other => self.wanted.push(other),
+            }
+        }
+    }
+
+    fn export(&mut self, scene: &Scene<'_>, key: &SeriesKey, series: &Series, pane: Rect, commands: &mut Vec<Command>) {
+        if self.take_wanted(ChartChange::ExportPicture) {
+            let name = format!("{}-{}-{}", key.ticker.ticker, key.ticker.exchange, key.interval);
+            commands.push(Command::ExportPicture(pane, name));
+        }
+        if self.take_wanted(ChartChange::ExportCandles)
+            && let Some(extent) = extent(series)
+        {
+            let (left, right) = self.view.range(extent);
+            let at = |second: f64| DateTime::from_timestamp(second.floor() as i64, 0).unwrap_or(scene.now);
+            let (from, to) = (at(left.max(extent.first)), at(right.min(extent.end)));
+            commands.push(Command::ExportCandles(key.clone(), from, to));
+        }
     }
 
     /// The way back, once the newest candle is out of view.
@@ -148,7 +285,7 @@ impl Chart {
         let layout = Layout::right_to_left(Align::Max);
         ui.scope_builder(UiBuilder::new().max_rect(place).layout(layout), |ui| {
             let button = Button::new("Newest →").fill(Palette::of(ui).hover);
-            if ui.add(button).on_hover_text("Follow the newest candle again").clicked() {
+            if ui.add(button).on_hover_text("Follow the newest candle again (End)").clicked() {
                 self.view.follow();
             }
         });
@@ -163,18 +300,39 @@ impl Chart {
         commands: &mut Vec<Command>,
     ) {
         let (left, right) = self.view.range(extent);
-        let wanted = match &series.older {
-            Older::Unknown => true,
-            Older::Failed(failure) => failure.retry_at <= scene.now,
-            Older::Loading | Older::Exhausted => false,
-        };
-        if wanted
+        if series.wants_older(scene.now)
             && left < extent.first + (right - left) * 0.25
             && let Some(before) = DateTime::from_timestamp(extent.first as i64, 0)
         {
             commands.push(Command::LoadOlder(key.clone(), before));
         }
     }
+}
+
+/// A plot that only draws.
+fn bare_plot<'a>(name: &str, palette: &Palette) -> Plot<'a> {
+    Plot::new(name)
+        .allow_axis_zoom_drag(false)
+        .allow_boxed_zoom(false)
+        .allow_double_click_reset(false)
+        .allow_drag(false)
+        .allow_scroll(false)
+        .allow_zoom(false)
+        .show_x(false)
+        .show_y(false)
+        .show_background(false)
+        .grid_color(palette.grid)
+        .grid_fade(0.0)
+        .grid_spacing(Rangef::new(axes::SMALLEST_GRID, 40.0))
+}
+
+fn plain_axis<'a>(hints: AxisHints<'a>, palette: &Palette) -> AxisHints<'a> {
+    hints.tick_label_color(palette.weak).tick_label_font(FontId::proportional(SMALL + 0.5))
+}
+
+fn time_axis(scene: &Scene<'_>, interval: Interval, palette: &Palette) -> AxisHints<'static> {
+    let zone = scene.choices.zone;
+    plain_axis(AxisHints::new_x(), palette).formatter(move |mark, _| axes::time_label(mark, zone, interval))
 }
 
 fn extent(series: &Series) -> Option<Extent> {
@@ -184,7 +342,7 @@ fn extent(series: &Series) -> Option<Extent> {
 }
 
 /// Lets the pointer move and stretch time.
-fn steer(view: &mut View, plot: &PlotUi<'_>, extent: Extent) {
+pub(crate) fn steer(view: &mut View, plot: &PlotUi<'_>, extent: Extent) {
     let response = plot.response();
     let seconds_a_point = plot.transform().dvalue_dpos()[0];
     if response.double_clicked() {
@@ -205,41 +363,33 @@ fn steer(view: &mut View, plot: &PlotUi<'_>, extent: Extent) {
     }
 }
 
-/// Puts the bars in view into the plot, and the plot's edges around them.
+/// Puts the bars in view into the plot.
 fn draw<'a>(
     plot: &mut PlotUi<'a>,
-    series: &'a Series,
-    range: (f64, f64),
-    style: ChartStyle,
+    bars: &'a [Bar],
+    width: i64,
+    choices: &'a ChartChoices,
     scale: Scale,
     palette: &'static Palette,
 ) {
-    let (bars, width) = (series.bars(), series.interval().seconds());
-    let bars = bars.get(in_view(bars, width, range)).unwrap_or_default();
-    plot.set_plot_bounds_x(range.0..=range.1);
-    let (bottom, top) = heights(bars, scale).unwrap_or((0.0, 1.0));
-    plot.set_plot_bounds_y(bottom..=top);
     plot.add(Drawing::new("bars", move |ui, transform, shapes| {
         let place = Place { transform, pixels: ui.pixels_per_point(), width, scale };
         let soft = |colour: eframe::egui::Color32| colour.gamma_multiply(0.35);
         let volumes = Colours { up: soft(palette.up), down: soft(palette.down) };
-        shapes.push(Shape::mesh(volume_mesh(bars, place, volumes)));
+        if choices.volume {
+            shapes.push(Shape::mesh(volume_mesh(bars, place, volumes)));
+        }
         let origins = origin_mesh(bars, place, |origin| palette.of_origin(origin));
         shapes.push(Shape::mesh(origins));
-        match style {
+        match choices.style {
             ChartStyle::Candles => {
                 let colours = Colours { up: palette.up, down: palette.down };
                 shapes.push(Shape::mesh(candle_mesh(bars, place, colours)));
             }
             ChartStyle::Line => shapes.extend(line_shapes(bars, place, palette.accent)),
+            ChartStyle::Area => shapes.extend(area_shapes(bars, place, palette.accent)),
         }
     }));
-}
-
-/// The chosen indicators with their lines.
-fn overlays(scene: &Scene<'_>, holes: &[Hole], series: &Series) -> Vec<(Indicator, Vec<Line>)> {
-    let lines = |one: &Indicator| (*one, one.lines(series.bars(), series.interval().seconds(), holes));
-    scene.choices.indicators.iter().map(lines).collect()
 }
 
 /// Room for the tags on the price axis, so that the chart's width does not depend on what they say.
@@ -252,16 +402,23 @@ fn tag_width(ui: &Ui, scene: &Scene<'_>, key: &SeriesKey, series: &Series) -> f3
 }
 
 /// What the chart shows, in a sentence.
-fn describe(plot: &Response, scene: &Scene<'_>, key: &SeriesKey, series: &Series) {
+fn describe(plot: &Response, scene: &Scene<'_>, key: &SeriesKey, series: &Series, computed: &Computed) {
     plot.widget_info(|| {
         let ticker = scene.state.ticker(&key.ticker);
-        let name = ticker.map_or_else(|| key.ticker.ticker.to_string(), |ticker| ticker.name());
         let decimals = ticker.map_or(2, |ticker| ticker.decimals);
         let last = series.bars().last().map_or(f64::NAN, |bar| bar.close);
         let stale = ticker.and_then(|ticker| overlay::age_words(ticker, scene.server_time()));
         let missing: i64 = scene.state.holes(&key.ticker).iter().map(|hole| hole.missing).sum();
+        let newest = series.bars().len().saturating_sub(1);
+        let indicators: String = computed
+            .lines(false)
+            .chain(computed.lines(true))
+            .filter_map(|(one, lines)| Some((one, computed.value(lines.first()?, newest)?)))
+            .map(|(one, value)| format!(", {} {}", one.name(), format::price_f64(value, decimals)))
+            .collect();
         let words = format!(
-            "Chart of {name} on {}, {} candles of {}, last {}, {} in 24 hours{}{}",
+            "Chart of {} on {}, {} candles of {}, last {}, {} in 24 hours{indicators}{}{}",
+            scene.name_of(&key.ticker),
             key.ticker.exchange,
             series.bars().len(),
             key.interval,
@@ -277,7 +434,7 @@ fn describe(plot: &Response, scene: &Scene<'_>, key: &SeriesKey, series: &Series
 /// Loading, empty, or why there is neither.
 fn without_candles(ui: &mut Ui, scene: &Scene<'_>, key: &SeriesKey, answered: bool, commands: &mut Vec<Command>) {
     let remote = scene.state.series(key);
-    let name = scene.state.ticker(&key.ticker).map_or_else(|| key.ticker.ticker.to_string(), |ticker| ticker.name());
+    let name = scene.name_of(&key.ticker);
     match remote.and_then(Remote::failure) {
         Some(failure) => {
             let next = format::countdown(failure.retry_at - scene.now);

@@ -15,7 +15,7 @@ const ROW_HEIGHT: f32 = 19.0;
 
 /// Shows it.
 pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>) {
-    if scene.state.connection.is_away() {
+    if scene.is_old() {
         ui.multiply_opacity(0.6);
     }
     ScrollArea::horizontal().show(ui, |ui| {
@@ -35,7 +35,7 @@ pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>) {
         if holes.is_empty() {
             weak(ui, "None that is known.");
         } else {
-            self::holes(ui, &holes);
+            self::holes(ui, scene, &holes);
         }
     });
 }
@@ -95,7 +95,7 @@ fn clock(ahead_ms: i64) -> String {
     }
 }
 
-fn holes(ui: &mut Ui, holes: &[(&TickerKey, &Hole)]) {
+fn holes(ui: &mut Ui, scene: &Scene<'_>, holes: &[(&TickerKey, &Hole)]) {
     let table = TableBuilder::new(ui).id_salt("holes").column(Column::exact(110.0)).column(Column::exact(90.0));
     let table = table.columns(Column::exact(150.0), 2).column(Column::remainder().at_least(420.0));
     let titles = ["Exchange", "Pair", "From", "To", "What"];
@@ -105,7 +105,7 @@ fn holes(ui: &mut Ui, holes: &[(&TickerKey, &Hole)]) {
                 let Some((ticker, hole)) = holes.get(row.index()) else { return };
                 let time = |second| {
                     let time = DateTime::<Utc>::from_timestamp(second, 0);
-                    time.map(|time| time.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
+                    time.map(|time| format::moment(time, scene.choices.zone)).unwrap_or_default()
                 };
                 let words = hole_words(&[hole]).unwrap_or_default();
                 for text in [&*ticker.exchange, &*ticker.ticker, &time(hole.from), &time(hole.to), &words] {
@@ -158,7 +158,7 @@ mod tests {
         state.apply(Update::Feeds(Ok(vec![row])), at("12:00:00"));
         state.apply(Update::Holes(Ok(vec![gap("11:30", "11:32", "open")])), at("12:00:00"));
         let harness = shown(state);
-        for text in ["streaming", "1234", "3", "−250 ms", "20", "2026-11-20 11:30:00", "BTCUSDT"] {
+        for text in ["streaming", "1234", "3", "−250 ms", "20", "2026-11-20 11:30:00 UTC", "BTCUSDT"] {
             harness.get_by_label(text);
         }
         harness.get_by_label("20 trades are missing: the connection was lost; they are being fetched");

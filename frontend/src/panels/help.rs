@@ -1,24 +1,20 @@
 //! Every key, in a window over the others.
 
-use eframe::egui::{Grid, Key, Modifiers, RichText, Ui, Window};
+use eframe::egui::{Grid, Key, Modifiers, RichText, ScrollArea, Ui, Window};
 
-use crate::theme::Palette;
+use crate::{actions::Action, theme::Palette};
 
-/// Each key and what it does.
-const KEYS: [(&str, &str); 13] = [
-    ("↑ ↓", "the next market above or below"),
-    ("/", "filter the markets; Enter takes the best match, Esc clears"),
-    ("F", "the chosen market among the favourites, or no longer"),
-    ("1 to 8", "width of the candles, from a minute to a week"),
-    ("L", "candles or a line"),
-    ("G", "logarithmic scale"),
-    ("P", "scale in percent"),
-    ("H", "how the recording does"),
-    ("T", "dark or light"),
-    ("F1", "these keys"),
-    ("Wheel", "more or less time, about the pointer"),
-    ("Drag", "earlier or later; older candles load by themselves"),
-    ("Double click", "the chart as at first"),
+/// What is done with the pointer, and what only keys of a field do.
+const GESTURES: [(&str, &str); 9] = [
+    ("/", "Filter the markets; Enter takes the best match, Esc clears"),
+    ("Esc", "Puts away what is open, and what is being drawn"),
+    ("Wheel", "More or less time, about the pointer"),
+    ("Drag", "Earlier or later; older candles load by themselves"),
+    ("Shift drag", "Measures price, share, candles and time"),
+    ("Double click", "The chart as at first"),
+    ("Right click", "On a market: its lists. In a chart: what can be drawn, or done with what is"),
+    ("Delete", "Removes the drawing under the pointer"),
+    ("Drag a tab", "Puts its pane elsewhere"),
 ];
 
 /// Whether it is shown.
@@ -28,24 +24,39 @@ pub(crate) struct Help {
 }
 
 impl Help {
+    /// Shows it, or hides it.
+    pub(crate) fn turn(&mut self) {
+        self.open = !self.open;
+    }
+
     /// Shows it, if it is wanted.
-    pub(crate) fn show(&mut self, ui: &Ui) {
-        let context = ui.ctx();
-        let pressed = |key| context.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-        if pressed(Key::F1) {
-            self.open = !self.open;
+    pub(crate) fn show(&mut self, ui: &Ui, actions: impl FnOnce() -> Vec<Action>) {
+        if !self.open {
+            return;
         }
-        if self.open && pressed(Key::Escape) {
+        let context = ui.ctx();
+        if context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
             self.open = false;
         }
         let weak = Palette::of(ui).weak;
+        let height = context.content_rect().height() - 120.0;
         Window::new("Keys").open(&mut self.open).resizable(false).collapsible(false).show(context, |ui| {
-            Grid::new("keys").num_columns(2).spacing([18.0, 5.0]).show(ui, |ui| {
-                for (key, words) in KEYS {
-                    ui.label(RichText::new(key).strong());
-                    ui.label(RichText::new(words).color(weak));
-                    ui.end_row();
-                }
+            ScrollArea::vertical().max_height(height).show(ui, |ui| {
+                Grid::new("keys").num_columns(2).spacing([18.0, 4.0]).show(ui, |ui| {
+                    let mut row = |key: &str, words: &str| {
+                        ui.label(RichText::new(key).strong());
+                        ui.label(RichText::new(words).color(weak));
+                        ui.end_row();
+                    };
+                    for action in actions() {
+                        if let Some(key) = action.key_words(context) {
+                            row(&key, &action.name);
+                        }
+                    }
+                    for (key, words) in GESTURES {
+                        row(key, words);
+                    }
+                });
             });
         });
     }

@@ -2,21 +2,22 @@
 
 use eframe::egui::{Align, Color32, Layout, RichText, Sense, TextWrapMode, Ui, Vec2};
 
-use super::{Command, Scene};
+use super::Scene;
 use crate::{
+    choices::Refresh,
     format,
     state::{Connection, Feed},
     theme::{Palette, SMALL},
 };
 
 /// Shows it.
-pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
+pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>) {
     let palette = Palette::of(ui);
     let row = Vec2::new(ui.available_width(), 18.0);
     // From the right: figures keep their place, and words that have no room are cut.
     ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
         let weak = |text: String| RichText::new(text).size(SMALL + 0.5).color(palette.weak);
-        ui.label(weak(scene.now.format("%Y-%m-%d %H:%M:%S UTC").to_string()));
+        ui.label(weak(format::moment(scene.now, scene.choices.zone)));
         ui.separator();
         ui.label(weak(format!("v{}", env!("CARGO_PKG_VERSION"))));
         ui.separator();
@@ -25,12 +26,6 @@ pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) 
         ui.label(weak(format!("{:.1} msg/s", scene.state.messages_per_second(scene.now))))
             .on_hover_text("Messages of the live feed, mean of five seconds");
         ui.separator();
-        let health = scene.choices.health;
-        let words = RichText::new("Health").size(SMALL + 0.5);
-        if ui.selectable_label(health, words).on_hover_text("How the recording does (H)").clicked() {
-            commands.push(Command::Health(!health));
-        }
-        ui.separator();
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.style_mut().wrap_mode = Some(TextWrapMode::Truncate);
             let (colour, words) = api(scene, palette);
@@ -38,7 +33,7 @@ pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) 
             for (name, feed) in scene.feeds() {
                 ui.separator();
                 let (colour, words) = feed_words(name, feed, scene, palette);
-                light(ui, colour, &words, &feed_detail(feed));
+                light(ui, colour, &words, &feed_detail(feed, scene));
             }
         });
     });
@@ -56,7 +51,10 @@ fn light(ui: &mut Ui, colour: Color32, words: &str, hover: &str) {
 fn api(scene: &Scene<'_>, palette: &Palette) -> (Color32, String) {
     match &scene.state.connection {
         Connection::Connecting => (palette.weak, "API connecting".to_owned()),
-        Connection::Connected => (palette.up, "API connected".to_owned()),
+        Connection::Connected => match scene.choices.refresh {
+            Refresh::Live => (palette.up, "API connected".to_owned()),
+            Refresh::Every(seconds) => (palette.up, format!("API asked every {seconds} s")),
+        },
         Connection::Away { cause, next_try_at, .. } => {
             let next = format::countdown(*next_try_at - scene.now);
             (palette.down, format!("API reconnecting {next}: {cause}"))
@@ -88,13 +86,13 @@ fn feed_words(name: &str, feed: &Feed, scene: &Scene<'_>, palette: &Palette) -> 
     (colour, words)
 }
 
-fn feed_detail(feed: &Feed) -> String {
+fn feed_detail(feed: &Feed, scene: &Scene<'_>) -> String {
     let row = feed.row();
     let detail = row.detail.as_deref().map(|detail| format!("\n{detail}")).unwrap_or_default();
     format!(
         "{} since {}\n{} ticks, {} refused, {} reconnections since the tracker started{detail}",
         row.state,
-        row.since.format("%Y-%m-%d %H:%M:%S UTC"),
+        format::moment(row.since, scene.choices.zone),
         row.ticks,
         row.rejected,
         row.reconnects,
@@ -104,10 +102,7 @@ fn feed_detail(feed: &Feed) -> String {
 fn newest(scene: &Scene<'_>) -> String {
     match scene.state.newest_price_at() {
         None => format!("newest {}", format::UNKNOWN),
-        Some(at) => match format::age(scene.server_time() - at).as_str() {
-            "now" => "newest now".to_owned(),
-            age => format!("newest {age} ago"),
-        },
+        Some(at) => format!("newest {}", format::ago(scene.server_time() - at)),
     }
 }
 
@@ -131,7 +126,7 @@ mod tests {
             .with_size([1400.0, 40.0])
             .build_ui(move |ui| {
                 let scene = Scene { state: &state, choices: &choices, api: "http://localhost:5001", now: at(now) };
-                show(ui, &scene, &mut Vec::new());
+                show(ui, &scene);
             });
         harness.run();
         harness

@@ -8,42 +8,67 @@ mod row;
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use eframe::egui::{Align, Key, Layout, Rect, RichText, Sense, TextEdit, Ui};
+use eframe::egui::{Align, Button, Key, Layout, Response, RichText, Sense, TextEdit, Ui};
 use egui_extras::{Column, TableBuilder};
+use serde::{Deserialize, Serialize};
 
 use self::list::listed;
-use super::{Command, Scene};
+use super::{Command, Scene, settled::Settled};
 use crate::{
-    choices::Order,
+    choices::FAVOURITES,
     state::TickerKey,
     theme::{Palette, SMALL},
+    widgets::choice::choice,
 };
 
 const ROW_HEIGHT: f32 = 38.0;
 
-/// What a list of rows was made of, and when.
-#[derive(Debug)]
-struct Made {
-    filter: String,
-    order: Order,
-    /// Those to which it is confined, if it is.
-    favourites: Option<BTreeSet<TickerKey>>,
-    at: DateTime<Utc>,
+/// What the watchlist is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// What traded most comes first.
+    #[default]
+    Volume,
+    /// What rose most comes first.
+    Change,
+    /// By name.
+    Name,
 }
 
-/// What the list remembers from frame to frame.
-#[derive(Debug, Default)]
+/// What the rows are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// What somebody wrote.
+    pub filter: String,
+    /// What they are sorted by.
+    pub order: Order,
+    /// Those to which they are confined, if they are.
+    pub among: Option<BTreeSet<TickerKey>>,
+    /// The exchange to which they are confined, if they are.
+    pub exchange: Option<String>,
+}
+
+/// A list of tickers: what was chosen for it, and what it remembers from frame to frame.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Watchlist {
+    order: Order,
+    /// The named list that it shows, instead of all tickers.
+    list: Option<String>,
+    /// The exchange whose tickers alone it shows.
+    exchange: Option<String>,
+    #[serde(skip)]
     filter: String,
+    #[serde(skip)]
     focus_filter: bool,
-    rows: Vec<TickerKey>,
-    /// What `rows` was made of, and when.
-    made: Option<Made>,
-    /// Where the rows were last frame.
-    body: Option<Rect>,
+    #[serde(skip)]
+    rows: Settled<Wanted>,
     /// The row to bring into view.
+    #[serde(skip)]
     reveal: Option<usize>,
+    /// The name of a list that is being written.
+    #[serde(skip)]
+    new_list: String,
 }
 
 impl Watchlist {
@@ -52,39 +77,47 @@ impl Watchlist {
         self.focus_filter = true;
     }
 
-    /// Chooses the row so many below the chosen one.
-    pub(crate) fn step(&mut self, by: isize, scene: &Scene<'_>, commands: &mut Vec<Command>) {
-        let chosen = self.rows.iter().position(|key| Some(key) == scene.choices.ticker.as_ref());
-        let next = match chosen {
-            Some(index) => index.saturating_add_signed(by).min(self.rows.len().saturating_sub(1)),
+    /// The row so many below the chosen one.
+    pub(crate) fn step(&mut self, by: isize, chosen: Option<&TickerKey>) -> Option<TickerKey> {
+        let rows = self.rows.rows();
+        let place = rows.iter().position(|key| Some(key) == chosen);
+        let next = match place {
+            Some(index) => index.saturating_add_signed(by).min(rows.len().saturating_sub(1)),
             None => 0,
         };
-        if let Some(key) = self.rows.get(next) {
-            commands.push(Command::Select(key.clone()));
-            self.reveal = Some(next);
-        }
+        let key = rows.get(next)?.clone();
+        self.reveal = Some(next);
+        Some(key)
     }
 
     /// Shows it.
-    pub(crate) fn show(&mut self, ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
-        self.filter_box(ui, scene, commands);
-        sort_buttons(ui, scene, commands);
+    pub(crate) fn show(
+        &mut self,
+        ui: &mut Ui,
+        scene: &Scene<'_>,
+        chosen: Option<&TickerKey>,
+        commands: &mut Vec<Command>,
+    ) {
+        self.filter_box(ui, scene, chosen, commands);
+        self.choose(ui, scene, commands);
         self.renew(ui, scene);
         ui.add_space(2.0);
-        if self.rows.is_empty() {
-            self.body = None;
-            nothing(ui, scene, &self.filter);
+        if self.rows.rows().is_empty() {
+            self.rows.put(None);
+            self.nothing(ui, scene);
         } else {
-            self.table(ui, scene, commands);
+            self.table(ui, scene, chosen, commands);
         }
     }
 
-    fn filter_box(&mut self, ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
-        let label = ui.label(RichText::new("Markets").strong());
+    fn filter_box(&mut self, ui: &mut Ui, scene: &Scene<'_>, chosen: Option<&TickerKey>, commands: &mut Vec<Command>) {
         let edit = TextEdit::singleline(&mut self.filter)
             .hint_text("Filter: BTC, bitcoin, binance …   ( / )")
             .desired_width(f32::INFINITY);
-        let response = ui.add(edit).labelled_by(label.id);
+        let response = ui.add(edit);
+        response.widget_info(|| {
+            eframe::egui::WidgetInfo::labeled(eframe::egui::Role::TextInput, true, "Filter the markets")
+        });
         if std::mem::take(&mut self.focus_filter) {
             response.request_focus();
         }
@@ -95,53 +128,98 @@ impl Watchlist {
         if response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
             self.renew(ui, scene);
             // The chosen one stays if it is in the list; otherwise the best match is meant.
-            let keep = self.rows.iter().any(|key| Some(key) == scene.choices.ticker.as_ref());
-            if let (false, Some(first)) = (keep, self.rows.first()) {
+            let rows = self.rows.rows();
+            let keep = rows.iter().any(|key| Some(key) == chosen);
+            if let (false, Some(first)) = (keep, rows.first()) {
                 commands.push(Command::Select(first.clone()));
             }
         }
     }
 
-    /// Filters and sorts again, where it is time to.
-    fn renew(&mut self, ui: &Ui, scene: &Scene<'_>) {
-        let order = scene.choices.order;
-        let favourites = scene.choices.favourites_only.then_some(&scene.choices.favourites);
-        let hovered = self.body.is_some_and(|body| ui.rect_contains_pointer(body));
-        let wanted = match &self.made {
-            Some(made) => {
-                let changed =
-                    made.filter != self.filter || made.order != order || made.favourites.as_ref() != favourites;
-                let due = scene.now - made.at >= TimeDelta::seconds(1) || scene.now < made.at;
-                changed || (due && !hovered) || self.rows.is_empty()
+    /// What is listed, and in which order.
+    fn choose(&mut self, ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
+        let small = |text: &str| RichText::new(text).size(SMALL + 1.0);
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 2.0;
+            let shown = self.list.clone().unwrap_or_else(|| "All".to_owned());
+            let lists = choice(ui, "List", 78.0, small(&shown), |ui| {
+                ui.selectable_value(&mut self.list, None, "All");
+                for name in scene.choices.lists.names() {
+                    ui.selectable_value(&mut self.list, Some(name.to_owned()), name);
+                }
+            });
+            lists.on_hover_text("Which list; a right click on a row puts it into one");
+            if let Some(name) = self.list.clone().filter(|name| name != FAVOURITES)
+                && ui.add(Button::new(small("×")).frame(false)).on_hover_text("Remove this list").clicked()
+            {
+                commands.push(Command::RemoveList(name));
+                self.list = None;
             }
-            None => true,
-        };
-        if wanted && let Some(tickers) = scene.state.tickers.value() {
-            self.rows = listed(tickers, favourites, &self.filter, order);
-            let favourites = favourites.cloned();
-            self.made = Some(Made { filter: self.filter.clone(), order, favourites, at: scene.now });
-        }
+            let exchanges: Vec<&str> = exchanges(scene);
+            if exchanges.len() > 1 {
+                let shown = self.exchange.clone().unwrap_or_else(|| "Exchanges".to_owned());
+                choice(ui, "Exchange", 78.0, small(&shown), |ui| {
+                    ui.selectable_value(&mut self.exchange, None, "All exchanges");
+                    for name in exchanges {
+                        ui.selectable_value(&mut self.exchange, Some(name.to_owned()), name);
+                    }
+                });
+            }
+            for (name, order) in [("Volume", Order::Volume), ("Change", Order::Change), ("Name", Order::Name)] {
+                let words = format!("Sort by {}", name.to_lowercase());
+                let response = ui.selectable_label(self.order == order, small(name));
+                response.widget_info(|| {
+                    let chosen = self.order == order;
+                    eframe::egui::WidgetInfo::selected(eframe::egui::Role::Button, true, chosen, &words)
+                });
+                if response.on_hover_text(&words).clicked() {
+                    self.order = order;
+                }
+            }
+        });
     }
 
-    fn table(&mut self, ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
+    /// Filters and sorts again, where it is time to.
+    fn renew(&mut self, ui: &Ui, scene: &Scene<'_>) {
+        let wanted = Wanted {
+            filter: self.filter.clone(),
+            order: self.order,
+            among: self.list.as_ref().map(|name| scene.choices.lists.tickers(name)),
+            exchange: self.exchange.clone(),
+        };
+        self.rows.renew(ui, scene.now, wanted, |wanted| Some(listed(scene.state.tickers.value()?, wanted)));
+    }
+
+    fn table(&mut self, ui: &mut Ui, scene: &Scene<'_>, chosen: Option<&TickerKey>, commands: &mut Vec<Command>) {
         let palette = Palette::of(ui);
-        if scene.state.connection.is_away() {
+        if scene.is_old() {
             ui.multiply_opacity(0.6);
         }
         ui.spacing_mut().item_spacing.y = 0.0;
+        let width = ui.available_width();
+        let (has_range, has_line) = (width > 460.0, width > 300.0);
         let mut table = TableBuilder::new(ui)
             .id_salt("markets")
             .sense(Sense::click())
             .cell_layout(Layout::left_to_right(Align::Center))
-            .column(Column::remainder().at_least(90.0).clip(true))
-            .column(Column::exact(108.0))
-            .column(Column::exact(86.0))
+            .column(Column::remainder().at_least(76.0).clip(true))
             .auto_shrink(false);
+        let mut titles = vec![("Market", Align::Min)];
+        if has_line {
+            table = table.column(Column::exact(52.0));
+            titles.push(("24h", Align::Max));
+        }
+        table = table.column(Column::exact(92.0)).column(Column::exact(74.0));
+        titles.extend([("Last, age", Align::Max), ("24h, volume", Align::Max)]);
+        if has_range {
+            table = table.column(Column::exact(96.0));
+            titles.push(("High, low", Align::Max));
+        }
         if let Some(row) = self.reveal.take() {
             table = table.scroll_to_row(row, None);
         }
-        let table = table.header(20.0, |mut header| {
-            for (title, align) in [("Market", Align::Min), ("Last, age", Align::Max), ("24h, volume", Align::Max)] {
+        let table = table.header(18.0, |mut header| {
+            for (title, align) in titles {
                 header.col(|ui| {
                     let layout = match align {
                         Align::Max => Layout::right_to_left(Align::Center),
@@ -154,65 +232,95 @@ impl Watchlist {
                 });
             }
         });
-        let rows = &self.rows;
+        let rows = self.rows.rows();
+        let new_list = &mut self.new_list;
         let output = table.body(|body| {
             body.rows(ROW_HEIGHT, rows.len(), |mut row| {
                 let Some(key) = rows.get(row.index()) else { return };
-                let response = row::show(&mut row, key, scene);
+                let parts = row::Parts { line: has_line, range: has_range };
+                let response = row::show(&mut row, key, scene, chosen == Some(key), parts);
                 if response.clicked() {
                     commands.push(Command::Select(key.clone()));
                 }
-                if response.secondary_clicked() {
-                    commands.push(Command::Favourite(key.clone()));
-                }
+                lists_menu(&response, key, scene, new_list, commands);
             });
         });
-        self.body = Some(output.inner_rect);
+        self.rows.put(Some(output.inner_rect));
+    }
+
+    /// Why the list is empty.
+    fn nothing(&self, ui: &mut Ui, scene: &Scene<'_>) {
+        let palette = Palette::of(ui);
+        let (title, detail) = match (scene.state.tickers.value(), scene.state.tickers.failure()) {
+            (Some(tickers), _) if !tickers.is_empty() && !self.filter.trim().is_empty() => {
+                ("Nothing matches", format!("No market is called {:?}. Esc clears the filter.", self.filter))
+            }
+            (Some(tickers), _) if !tickers.is_empty() && self.list.as_deref() == Some(FAVOURITES) => {
+                ("No favourites yet", "F makes the chosen market one; so does a right click on its row.".to_owned())
+            }
+            (Some(tickers), _) if !tickers.is_empty() => {
+                ("Nothing in this list", "A right click on a row puts its market into a list.".to_owned())
+            }
+            (Some(_), _) => ("No markets yet", "They appear as soon as an exchange delivers a first price.".to_owned()),
+            (None, Some(failure)) => {
+                let next = crate::format::countdown(failure.retry_at - scene.now);
+                ("Cannot load the markets", format!("{}. Next try {next}.", failure.cause))
+            }
+            (None, None) => ("Loading the markets …", String::new()),
+        };
+        ui.add_space(24.0);
+        ui.vertical_centered(|ui| {
+            ui.label(RichText::new(title).strong());
+            ui.label(RichText::new(detail).color(palette.weak));
+        });
     }
 }
 
-fn sort_buttons(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
-    let order = scene.choices.order;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 2.0;
-        ui.label(RichText::new("Sort by").size(SMALL).color(Palette::of(ui).weak));
-        ui.add_space(4.0);
-        for (name, choice) in [("Volume", Order::Volume), ("Change", Order::Change), ("Name", Order::Name)] {
-            if ui.selectable_label(order == choice, RichText::new(name).size(SMALL + 1.0)).clicked() {
-                commands.push(Command::Order(choice));
-            }
-        }
-        ui.add_space(4.0);
-        ui.separator();
-        let only = scene.choices.favourites_only;
-        let favourites = RichText::new("Favourites").size(SMALL + 1.0);
-        if ui.selectable_label(only, favourites).on_hover_text("Show the favourites alone").clicked() {
-            commands.push(Command::FavouritesOnly(!only));
-        }
-    });
+/// Names of the exchanges that have tickers.
+fn exchanges<'a>(scene: &Scene<'a>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = scene
+        .state
+        .tickers
+        .value()
+        .into_iter()
+        .flat_map(|tickers| tickers.keys())
+        .map(|key| key.exchange.as_str())
+        .collect();
+    // They are ordered by exchange.
+    names.dedup();
+    names
 }
 
-/// Why the list is empty.
-fn nothing(ui: &mut Ui, scene: &Scene<'_>, filter: &str) {
-    let palette = Palette::of(ui);
-    let (title, detail) = match (scene.state.tickers.value(), scene.state.tickers.failure()) {
-        (Some(tickers), _) if !tickers.is_empty() && filter.trim().is_empty() => {
-            ("No favourites yet", "F makes the chosen market one; so does a right click on its row.".to_owned())
+/// Into which lists the ticker is put.
+fn lists_menu(
+    response: &Response,
+    key: &TickerKey,
+    scene: &Scene<'_>,
+    new_list: &mut String,
+    commands: &mut Vec<Command>,
+) {
+    response.context_menu(|ui| {
+        for name in scene.choices.lists.names() {
+            let mut is_in = scene.choices.lists.has(name, key);
+            if ui.checkbox(&mut is_in, name).changed() {
+                commands.push(Command::List(name.to_owned(), key.clone()));
+                ui.close();
+            }
         }
-        (Some(tickers), _) if !tickers.is_empty() => {
-            ("Nothing matches", format!("No market is called {filter:?}. Esc clears the filter."))
-        }
-        (Some(_), _) => ("No markets yet", "They appear as soon as an exchange delivers a first price.".to_owned()),
-        (None, Some(failure)) => {
-            let next = crate::format::countdown(failure.retry_at - scene.now);
-            ("Cannot load the markets", format!("{}. Next try {next}.", failure.cause))
-        }
-        (None, None) => ("Loading the markets …", String::new()),
-    };
-    ui.add_space(24.0);
-    ui.vertical_centered(|ui| {
-        ui.label(RichText::new(title).strong());
-        ui.label(RichText::new(detail).color(palette.weak));
+        ui.separator();
+        ui.horizontal(|ui| {
+            let edit = ui.add(TextEdit::singleline(new_list).hint_text("New list").desired_width(110.0));
+            edit.widget_info(|| {
+                eframe::egui::WidgetInfo::labeled(eframe::egui::Role::TextInput, true, "Name of the new list")
+            });
+            let name = new_list.trim().to_owned();
+            let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+            if (ui.button("Add").clicked() || entered) && !name.is_empty() && name != "All" {
+                commands.push(Command::List(name, key.clone()));
+                new_list.clear();
+                ui.close();
+            }
+        });
     });
 }
 

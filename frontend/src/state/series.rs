@@ -6,6 +6,8 @@
 //!
 //! This is the one place where money becomes `f64`: bars are pixels.
 
+use std::ops::Range;
+
 use api_types::{
     CandleRow,
     live::{LiveMinute, LivePrice},
@@ -13,14 +15,22 @@ use api_types::{
 use chrono::{DateTime, Utc};
 use domain::Interval;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
+use serde::{Deserialize, Serialize};
 
 use crate::remote::Failure;
 
-/// Bars kept of one series; further back than that a wider interval serves better.
-pub(crate) const BARS_KEPT: usize = 20_000;
+/// Bars kept of a series that is shown: two years of minutes. Further back a wider interval serves better.
+pub(crate) const BARS_KEPT: usize = 1_000_000;
+/// Bars kept of one that is not.
+const BARS_KEPT_UNSEEN: usize = 2_000;
+
+/// How many bars are merged into one.
+const MERGED: usize = 16;
+/// Merged bars that a column of pixels is made of, at least, so that it shows where they belong.
+const FINE: f64 = 4.0;
 
 /// Where a candle comes from. Of several, the last of these that is true of one is true of all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub(crate) enum Origin {
     /// The stream brought its trades.
     #[default]
@@ -55,7 +65,7 @@ impl Origin {
 }
 
 /// One candle. All numbers are finite.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Bar {
     /// Where it begins, in seconds since 1970.
     pub open_time: i64,
@@ -82,6 +92,19 @@ impl Bar {
     /// Change from open to close in percent.
     pub(crate) fn change_percent(&self) -> f64 {
         (self.close / self.open - 1.0) * 100.0
+    }
+
+    /// This one and the one after it, as one.
+    pub(crate) fn merge(self, next: Self) -> Self {
+        Self {
+            open_time: self.open_time,
+            open: self.open,
+            high: self.high.max(next.high),
+            low: self.low.min(next.low),
+            close: next.close,
+            volume: self.volume + next.volume,
+            origin: self.origin.max(next.origin),
+        }
     }
 
     fn of(row: &CandleRow) -> Self {
@@ -122,12 +145,101 @@ pub(crate) struct Series {
     synced_to: i64,
     /// The newest minute folded in: an earlier one no longer decides what the close is.
     newest_minute: i64,
+    /// How often the bars have changed.
+    revision: u64,
+    /// The bars, sixteen of them merged into one; those, sixteen into one; and so on.
+    coarse: Vec<Vec<Bar>>,
 }
 
 impl Series {
     /// Without candles.
     pub(crate) fn new(interval: Interval) -> Self {
-        Self { interval, bars: Vec::new(), older: Older::Unknown, synced_to: i64::MIN, newest_minute: i64::MIN }
+        Self {
+            interval,
+            bars: Vec::new(),
+            older: Older::Unknown,
+            synced_to: i64::MIN,
+            newest_minute: i64::MIN,
+            revision: 0,
+            coarse: Vec::new(),
+        }
+    }
+
+    /// As it was kept: these bars, about which nothing else is known.
+    pub(crate) fn kept(interval: Interval, bars: Vec<Bar>) -> Self {
+        let mut series = Self { bars, older: Older::Exhausted, ..Self::new(interval) };
+        series.changed_from(0);
+        series
+    }
+
+    /// The bars in this range of seconds, merged so far that at least [`FINE`] of them fall into each of so many
+    /// columns, if there are that many. What is merged keeps its extremes, its sum, and the time of its first bar.
+    pub(crate) fn in_view(&self, range: (f64, f64), columns: f32) -> &[Bar] {
+        let width = self.interval.seconds();
+        let shown = in_view(&self.bars, width, range);
+        let mut a_column = shown.len() as f64 / f64::from(columns.max(1.0)) / FINE;
+        let (mut bars, mut merged) = (&self.bars, 1);
+        for level in &self.coarse {
+            a_column /= MERGED as f64;
+            if a_column < 1.0 {
+                break;
+            }
+            (bars, merged) = (level, merged * MERGED);
+        }
+        // The first and the last may reach beyond the edges.
+        let end = shown.end.div_ceil(merged).min(bars.len());
+        bars.get((shown.start / merged).min(end)..end).unwrap_or_default()
+    }
+
+    /// The bars from this one on are others than they were.
+    fn changed_from(&mut self, first: usize) {
+        self.revision += 1;
+        let (mut level, mut first) = (0, first);
+        loop {
+            let (finer, coarser) = self.coarse.split_at_mut(level);
+            let fine: &[Bar] = finer.last().unwrap_or(&self.bars);
+            if fine.len() < MERGED * MERGED {
+                self.coarse.truncate(level);
+                return;
+            }
+            let known = coarser.first_mut().map(std::mem::take).unwrap_or_default();
+            first = (first / MERGED).min(known.len());
+            let merged =
+                fine[first * MERGED..].chunks(MERGED).filter_map(|bars| bars.iter().copied().reduce(Bar::merge));
+            let mut renewed = known;
+            renewed.truncate(first);
+            renewed.extend(merged);
+            match coarser.first_mut() {
+                Some(coarse) => *coarse = renewed,
+                None => self.coarse.push(renewed),
+            }
+            level += 1;
+        }
+    }
+
+    /// How often the bars have changed: what was computed from them holds as long as this does.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether candles before the first one are to be asked for, if somebody looks there.
+    pub(crate) fn wants_older(&self, now: DateTime<Utc>) -> bool {
+        match &self.older {
+            Older::Unknown => true,
+            Older::Failed(failure) => failure.retry_at <= now,
+            Older::Loading | Older::Exhausted => false,
+        }
+    }
+
+    /// Nobody looks at it any more: what goes far back is given up.
+    pub(super) fn hide(&mut self) {
+        let surplus = self.bars.len().saturating_sub(BARS_KEPT_UNSEEN);
+        if surplus > 0 {
+            self.bars.drain(..surplus);
+            self.bars.shrink_to_fit();
+            self.older = Older::Unknown;
+            self.changed_from(0);
+        }
     }
 
     /// Oldest first.
@@ -148,12 +260,15 @@ impl Series {
         };
         let newer = self.bars.split_off(self.bars.partition_point(|bar| bar.open_time <= last.open_time));
         self.bars.truncate(self.bars.partition_point(|bar| bar.open_time < first.open_time));
+        let mut kept = self.bars.len();
         if self.synced_to < first.open_time {
             self.bars.clear();
+            kept = 0;
             self.older = Older::Unknown;
         }
         self.bars.extend(rows.iter().map(Bar::of));
         self.bars.extend(newer);
+        self.changed_from(kept);
         self.synced_to = last.open_time;
     }
 
@@ -170,6 +285,7 @@ impl Series {
                 let older: Vec<Bar> = rows.iter().map(Bar::of).filter(|bar| bar.open_time < first).collect();
                 let exhausted = older.is_empty() || self.bars.len() + older.len() >= BARS_KEPT;
                 self.bars.splice(..0, older);
+                self.changed_from(0);
                 if exhausted { Older::Exhausted } else { Older::Unknown }
             }
         };
@@ -220,6 +336,7 @@ impl Series {
         };
         let open_time = self.interval.open_time(time).timestamp();
         let closes = minute >= self.newest_minute;
+        self.revision += 1;
         self.newest_minute = self.newest_minute.max(minute);
         match self.bars.binary_search_by_key(&open_time, |bar| bar.open_time) {
             Ok(index) => {
@@ -230,15 +347,105 @@ impl Series {
                 if closes {
                     bar.close = part.close;
                 }
+                self.changed_from(index);
             }
             // Before the first bar is history, which the API tells.
             Err(0) if !self.bars.is_empty() => {}
-            Err(index) => self.bars.insert(index, Bar { open_time, ..part }),
+            Err(index) => {
+                self.bars.insert(index, Bar { open_time, ..part });
+                self.changed_from(index);
+            }
         }
     }
+}
+
+/// The bars that touch the range, in seconds. Bars are ordered and `width` seconds wide.
+pub(crate) fn in_view(bars: &[Bar], width: i64, range: (f64, f64)) -> Range<usize> {
+    let start = bars.partition_point(|bar| ((bar.open_time + width) as f64) < range.0);
+    let end = bars.partition_point(|bar| (bar.open_time as f64) <= range.1);
+    start..end.max(start)
 }
 
 /// Every decimal has a nearest double.
 fn number(decimal: Decimal) -> f64 {
     decimal.to_f64().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bar(minute: i64, price: f64) -> Bar {
+        Bar {
+            open_time: minute * 60,
+            open: price,
+            high: price + 1.0,
+            low: price - 1.0,
+            close: price,
+            volume: 1.0,
+            origin: Origin::Stream,
+        }
+    }
+
+    /// What all levels of a series must be, whatever was changed in which order.
+    fn levels_agree(series: &Series) -> bool {
+        let fresh = Series::kept(series.interval, series.bars.clone());
+        fresh.coarse == series.coarse
+    }
+
+    #[test]
+    fn only_bars_in_view_are_looked_at() {
+        let bars: Vec<Bar> = (0..1_000).map(|minute| bar(minute, 100.0)).collect();
+        assert_eq!(in_view(&bars, 60, (600.0, 1_200.0)), 9..21);
+        assert_eq!(in_view(&bars, 60, (-500.0, -100.0)), 0..0);
+        assert_eq!(in_view(&bars, 60, (1e9, 2e9)).len(), 0);
+        assert_eq!(in_view(&[], 60, (0.0, 1.0)), 0..0);
+    }
+
+    #[test]
+    fn few_bars_are_not_merged_and_many_are_only_as_far_as_pixels_go() {
+        let series = Series::kept(Interval::OneMinute, (0..1_000_000).map(|minute| bar(minute, 100.0)).collect());
+        let range = |bars: i64| (0.0, (bars * 60) as f64 - 1.0);
+        assert_eq!(series.in_view(range(1_000), 800.0).len(), 1_000);
+        let all = series.in_view(range(1_000_000), 800.0);
+        assert!((3_200..100_000).contains(&all.len()), "{}", all.len());
+        assert_eq!(Series::new(Interval::OneMinute).in_view(range(100), 800.0), []);
+    }
+
+    proptest! {
+        #[test]
+        fn merging_keeps_the_extremes_and_the_sum(
+            prices in prop::collection::vec(1.0_f64..1e6, 300..3_000),
+            columns in 1.0_f32..50.0,
+        ) {
+            let bars: Vec<Bar> = prices.iter().enumerate().map(|(minute, price)| bar(minute as i64, *price)).collect();
+            let series = Series::kept(Interval::OneMinute, bars.clone());
+            let range = (0.0, (bars.len() * 60) as f64);
+            let merged = series.in_view(range, columns);
+            let high = |bars: &[Bar]| bars.iter().map(|bar| bar.high).fold(f64::MIN, f64::max);
+            let low = |bars: &[Bar]| bars.iter().map(|bar| bar.low).fold(f64::MAX, f64::min);
+            let volume = |bars: &[Bar]| bars.iter().map(|bar| bar.volume).sum::<f64>();
+            prop_assert!(high(merged).total_cmp(&high(&bars)).is_eq() && low(merged).total_cmp(&low(&bars)).is_eq());
+            prop_assert!((volume(merged) - volume(&bars)).abs() < 1e-6);
+            prop_assert!(merged.is_sorted_by(|a, b| a.open_time < b.open_time));
+            prop_assert_eq!(merged.last().map(|bar| bar.close.to_bits()), bars.last().map(|bar| bar.close.to_bits()));
+        }
+
+        #[test]
+        fn levels_follow_every_change(
+            count in 1_usize..700,
+            news in prop::collection::vec((0_i64..800, 1.0_f64..1e3), 0..40),
+        ) {
+            let bars: Vec<Bar> = (0..count).map(|minute| bar(minute as i64, 100.0)).collect();
+            let mut series = Series::kept(Interval::OneMinute, bars);
+            for (minute, price) in news {
+                series.absorb(minute * 60, bar(minute, price));
+                prop_assert!(levels_agree(&series));
+            }
+            series.hide();
+            prop_assert!(levels_agree(&series));
+        }
+    }
 }

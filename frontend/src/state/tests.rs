@@ -33,6 +33,8 @@ pub(crate) fn price(ticker: &str, price: &str, change: Option<&str>, volume: &st
         source: "stream".into(),
         open_24h: None,
         change_24h_percent: change.map(decimal),
+        high_24h: None,
+        low_24h: None,
         quote_volume_24h: decimal(volume),
     }
 }
@@ -86,6 +88,16 @@ pub(crate) fn gap(from: &str, to: &str, state: &str) -> GapRow {
     }
 }
 
+pub(crate) fn sparkline(ticker: &str) -> Sparkline {
+    Sparkline {
+        exchange: "binance".into(),
+        ticker: ticker.into(),
+        from: at("11:00"),
+        step_seconds: 3_600,
+        closes: vec![Some(decimal("64000")), None, Some(decimal("64250"))],
+    }
+}
+
 pub(crate) fn hole(from: i64, to: i64) -> Hole {
     let mut hole = holes::by_ticker(vec![gap("11:30", "11:31", "open")]).into_values().flatten().next().unwrap();
     (hole.from, hole.to) = (from, to);
@@ -135,6 +147,13 @@ pub(crate) fn live(ticker: &str, time: &str, price: &str, minutes: Vec<LiveMinut
     })
 }
 
+/// News of one price.
+pub(crate) fn live_batch(ticker: &str, time: &str, price: &str) -> LiveBatch {
+    let mut batch = LiveBatch::default();
+    batch.add(live(ticker, time, price, vec![]));
+    batch
+}
+
 fn batch(events: impl IntoIterator<Item = LiveEvent>) -> Update {
     let mut batch = LiveBatch::default();
     events.into_iter().for_each(|event| batch.add(event));
@@ -165,7 +184,7 @@ fn ticker<'a>(state: &'a State, name: &str) -> &'a Ticker {
 fn live_minutes_fold_into_candles_of_any_width() {
     for interval in Interval::ALL {
         let mut state = with_prices();
-        state.show(&key(interval));
+        state.show([key(interval)].into());
         let open_time = interval.open_time(at("12:00"));
         let mut rows = candles("12:00", 1);
         rows[0].open_time = open_time;
@@ -192,7 +211,7 @@ fn live_minutes_fold_into_candles_of_any_width() {
 #[test]
 fn a_late_minute_changes_its_bar_but_not_the_close_of_the_newest() {
     let mut state = with_prices();
-    state.show(&key(Interval::FiveMinutes));
+    state.show([key(Interval::FiveMinutes)].into());
     let mut rows = candles("12:00", 1);
     rows[0].open_time = at("12:00");
     state.apply(newest(key(Interval::FiveMinutes), rows), at("12:00:00"));
@@ -208,7 +227,7 @@ fn a_late_minute_changes_its_bar_but_not_the_close_of_the_newest() {
 #[test]
 fn the_apis_candles_put_volumes_right_and_keep_newer_bars() {
     let mut state = with_prices();
-    state.show(&key(Interval::OneMinute));
+    state.show([key(Interval::OneMinute)].into());
     state.apply(newest(key(Interval::OneMinute), candles("11:50", 10)), at("11:59:59"));
     state.apply(
         batch([
@@ -228,7 +247,7 @@ fn the_apis_candles_put_volumes_right_and_keep_newer_bars() {
 #[test]
 fn a_hole_left_by_an_outage_is_not_drawn_over() {
     let mut state = with_prices();
-    state.show(&key(Interval::OneMinute));
+    state.show([key(Interval::OneMinute)].into());
     state.apply(newest(key(Interval::OneMinute), candles("03:00", 10)), at("03:10:00"));
     state.apply(newest(key(Interval::OneMinute), candles("11:00", 10)), at("11:10:00"));
     let first = bars(&state, Interval::OneMinute)[0];
@@ -239,7 +258,7 @@ fn a_hole_left_by_an_outage_is_not_drawn_over() {
 fn older_candles_are_put_before_ours_until_there_are_none() {
     let mut state = with_prices();
     let one = key(Interval::OneMinute);
-    state.show(&one);
+    state.show([one.clone()].into());
     state.apply(newest(one.clone(), candles("11:50", 10)), at("11:59:59"));
     state.older_requested(&one);
     let older = |state: &State| state.series(&one).unwrap().value().unwrap().older.clone();
@@ -324,12 +343,13 @@ fn only_the_series_shown_last_are_kept() {
     let named =
         |n: usize| SeriesKey { ticker: TickerKey::new("binance", &format!("T{n}")), interval: Interval::OneMinute };
     for n in 0..40 {
-        state.show(&named(n));
-        state.show(&named(0));
+        state.show([named(n), named(100), named(101)].into());
+        state.show([named(0)].into());
     }
-    assert!(state.series(&named(0)).is_some() && state.series(&named(39)).is_some());
+    state.show([named(39)].into());
+    assert!([0, 39, 100, 101].iter().all(|n| state.series(&named(*n)).is_some()));
     assert!(state.series(&named(5)).is_none());
-    assert_eq!(state.series.len(), SERIES_KEPT);
+    assert_eq!(state.series.len(), SERIES_KEPT + 1, "those that were shown, and the one that is");
 }
 
 #[test]
@@ -356,4 +376,43 @@ fn holes_are_told_with_cause_and_end_and_survive_a_failed_question() {
     assert_eq!(state.holes(&TickerKey::new("binance", "ETHUSDT")), []);
     state.apply(Update::Holes(Ok(vec![])), "2026-11-20T12:00:10Z".parse().unwrap());
     assert_eq!(state.holes(&TickerKey::new("binance", "BTCUSDT")), []);
+}
+
+#[test]
+fn high_and_low_follow_live_news_and_swings_are_told_once() {
+    let mut state = with_prices();
+    let mut row = price("BTCUSDT", "100", None, "5");
+    (row.high_24h, row.low_24h) = (Some(decimal("110")), Some(decimal("90")));
+    state.apply(Update::Prices(Ok(vec![row])), at("12:00:00"));
+    let key = TickerKey::new("binance", "BTCUSDT");
+    assert_eq!(state.take_swing(&key), None);
+    let minutes = vec![minute("12:00", ["100", "120", "99", "101"], "1")];
+    state.apply(batch([live("BTCUSDT", "12:00:05", "101", minutes)]), at("12:00:05"));
+    let seen = ticker(&state, "BTCUSDT");
+    assert_eq!((seen.high_24h, seen.low_24h), (Some(decimal("120")), Some(decimal("90"))));
+    assert_eq!(state.take_swing(&key), Some((decimal("99"), decimal("120"))));
+    assert_eq!(state.take_swing(&key), None);
+}
+
+#[test]
+fn a_polled_price_moves_the_chart_on() {
+    let mut state = with_prices();
+    state.show([key(Interval::OneMinute)].into());
+    state.apply(newest(key(Interval::OneMinute), candles("11:50", 10)), at("11:59:59"));
+    let mut row = price("BTCUSDT", "64000", None, "5");
+    row.exchange_time = Some(at("12:00:30"));
+    state.apply(Update::Prices(Ok(vec![row])), at("12:00:31"));
+    let bars = bars(&state, Interval::OneMinute);
+    assert!(near(bars.last().unwrap().close, 64_000.0) && near(bars.last().unwrap().low, 64_000.0));
+}
+
+#[test]
+fn a_series_that_nobody_looks_at_does_not_keep_years() {
+    let mut state = with_prices();
+    let one = key(Interval::OneMinute);
+    state.show([one.clone()].into());
+    state.apply(newest(one.clone(), candles("00:00", 3_000)), at("12:00:00"));
+    state.show(BTreeSet::new());
+    let series = state.series(&one).unwrap().value().unwrap();
+    assert!(series.bars().len() < 2_100 && series.older == Older::Unknown);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use api_types::{LatestPrice, live::LivePrice};
 use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::TickerKey;
 use crate::format;
@@ -21,7 +22,7 @@ pub(crate) enum Freshness {
 }
 
 /// A pair on an exchange, with its newest price.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Ticker {
     /// Code of the coin that is bought and sold.
     pub base: String,
@@ -32,6 +33,7 @@ pub(crate) struct Ticker {
     /// The newest price.
     pub price: Decimal,
     /// The price before that, and when it changed: what a change of digits is shown by.
+    #[serde(skip)]
     pub previous: Option<(Decimal, DateTime<Utc>)>,
     /// When the newest price was made.
     pub time: DateTime<Utc>,
@@ -39,12 +41,20 @@ pub(crate) struct Ticker {
     pub open_24h: Option<Decimal>,
     /// Change since then in percent.
     pub change_24h: Option<Decimal>,
+    /// Highest price of a day.
+    pub high_24h: Option<Decimal>,
+    /// Lowest price of a day.
+    pub low_24h: Option<Decimal>,
     /// Units of the quote that changed hands in a day.
     pub quote_volume_24h: Decimal,
     /// Decimals that its prices need.
     pub decimals: u32,
     /// How far apart its news usually are.
+    #[serde(skip, default = "TimeDelta::zero")]
     cadence: TimeDelta,
+    /// Lowest and highest price since somebody last took them: see [`Ticker::take_swing`].
+    #[serde(skip)]
+    swing: Option<(Decimal, Decimal)>,
 }
 
 impl Ticker {
@@ -62,6 +72,9 @@ impl Ticker {
             previous: None,
             open_24h: row.open_24h,
             change_24h: row.change_24h_percent,
+            high_24h: row.high_24h,
+            low_24h: row.low_24h,
+            swing: None,
             quote_volume_24h: row.quote_volume_24h,
             decimals,
         };
@@ -87,6 +100,10 @@ impl Ticker {
 
     /// Takes in live news that came at `now`.
     pub(super) fn absorb(&mut self, live: &LivePrice, now: DateTime<Utc>) {
+        for minute in &live.minutes {
+            self.reach(minute.low, minute.high);
+        }
+        self.reach(live.price, live.price);
         self.quote_volume_24h += live.minutes.iter().map(|minute| minute.quote_volume).sum::<Decimal>();
         if live.time < self.time {
             return;
@@ -101,6 +118,19 @@ impl Ticker {
         if let Some(open) = self.open_24h.filter(|open| !open.is_zero()) {
             self.change_24h = Some((self.price / open - Decimal::ONE) * Decimal::ONE_HUNDRED);
         }
+    }
+
+    /// Prices from the one to the other were paid.
+    fn reach(&mut self, low: Decimal, high: Decimal) {
+        self.high_24h = self.high_24h.map(|known| known.max(high));
+        self.low_24h = self.low_24h.map(|known| known.min(low));
+        let (lowest, highest) = self.swing.unwrap_or((low, high));
+        self.swing = Some((lowest.min(low), highest.max(high)));
+    }
+
+    /// The lowest and the highest price of the live news since this was last asked for.
+    pub(super) fn take_swing(&mut self) -> Option<(Decimal, Decimal)> {
+        self.swing.take()
     }
 
     /// News came this long after the last: a moving mean in which one outage counts for little.
@@ -131,6 +161,7 @@ pub(super) fn merge(old: Option<BTreeMap<TickerKey, Ticker>>, rows: Vec<LatestPr
                     ticker.change_24h = known.change_24h;
                 }
                 ticker.previous = known.previous;
+                ticker.swing = known.swing;
             }
             (key, ticker)
         })

@@ -3,8 +3,6 @@
 //! Only bars in view are looked at, and bars narrower than a pixel are merged, so that a mesh never holds more than
 //! a few rectangles a column of pixels, however long the history is. Edges lie on whole pixels: candles stay crisp.
 
-use std::ops::Range;
-
 use eframe::egui::{Color32, Mesh, Pos2, Rect};
 use egui_plot::PlotTransform;
 
@@ -31,13 +29,6 @@ impl Colours {
     fn of(self, bar: &Bar) -> Color32 {
         if bar.is_up() { self.up } else { self.down }
     }
-}
-
-/// The bars that touch the range, in seconds. Bars are ordered and `width` seconds wide.
-pub(crate) fn in_view(bars: &[Bar], width: i64, range: (f64, f64)) -> Range<usize> {
-    let start = bars.partition_point(|bar| ((bar.open_time + width) as f64) < range.0);
-    let end = bars.partition_point(|bar| (bar.open_time as f64) <= range.1);
-    start..end.max(start)
 }
 
 /// Where a chart's bars go on the screen.
@@ -78,6 +69,13 @@ impl Place<'_> {
     fn rect(&self, (left, right): (f32, f32), (top, bottom): (f32, f32)) -> Rect {
         let (top, bottom) = (top.round(), bottom.round().max(top.round() + 1.0));
         Rect::from_min_max(Pos2::new(left, top) / self.pixels, Pos2::new(right, bottom) / self.pixels)
+    }
+
+    /// A column of the bar's width from one height to another, in points.
+    pub(crate) fn column(&self, bar: &Bar, from: f64, to: f64) -> Rect {
+        let (left, width) = self.body(bar);
+        let (from, to) = (self.y(from), self.y(to));
+        self.rect((left, left + width), (from.min(to), from.max(to)))
     }
 
     /// Left edge and width of a body in whole pixels; odd, so that the wick stands in its middle.
@@ -170,13 +168,7 @@ pub(crate) fn merged(bars: &[Bar], column: impl Fn(&Bar) -> i64) -> Vec<(i64, Ba
     for bar in bars {
         let at = column(bar);
         match columns.last_mut() {
-            Some((last, known)) if *last == at => {
-                known.high = known.high.max(bar.high);
-                known.low = known.low.min(bar.low);
-                known.close = bar.close;
-                known.volume += bar.volume;
-                known.origin = known.origin.max(bar.origin);
-            }
+            Some((last, known)) if *last == at => *known = known.merge(*bar),
             _ => columns.push((at, *bar)),
         }
     }
@@ -208,15 +200,6 @@ mod tests {
     fn transform(from: f64, to: f64) -> PlotTransform {
         let frame = Rect::from_min_max(Pos2::ZERO, Pos2::new(800.0, 400.0));
         PlotTransform::new(frame, PlotBounds::from_min_max([from, 80.0], [to, 120.0]), Vec2b::FALSE)
-    }
-
-    #[test]
-    fn only_bars_in_view_are_looked_at() {
-        let bars = bars(1_000);
-        assert_eq!(in_view(&bars, 60, (600.0, 1_200.0)), 9..21);
-        assert_eq!(in_view(&bars, 60, (-500.0, -100.0)), 0..0);
-        assert_eq!(in_view(&bars, 60, (1e9, 2e9)).len(), 0);
-        assert_eq!(in_view(&[], 60, (0.0, 1.0)), 0..0);
     }
 
     #[test]

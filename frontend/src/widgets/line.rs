@@ -11,7 +11,15 @@ pub(crate) fn line_shapes(bars: &[Bar], place: Place<'_>, colour: Color32) -> Ve
     if points.len() < 2 {
         return points.into_iter().map(|point| Shape::circle_filled(point, 2.0, colour)).collect();
     }
-    vec![Shape::mesh(ground(&points, *place.transform.frame(), colour)), Shape::line(points, Stroke::new(1.5, colour))]
+    vec![Shape::line(points, Stroke::new(1.5, colour))]
+}
+
+/// The same, with the ground below it.
+pub(crate) fn area_shapes(bars: &[Bar], place: Place<'_>, colour: Color32) -> Vec<Shape> {
+    let ground = ground(&points(bars, place), *place.transform.frame(), colour);
+    let mut shapes = vec![Shape::mesh(ground)];
+    shapes.extend(line_shapes(bars, place, colour));
+    shapes
 }
 
 /// A line of one value a bar, which breaks where a bar has none; where bars are narrower than a pixel, of one value a column.

@@ -1,19 +1,24 @@
 //! Asks the REST API: at the start, after each reconnection, and every so often in between, so that whatever the
 //! live feed does not carry, or lost, is put right.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
 use tokio::{
     sync::{Notify, mpsc, watch},
+    task,
     time::sleep,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Timing, backoff::Backoff, outbox::Outbox};
 use crate::{
     client::{Client, ClientError},
     remote::Failure,
-    state::{Part, SeriesKey, Update},
+    state::{Connection, Part, SeriesKey, Update},
 };
 
 /// What makes a question worth asking again.
@@ -55,6 +60,38 @@ pub(super) async fn prices(client: &Client, outbox: &Outbox, again: Again) {
     poll(outbox, again, || client.list_prices(), Update::Prices).await;
 }
 
+/// Keeps all prices fresh where there is no live feed: whether they come is then what the connection is.
+pub(super) async fn prices_alone(client: &Client, outbox: &Outbox, mut again: Again) {
+    let mut backoff = again.backoff();
+    let mut lost_at = None;
+    loop {
+        let answer = client.list_prices().await;
+        let wait = again.wait(&answer, &mut backoff);
+        let connection = match &answer {
+            Ok(_) => {
+                lost_at = None;
+                Connection::Connected
+            }
+            Err(error) => {
+                let now = Utc::now();
+                let since = *lost_at.get_or_insert(now);
+                Connection::Away { cause: error.to_string(), since, next_try_at: now + wait }
+            }
+        };
+        let told = outbox.put(Update::Connection(connection)).await;
+        if told.is_err() || outbox.put(Update::Prices(settled(answer, wait))).await.is_err() {
+            return;
+        }
+        again.asked(wait).await;
+    }
+}
+
+/// Keeps the last day's closes fresh until the window is gone.
+pub(super) async fn sparklines(client: &Client, outbox: &Outbox, mut again: Again) {
+    again.timing.refresh = again.timing.refresh_sparklines;
+    poll(outbox, again, || client.list_sparklines(), Update::Sparklines).await;
+}
+
 /// Keeps the holes fresh until the window is gone. That there are none is an answer like any other.
 pub(super) async fn holes(client: &Client, outbox: &Outbox, mut again: Again) {
     (again.timing.refresh, again.timing.refresh_empty) = (again.timing.refresh_holes, again.timing.refresh_holes);
@@ -85,39 +122,40 @@ async fn poll<T, F>(
     }
 }
 
-/// Keeps the newest candles of the wanted series fresh until the window is gone.
+/// Keeps the newest candles of the wanted series fresh until the window is gone, each in its own time.
 pub(super) async fn candles(
     client: &Client,
-    outbox: &Outbox,
-    mut again: Again,
-    mut wanted: watch::Receiver<Option<SeriesKey>>,
+    outbox: &Arc<Outbox>,
+    again: Again,
+    mut wanted: watch::Receiver<BTreeSet<SeriesKey>>,
 ) {
-    let mut backoff = again.backoff();
+    let mut kept: BTreeMap<SeriesKey, AbortOnDropHandle<()>> = BTreeMap::new();
     loop {
         let series = wanted.borrow_and_update().clone();
-        let Some(series) = series else {
-            if wanted.changed().await.is_err() {
-                return;
-            }
-            continue;
-        };
-        let answer = tokio::select! {
-            answer = client.list_candles(&series, None) => answer,
-            // Nobody waits for this answer any more.
-            Ok(()) = wanted.changed() => continue,
-        };
+        // Nobody waits for the answers about the others any more.
+        kept.retain(|key, _| series.contains(key));
+        for key in series {
+            kept.entry(key).or_insert_with_key(|key| {
+                let keep = keep(client.clone(), Arc::clone(outbox), again.clone(), key.clone());
+                AbortOnDropHandle::new(task::spawn(keep))
+            });
+        }
+        if wanted.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn keep(client: Client, outbox: Arc<Outbox>, mut again: Again, series: SeriesKey) {
+    let mut backoff = again.backoff();
+    loop {
+        let answer = client.list_candles(&series, None).await;
         let wait = again.wait(&answer, &mut backoff);
-        let update = Update::Candles { series, part: Part::Newest, outcome: settled(answer, wait) };
+        let update = Update::Candles { series: series.clone(), part: Part::Newest, outcome: settled(answer, wait) };
         if outbox.put(update).await.is_err() {
             return;
         }
-        tokio::select! {
-            () = again.asked(wait) => {}
-            changed = wanted.changed() => match changed {
-                Ok(()) => backoff.reset(),
-                Err(_) => return,
-            },
-        }
+        again.asked(wait).await;
     }
 }
 

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::*;
 use crate::state::{
     Connection, Part, TickerKey,
-    tests::{at, candles, feed, gap, live, minute, price},
+    tests::{at, candles, feed, gap, live, minute, price, sparkline},
 };
 
 /// Soon enough for a test; a refresh never comes by itself.
@@ -21,6 +21,7 @@ const TIMING: Timing = Timing {
     batch: Duration::from_millis(5),
     refresh: Duration::from_secs(3_600),
     refresh_holes: Duration::from_secs(3_600),
+    refresh_sparklines: Duration::from_secs(3_600),
     refresh_empty: Duration::from_secs(3_600),
     backoff_min: Duration::from_millis(5),
     backoff_max: Duration::from_millis(20),
@@ -124,8 +125,11 @@ async fn answer(mut stream: TcpStream, asked: Asked, scripts: Arc<Mutex<VecDeque
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     let (status, body) = match path.split(['?', '/']).nth(1) {
         Some("prices") => ("200 OK", data(&[price("BTCUSDT", "64250.01", None, "1")])),
+        Some("sparklines") => ("200 OK", data(&[sparkline("BTCUSDT")])),
         Some("gaps") => ("200 OK", data(&[gap("11:30", "11:32", "open")])),
         Some("feeds") => ("200 OK", data(&[feed("binance", "streaming", "12:00:00")])),
+        // One page, and what comes after it.
+        Some("candles") if path.contains("from=2026-11-20T12") => ("200 OK", data::<()>(&[])),
         Some("candles") if path.contains("BTCUSDT") => ("200 OK", data(&candles("11:00", 60))),
         _ => (
             "404 Not Found",
@@ -146,7 +150,7 @@ fn say(event: &api_types::live::LiveEvent) -> Step {
 }
 
 fn worker(address: SocketAddr) -> Worker {
-    Worker::start(address.to_string().parse().unwrap(), TIMING, Box::new(|_| {})).unwrap()
+    Worker::start(address.to_string().parse().unwrap(), Refresh::Live, TIMING, Box::new(|_| {})).unwrap()
 }
 
 fn series(ticker: &str) -> SeriesKey {
@@ -173,13 +177,14 @@ fn it_loads_everything_and_then_tells_what_is_new() {
     script.push(Step::Stay);
     let server = Server::start("127.0.0.1:0", vec![script]);
     let mut worker = worker(server.address);
-    worker.follow(&series("BTCUSDT"));
+    worker.follow(&[series("BTCUSDT")].into());
     let (mut prices, mut feeds, mut holes, mut rows, mut messages, mut connected) = (0, 0, 0, 0, 0, false);
     while prices == 0 || feeds == 0 || holes == 0 || rows == 0 || messages < 2 || !connected {
         match worker.wait_for_update().unwrap() {
             Update::Prices(Ok(answer)) => prices = answer.len(),
             Update::Feeds(Ok(answer)) => feeds = answer.len(),
             Update::Holes(Ok(answer)) => holes = answer.len(),
+            Update::Sparklines(Ok(_)) => {}
             Update::Candles { outcome: Ok(answer), part: Part::Newest, .. } => rows = answer.len(),
             Update::Live(batch) => messages += batch.messages,
             Update::Connection(connection) => connected = connection == Connection::Connected,
@@ -196,7 +201,7 @@ fn after_an_outage_it_comes_back_and_asks_for_what_it_missed() {
     // A port where nothing listens yet.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut worker = worker(address);
-    worker.follow(&series("BTCUSDT"));
+    worker.follow(&[series("BTCUSDT")].into());
     let cause = next(&mut worker, |update| match update {
         Update::Connection(Connection::Away { cause, .. }) => Some(cause),
         _ => None,
@@ -232,9 +237,9 @@ fn older_candles_and_refusals_are_told_as_they_are() {
         _ => None,
     });
     assert_eq!(rows, 60);
-    let asked = "/candles/binance/BTCUSDT?interval=1m&limit=500&to=2026-11-20T11%3A00%3A00Z";
+    let asked = "/candles/binance/BTCUSDT?interval=1m&limit=1000&to=2026-11-20T11%3A00%3A00Z";
     assert_eq!(server.asked.candles(), [asked]);
-    worker.follow(&series("NOPE"));
+    worker.follow(&[series("NOPE")].into());
     let failure = next(&mut worker, |update| match update {
         Update::Candles { part: Part::Newest, outcome, .. } => outcome.err(),
         _ => None,
@@ -253,4 +258,82 @@ fn a_window_that_does_not_look_costs_no_memory_and_can_still_close() {
     next(&mut worker, |update| matches!(update, Update::Live(_)).then_some(()));
     // Nobody takes the rest; dropping must not wait for it.
     drop(worker);
+}
+
+#[test]
+fn several_series_are_followed_at_once_and_only_those() {
+    let server = Server::start("127.0.0.1:0", vec![vec![Step::Stay]]);
+    let mut worker = worker(server.address);
+    let five = SeriesKey { interval: Interval::FiveMinutes, ..series("BTCUSDT") };
+    worker.follow(&[series("BTCUSDT"), five.clone()].into());
+    let mut came = BTreeSet::new();
+    while came.len() < 2 {
+        came.insert(next(&mut worker, |update| match update {
+            Update::Candles { series, outcome: Ok(_), .. } => Some(series),
+            _ => None,
+        }));
+    }
+    assert_eq!(came, [series("BTCUSDT"), five].into());
+    worker.follow(&[series("NOPE")].into());
+    worker.hurry();
+    let gone = next(&mut worker, |update| match update {
+        Update::Candles { series, outcome: Err(_), .. } => Some(series),
+        _ => None,
+    });
+    assert_eq!(gone, series("NOPE"));
+}
+
+#[test]
+fn without_a_live_feed_prices_are_asked_for_again_and_again() {
+    let server = Server::start("127.0.0.1:0", vec![]);
+    let api: ApiAddress = server.address.to_string().parse().unwrap();
+    let mut worker = Worker::start(api, Refresh::Every(1), TIMING, Box::new(|_| {})).unwrap();
+    let mut connections = Vec::new();
+    let mut answers = 0;
+    while answers < 2 {
+        match worker.wait_for_update().unwrap() {
+            Update::Connection(connection) => connections.push(connection),
+            Update::Prices(outcome) => answers += outcome.unwrap().len(),
+            _ => {}
+        }
+    }
+    assert_eq!(connections, [Connection::Connected, Connection::Connected]);
+    assert!(!server.asked.all().contains(&"/live".to_owned()));
+    drop(server);
+    let away = next(&mut worker, |update| match update {
+        Update::Connection(Connection::Away { cause, .. }) => Some(cause),
+        _ => None,
+    });
+    assert_eq!(away, "connection refused: nothing listens there");
+}
+
+#[test]
+fn candles_are_written_with_the_digits_that_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start("127.0.0.1:0", vec![vec![Step::Stay]]);
+    let mut worker = worker(server.address);
+    let path = folder.path().join("new folder/candles.csv");
+    let export =
+        |series: &str| Export { series: self::series(series), from: at("11:00"), to: at("12:30"), path: path.clone() };
+    let outcome = |worker: &mut Worker| {
+        next(worker, |update| match update {
+            Update::Exported { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+    };
+    assert!(worker.export(export("BTCUSDT")));
+    assert_eq!(outcome(&mut worker), Ok(60));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines = text.lines();
+    assert_eq!(
+        lines.next(),
+        Some("exchange,ticker,interval,open_time,open,high,low,close,volume,quote_volume,trades,final,origin")
+    );
+    let first = "binance,BTCUSDT,1m,2026-11-20T11:00:00Z,64240,64260,64230,64250,1,64250,1,true,stream";
+    assert_eq!(lines.next(), Some(first));
+    assert_eq!(lines.count(), 59);
+    assert!(worker.export(export("BTCUSDT")));
+    assert!(outcome(&mut worker).is_err(), "what is there is not written over");
+    assert!(worker.export(export("NOPE")));
+    assert!(outcome(&mut worker).unwrap_err().contains("no such ticker"));
 }

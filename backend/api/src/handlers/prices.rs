@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use actix_web::web;
 use api_types::{Data, LatestPrice};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use database::prices::{DayStatistics, NewestPrice, find_newest_price, list_day_statistics, list_newest_prices};
 use rust_decimal::Decimal;
 use utoipa::IntoParams;
@@ -21,16 +21,16 @@ use crate::{
 /// How many pairs one request may name.
 const MOST_TICKERS: usize = 500;
 
-/// Which prices are wanted.
+/// Which pairs are wanted.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// Only of this exchange.
     #[param(example = "binance")]
-    exchange: Option<String>,
+    pub(crate) exchange: Option<String>,
     /// Only of these pairs, separated by commas. Those that are not recorded are left out.
     #[param(value_type = Option<String>, example = "BTCUSDT,ETHUSDT")]
-    tickers: Option<Vec<String>>,
+    pub(crate) tickers: Option<Vec<String>>,
 }
 
 impl FromQuery for Wanted {
@@ -95,6 +95,8 @@ pub(crate) async fn find(
 
 fn row(day: Option<&DayStatistics>, newest: NewestPrice, now: DateTime<Utc>) -> LatestPrice {
     let open = day.and_then(|day| day.open);
+    // Not every price is in a candle: one that was polled in a minute with trades is not.
+    let of_the_day = (newest.time >= now - TimeDelta::hours(24)).then_some(newest.price);
     LatestPrice {
         exchange: newest.exchange,
         ticker: newest.ticker,
@@ -109,6 +111,8 @@ fn row(day: Option<&DayStatistics>, newest: NewestPrice, now: DateTime<Utc>) -> 
         source: newest.source,
         open_24h: open,
         change_24h_percent: open.and_then(|open| change_percent(open, newest.price)),
+        high_24h: [day.and_then(|day| day.high), of_the_day].into_iter().flatten().max(),
+        low_24h: [day.and_then(|day| day.low), of_the_day].into_iter().flatten().min(),
         quote_volume_24h: day.map(|day| day.quote_volume).unwrap_or_default(),
     }
 }

@@ -49,6 +49,7 @@ async fn hostile_requests_are_refused_politely() {
             format!("/tickers?exchange={evil}"),
             format!("/tickers?recorded={evil}"),
             format!("/prices?exchange={evil}"),
+            format!("/sparklines?exchange={evil}"),
             format!("/candles/binance/BTCUSDT?interval={evil}"),
             format!("/ticks/binance/BTCUSDT?cursor={evil}"),
             format!("/symbols?{evil}=1"),

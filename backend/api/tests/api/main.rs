@@ -15,6 +15,7 @@ mod price_history;
 mod prices;
 mod server;
 mod shutdown;
+mod sparklines;
 mod symbols;
 mod tickers;
 mod ticks;

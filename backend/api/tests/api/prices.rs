@@ -1,4 +1,5 @@
 use api_types::LatestPrice;
+use serde_json::{Value, json};
 
 use crate::server::{BTCUSDT, ETHUSDT, start};
 
@@ -28,9 +29,30 @@ async fn the_newest_price_of_every_recorded_pair() {
     assert!(btc.exchange_time.unwrap() < btc.received_at);
     assert_eq!(btc.open_24h.unwrap().to_string(), "100", "not the one of 25 hours ago");
     assert_eq!(btc.change_24h_percent.unwrap().to_string(), "10.5");
+    assert_eq!((btc.high_24h, btc.low_24h), (Some(btc.price), Some("2".parse().unwrap())), "the newest one among them");
     assert_eq!(btc.quote_volume_24h.to_string(), "207");
     assert_eq!((eth.price.to_string().as_str(), eth.source.as_str()), ("0.00000001", "poll"));
     assert_eq!((eth.exchange_time, eth.open_24h, eth.change_24h_percent), (None, None, None));
+    assert_eq!((eth.high_24h, eth.low_24h), (Some(eth.price), Some(eth.price)), "although no candle holds it");
+}
+
+#[tokio::test]
+async fn the_highest_and_the_lowest_price_are_of_the_last_24_hours() {
+    let server = start().await;
+    server
+        .sql(
+            "INSERT INTO price (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity) VALUES
+                (now() - interval '25 hours', now() - interval '25 hours', 1, 2, 'stream', 'buy', 90, 1),
+                (now() - interval '25 hours', now() - interval '25 hours', 1, 3, 'stream', 'buy', 90, 1)",
+        )
+        .await;
+    server.minutes_ago(BTCUSDT, &[(1500, "90", "900", "1", "90")]).await;
+    let candles = [(1500, "90", "900", "1", "90"), (1400, "60", "70.50", "50", "60"), (2, "60", "70", "49.90", "50")];
+    server.minutes_ago(ETHUSDT, &candles).await;
+    let rows = server.data("/prices").await;
+    assert_eq!((&rows[0]["high_24h"], &rows[0]["low_24h"]), (&Value::Null, &Value::Null), "nothing came since");
+    assert_eq!((&rows[1]["high_24h"], &rows[1]["low_24h"]), (&json!("70.5"), &json!("49.9")));
+    assert_eq!(server.data("/prices/binance/ETHUSDT").await["high_24h"], "70.5");
 }
 
 #[tokio::test]

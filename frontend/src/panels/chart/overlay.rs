@@ -7,10 +7,9 @@ use eframe::egui::{
 };
 use egui_plot::PlotTransform;
 
-use super::scale::Scale;
+use super::{axes, computed::Computed, scale::Scale};
 use crate::{
     format,
-    indicators::{Indicator, Line},
     panels::Scene,
     state::{Bar, Freshness, Hole, Series, Ticker, hole_words},
     theme::{Palette, SMALL},
@@ -23,9 +22,11 @@ pub(super) struct Overlay<'a> {
     pub(super) series: &'a Series,
     pub(super) ticker: Option<&'a Ticker>,
     pub(super) holes: &'a [Hole],
-    pub(super) overlays: &'a [(Indicator, Vec<Line>)],
+    pub(super) computed: &'a Computed,
     pub(super) scale: Scale,
     pub(super) transform: &'a PlotTransform,
+    /// The chart and the strips below it, without axes.
+    pub(super) frame: Rect,
     /// The chart with its axes.
     pub(super) whole: Rect,
     /// Where the pointer is, if it is in the chart.
@@ -45,7 +46,7 @@ impl Overlay<'_> {
             None => self.series.bars().last().copied(),
         };
         let missing = self.pointer.and_then(|pointer| self.missing_at(pointer));
-        self.legend(&painter.with_clip_rect(self.frame()), palette, bar, missing.as_deref());
+        self.legend(&painter.with_clip_rect(self.main()), palette, bar, missing.as_deref());
         self.age(painter, palette);
     }
 
@@ -53,7 +54,8 @@ impl Overlay<'_> {
         self.ticker.map_or(2, |ticker| ticker.decimals)
     }
 
-    fn frame(&self) -> Rect {
+    /// The chart of the prices.
+    fn main(&self) -> Rect {
         *self.transform.frame()
     }
 
@@ -74,14 +76,14 @@ impl Overlay<'_> {
     /// Where the bar begins and ends that holds this second, whether there is one or not.
     fn slot_at(&self, second: f64) -> Option<(i64, i64)> {
         let interval = self.series.interval();
-        let from = interval.open_time(DateTime::from_timestamp(second.floor() as i64, 0)?).timestamp();
+        let from = axes::slot(second, interval)?.timestamp();
         Some((from, from + interval.seconds()))
     }
 
     fn last_price(&self, painter: &Painter, palette: &Palette) {
         let Some(last) = self.series.bars().last() else { return };
         let colour = if last.is_up() { palette.up } else { palette.down };
-        let frame = self.frame();
+        let frame = self.main();
         let y = self.transform.position_from_point_y(self.scale.value(last.close));
         if frame.y_range().contains(y) {
             let y = (y * painter.pixels_per_point()).round() / painter.pixels_per_point();
@@ -101,7 +103,7 @@ impl Overlay<'_> {
     }
 
     fn crosshair(&self, painter: &Painter, palette: &Palette, pointer: Pos2) -> Option<Bar> {
-        let frame = self.frame();
+        let (frame, main) = (self.frame, self.main());
         let value = self.transform.value_from_position(pointer);
         let width = self.series.interval().seconds() as f64;
         let bar = self.bar_at(value.x);
@@ -118,11 +120,13 @@ impl Overlay<'_> {
             colour: palette.text,
             font: FontId::monospace(SMALL + 1.0),
         };
-        let price = self.scale.text(self.scale.price(value.y), self.decimals());
-        tag(price).paint(painter, Pos2::new(frame.right() + 2.0, pointer.y), Align2::LEFT_CENTER, self.whole);
+        if main.contains(pointer) {
+            let price = self.scale.text(self.scale.price(value.y), self.decimals());
+            tag(price).paint(painter, Pos2::new(frame.right() + 2.0, pointer.y), Align2::LEFT_CENTER, self.whole);
+        }
         let slot = self.slot_at(value.x).map(|(from, _)| from);
         if let Some(time) = slot.and_then(|from| DateTime::from_timestamp(from, 0)) {
-            let text = format::candle_time(time, self.series.interval());
+            let text = format::candle_time(time, self.series.interval(), self.scene.choices.zone);
             tag(text).paint(painter, Pos2::new(x, frame.bottom() + 1.0), Align2::CENTER_TOP, self.whole);
         }
         bar
@@ -155,18 +159,21 @@ impl Overlay<'_> {
         }
         let place =
             bar.and_then(|bar| self.series.bars().binary_search_by_key(&bar.open_time, |known| known.open_time).ok());
-        for (number, (indicator, lines)) in self.overlays.iter().enumerate() {
-            let value = place.and_then(|place| *lines.first()?.get(place)?);
+        for (number, (indicator, lines)) in self.computed.lines(false).enumerate() {
+            let value = place.and_then(|place| self.computed.value(lines.first()?, place));
             let value = value.map_or_else(|| "—".to_owned(), number_of);
             let before = if number == 0 { "\n" } else { "  " };
             add(&format!("{before}{}", indicator.name()), palette.weak);
-            add(&format!(" {value}"), palette.lines[indicator.number()]);
+            add(&format!(" {value}"), palette.lines[indicator.number() % palette.lines.len()]);
+        }
+        if self.computed.is_left_out() {
+            add("\nindicators appear with fewer candles", palette.weak);
         }
         if let Some(words) = missing {
             add(&format!("\n{words}"), palette.warn);
         }
         let galley = painter.layout_job(job);
-        let place = self.frame().left_top() + eframe::egui::vec2(8.0, 7.0);
+        let place = self.main().left_top() + eframe::egui::vec2(8.0, 7.0);
         let ground = Rect::from_min_size(place, galley.size()).expand2(eframe::egui::vec2(4.0, 2.0));
         painter.rect_filled(ground, 3.0, palette.ground.gamma_multiply(0.75));
         painter.galley(place, galley, palette.text);
@@ -179,7 +186,7 @@ impl Overlay<'_> {
         let Some(text) = age_words(ticker, server_time) else {
             return;
         };
-        let frame = self.frame();
+        let frame = self.main();
         let tag =
             Tag { text, ground: palette.warn_ground, colour: palette.warn, font: FontId::proportional(SMALL + 1.0) };
         let place = frame.right_top() + eframe::egui::vec2(-8.0, 6.0);

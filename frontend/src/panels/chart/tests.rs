@@ -5,13 +5,13 @@ use egui_kittest::{Harness, kittest::Queryable};
 
 use super::*;
 use crate::{
-    choices::{Choices, ScaleChoice},
+    choices::{Choices, Drawing, ScaleChoice},
+    indicators::Indicator,
     remote::Failure,
     state::{
         Connection, Part, State, TickerKey, Update,
         tests::{at, candles, gap, with_prices},
     },
-    theme::Hues,
 };
 
 struct Shown {
@@ -28,7 +28,7 @@ fn key() -> SeriesKey {
 
 fn state_with(outcome: Option<Result<Vec<api_types::CandleRow>, Failure>>) -> State {
     let mut state = with_prices();
-    state.show(&key());
+    state.show([key()].into());
     if let Some(outcome) = outcome {
         state.apply(Update::Candles { series: key(), part: Part::Newest, outcome }, at("12:00:00"));
     }
@@ -36,13 +36,13 @@ fn state_with(outcome: Option<Result<Vec<api_types::CandleRow>, Failure>>) -> St
 }
 
 fn shown(state: State, now: &str) -> Harness<'static, Shown> {
-    let choices = Choices { ticker: Some(key().ticker), ..Choices::default() };
+    let choices = Choices::default();
     let shown = Shown { state, choices, chart: Chart::default(), now: at(now), commands: Vec::new() };
     let mut harness =
         Harness::builder().with_context_setup(crate::theme::install).with_size([900.0, 600.0]).build_ui_state(
             |ui, shown: &mut Shown| {
                 let scene = Scene { state: &shown.state, choices: &shown.choices, api: "http://api", now: shown.now };
-                shown.chart.show(ui, &scene, &mut shown.commands);
+                shown.chart.show(ui, &scene, Some(&key().ticker), &mut shown.commands);
             },
             shown,
         );
@@ -58,12 +58,14 @@ fn the_plot_says_what_it_shows() {
 }
 
 #[test]
-fn both_styles_and_one_single_candle_can_be_drawn() {
+fn every_style_and_one_single_candle_can_be_drawn() {
     for count in [1, 2, 500] {
         let mut harness = shown(state_with(Some(Ok(candles("03:00", count)))), "12:00:02");
-        harness.state_mut().choices.style = ChartStyle::Line;
-        harness.run();
-        harness.get_by_label_contains("Chart of BTC/USDT");
+        for (style, _) in ChartStyle::ALL {
+            harness.state_mut().chart.choices.style = style;
+            harness.run();
+            harness.get_by_label_contains("Chart of BTC/USDT");
+        }
     }
 }
 
@@ -97,7 +99,7 @@ fn intervals_are_buttons() {
     let mut harness = shown(state_with(Some(Ok(candles("11:00", 60)))), "12:00:02");
     harness.get_by_label("4h").click();
     harness.run();
-    assert!(harness.state().commands.contains(&Command::Interval(Interval::FourHours)));
+    assert!(harness.state().commands.contains(&Command::Chart(ChartChange::Interval(Interval::FourHours))));
 }
 
 #[test]
@@ -156,27 +158,157 @@ fn missing_trades_are_told() {
 }
 
 #[test]
-fn indicators_and_colours_are_chosen_in_menus_and_drawn() {
-    for (menu, entry, command) in [
-        ("Indicators", "Bollinger 20, 2", Command::Indicator(Indicator::Bollinger)),
-        ("Colours", "Blue and orange", Command::Hues(Hues { colour_blind: true, red_up: false })),
-    ] {
-        let mut harness = shown(state_with(Some(Ok(candles("03:00", 500)))), "12:00:02");
-        harness.get_by_label(menu).click();
-        harness.run();
-        harness.get_by_label(entry).click();
-        harness.run();
-        assert_eq!(harness.state().commands, [command]);
-    }
+fn indicators_are_chosen_in_a_menu_and_drawn() {
+    let mut harness = shown(state_with(Some(Ok(candles("03:00", 500)))), "12:00:02");
+    harness.get_by_label("Indicators").click();
+    harness.run();
+    harness.get_by_label("Bollinger 20, 2").click();
+    harness.run();
+    assert_eq!(harness.state().commands, [Command::Chart(ChartChange::Indicator(Indicator::Bollinger))]);
     for count in [1, 25, 500] {
         let mut state = state_with(Some(Ok(candles("03:00", count))));
         state.apply(Update::Holes(Ok(vec![gap("03:10", "03:11", "open")])), at("12:00:00"));
         let mut harness = shown(state, "12:00:02");
-        harness.state_mut().choices.indicators = Indicator::ALL.into();
+        harness.state_mut().chart.choices.indicators = Indicator::ALL.into();
         for scale in [ScaleChoice::Linear, ScaleChoice::Logarithmic, ScaleChoice::Percent] {
-            harness.state_mut().choices.scale = scale;
+            harness.state_mut().chart.choices.scale = scale;
             harness.run();
             harness.get_by_label_contains("Chart of BTC/USDT");
         }
     }
+    let mut harness = shown(state_with(Some(Ok(candles("03:00", 500)))), "12:00:02");
+    harness.state_mut().chart.choices.indicators = [Indicator::Sma, Indicator::Rsi].into();
+    harness.run();
+    harness.get_by_label_contains("+1.82% in 24 hours, SMA 20 64,250.00, RSI 14 100.00");
+}
+
+/// Obeys what the chart wants drawn, as the window does.
+fn obey(harness: &mut Harness<'static, Shown>) {
+    let shown = harness.state_mut();
+    for command in std::mem::take(&mut shown.commands) {
+        match command {
+            Command::Draw(ticker, change) => shown.choices.drawings.obey(&ticker, change),
+            Command::Chart(change) => shown.chart.obey(change),
+            other => panic!("{other:?}"),
+        }
+    }
+    harness.run();
+}
+
+fn drawings(harness: &Harness<'static, Shown>) -> Vec<Drawing> {
+    harness.state().choices.drawings.of(&key().ticker).to_vec()
+}
+
+fn click(harness: &mut Harness<'static, Shown>, place: Pos2) {
+    harness.hover_at(place);
+    harness.run();
+    harness.drag_at(place);
+    harness.run_steps(1);
+    harness.drop_at(place);
+    harness.run();
+    obey(harness);
+}
+
+fn drag(harness: &mut Harness<'static, Shown>, from: Pos2, to: Pos2) {
+    harness.hover_at(from);
+    harness.run();
+    harness.drag_at(from);
+    harness.run_steps(1);
+    for share in [0.3, 0.6, 1.0] {
+        harness.hover_at(from + (to - from) * share);
+        harness.run_steps(1);
+        obey(harness);
+    }
+    harness.drop_at(to);
+    harness.run();
+    obey(harness);
+}
+
+#[test]
+fn a_level_is_put_moved_and_removed() {
+    let mut harness = shown(state_with(Some(Ok(candles("03:00", 500)))), "12:00:02");
+    let plot = harness.get_by_label_contains("Chart of BTC/USDT").rect();
+    harness.state_mut().chart.obey(ChartChange::Tool(Tool::Level));
+    let place = plot.center();
+    click(&mut harness, place);
+    let price = |harness: &Harness<'static, Shown>| match drawings(harness).as_slice() {
+        [Drawing::Level { price, bell: false }] => *price,
+        other => panic!("{other:?}"),
+    };
+    let first = price(&harness);
+    assert!(first.scale() <= 2, "{first}");
+    drag(&mut harness, place, place - Vec2::new(40.0, 60.0));
+    assert!(price(&harness) > first, "it was moved up");
+    let (left, right) = {
+        let shown = harness.state();
+        let series = shown.state.series(&key()).and_then(Remote::value).unwrap();
+        shown.chart.view.range(extent(series).unwrap())
+    };
+    assert!(right > left && harness.state().chart.view.follows(), "the chart was not panned meanwhile");
+    harness.hover_at(place - Vec2::new(0.0, 60.0));
+    harness.run();
+    harness.key_press(eframe::egui::Key::Delete);
+    harness.run();
+    obey(&mut harness);
+    assert_eq!(drawings(&harness), []);
+}
+
+#[test]
+fn a_level_that_rings_is_put_where_the_pointer_is() {
+    let mut harness = shown(state_with(Some(Ok(candles("03:00", 500)))), "12:00:02");
+    let plot = harness.get_by_label_contains("Chart of BTC/USDT").rect();
+    harness.hover_at(plot.center());
+    harness.run();
+    harness.state_mut().chart.obey(ChartChange::LevelHere);
+    harness.run();
+    obey(&mut harness);
+    assert!(matches!(drawings(&harness).as_slice(), [Drawing::Level { bell: true, .. }]));
+}
+
+#[test]
+fn a_trend_line_goes_from_one_click_to_another_and_a_measurement_leaves_nothing() {
+    let mut harness = shown(state_with(Some(Ok(candles("03:00", 500)))), "12:00:02");
+    let plot = harness.get_by_label_contains("Chart of BTC/USDT").rect();
+    harness.state_mut().chart.obey(ChartChange::Tool(Tool::Trend));
+    click(&mut harness, plot.center() - Vec2::new(100.0, 40.0));
+    assert_eq!(drawings(&harness), []);
+    click(&mut harness, plot.center() + Vec2::new(100.0, 40.0));
+    match drawings(&harness).as_slice() {
+        [Drawing::Trend { from, to }] => assert!(from.second < to.second && from.price > to.price),
+        other => panic!("{other:?}"),
+    }
+    harness.state_mut().chart.obey(ChartChange::Tool(Tool::Ruler));
+    drag(&mut harness, plot.center() - Vec2::new(50.0, 90.0), plot.center() + Vec2::new(50.0, 90.0));
+    assert_eq!(drawings(&harness).len(), 1);
+    assert!(harness.state().chart.view.follows());
+}
+
+#[test]
+fn what_is_in_view_can_be_saved() {
+    let mut harness = shown(state_with(Some(Ok(candles("03:00", 500)))), "12:00:02");
+    harness.get_by_label("Save").click();
+    harness.run();
+    harness.get_by_label("Candles in view (CSV)").click();
+    harness.run();
+    assert_eq!(harness.state().commands, [Command::Chart(ChartChange::ExportCandles)]);
+    let shown = harness.state_mut();
+    shown.commands.clear();
+    shown.chart.obey(ChartChange::ExportCandles);
+    shown.chart.obey(ChartChange::ExportPicture);
+    harness.run();
+    match harness.state().commands.as_slice() {
+        [Command::ExportPicture(part, name), Command::ExportCandles(series, from, to)] => {
+            assert!(part.width() > 800.0 && name == "BTCUSDT-binance-1m");
+            assert_eq!((series, *from, *to), (&key(), at("10:07:17"), at("12:01")));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_an_earlier_run_knew_is_shown_with_its_age() {
+    let picture = state_with(Some(Ok(candles("11:00", 60)))).picture(at("12:00:00")).unwrap();
+    let harness = shown(State::recall(picture), "15:00:00");
+    harness.get_by_label("As it was at 2026-11-20 12:00:00 UTC, 3h ago");
+    harness.get_by_label_contains("Chart of BTC/USDT on binance, 61 candles of 1m");
 }

@@ -7,10 +7,12 @@
 use super::scale::Scale;
 use crate::state::Bar;
 
-/// Bars in view at first: as many as there are, within these.
-const FIRST_WIDTHS: (f64, f64) = (30.0, 120.0);
+/// Bars in view at first: as many as there are, but not fewer than this.
+const FEWEST_AT_FIRST: f64 = 30.0;
+/// Points that each of them has at first, at least.
+const FIRST_SLOT: f64 = 7.0;
 /// Fewest and most bars in view.
-const WIDTHS: (f64, f64) = (12.0, 3_000.0);
+const WIDTHS: (f64, f64) = (12.0, 1_000_000.0);
 /// Bars between the newest one and the right edge at first.
 const GAP: f64 = 4.0;
 /// Share of the height left free above the highest price, where the legend is, and below the lowest, where the
@@ -33,12 +35,14 @@ enum Right {
 pub(crate) struct View {
     /// Bars from edge to edge; none while the user has not chosen.
     width: Option<f64>,
+    /// Bars that have room at first.
+    room: f64,
     right: Right,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { width: None, right: Right::Following { gap: GAP } }
+        Self { width: None, room: 120.0, right: Right::Following { gap: GAP } }
     }
 }
 
@@ -66,7 +70,12 @@ impl View {
     /// Bars from edge to edge.
     fn width(&self, extent: Extent) -> f64 {
         let bars = (extent.end - extent.first) / extent.bar + 2.0 * GAP;
-        self.width.unwrap_or_else(|| bars.clamp(FIRST_WIDTHS.0, FIRST_WIDTHS.1))
+        self.width.unwrap_or_else(|| bars.max(FEWEST_AT_FIRST).min(self.room))
+    }
+
+    /// The chart is so many points wide.
+    pub(crate) fn fit(&mut self, points: f32) {
+        self.room = (f64::from(points) / FIRST_SLOT).max(WIDTHS.0);
     }
 
     /// Whether the chart moves on with the newest candle.
@@ -76,7 +85,7 @@ impl View {
 
     /// As at first.
     pub(crate) fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self { room: self.room, ..Self::default() };
     }
 
     /// Back to the newest candle, as wide as it is.
@@ -151,6 +160,18 @@ mod tests {
             let (left, right) = View::default().range(extent);
             assert!(close((right - left) / 60.0, shown), "{bars} bars");
         }
+    }
+
+    #[test]
+    fn a_narrow_chart_shows_fewer_bars_at_first() {
+        let mut view = View::default();
+        view.fit(350.0);
+        let (left, right) = view.range(EXTENT);
+        assert!(close((right - left) / 60.0, 50.0));
+        view.zoom(0.5, 0.0, EXTENT);
+        view.fit(700.0);
+        let (left, right) = view.range(EXTENT);
+        assert!(close((right - left) / 60.0, 100.0), "who has zoomed is not zoomed");
     }
 
     #[test]

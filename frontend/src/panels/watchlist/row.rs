@@ -5,14 +5,15 @@
 
 use chrono::TimeDelta;
 use eframe::egui::{
-    Align2, Color32, FontId, Mesh, Pos2, Rect, Response, Role, Ui, Vec2, WidgetInfo,
+    Align2, Color32, FontId, Mesh, Pos2, Rect, Response, Role, Stroke, Ui, Vec2, WidgetInfo,
     text::{LayoutJob, TextFormat},
 };
 use egui_extras::TableRow;
-use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use super::Scene;
 use crate::{
+    choices::FAVOURITES,
     format,
     state::{Freshness, Ticker, TickerKey},
     theme::{BODY, Palette, SMALL},
@@ -22,28 +23,94 @@ use crate::{
 const TINTED: TimeDelta = TimeDelta::milliseconds(900);
 const INSET: f32 = 6.0;
 
+/// What a row shows where there is room.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts {
+    /// The last day as a line.
+    pub line: bool,
+    /// Its highest and lowest price.
+    pub range: bool,
+}
+
 /// Shows the row of this ticker.
-pub(super) fn show(row: &mut TableRow<'_, '_>, key: &TickerKey, scene: &Scene<'_>) -> Response {
-    let chosen = scene.choices.ticker.as_ref() == Some(key);
+pub(super) fn show(
+    row: &mut TableRow<'_, '_>,
+    key: &TickerKey,
+    scene: &Scene<'_>,
+    chosen: bool,
+    parts: Parts,
+) -> Response {
     row.set_selected(chosen);
     let Some(ticker) = scene.state.ticker(key) else {
         // Gone since the list was made; it leaves with the next one.
-        for _ in 0..3 {
+        for _ in 0..3 + usize::from(parts.line) + usize::from(parts.range) {
             row.col(|_| {});
         }
         return row.response();
     };
     let freshness = ticker.freshness(scene.server_time());
     let age = format::age(scene.server_time() - ticker.time);
-    let favourite = scene.choices.favourites.contains(key);
+    let favourite = scene.choices.lists.has(FAVOURITES, key);
     row.col(|ui| name(ui, key, ticker, favourite, freshness));
+    if parts.line {
+        row.col(|ui| line(ui, scene.state.sparkline(key), ticker, freshness));
+    }
     row.col(|ui| price_and_age(ui, ticker, freshness, &age, scene));
     row.col(|ui| change_and_volume(ui, ticker, freshness));
+    if parts.range {
+        row.col(|ui| high_and_low(ui, ticker, freshness));
+    }
     let response = row.response();
     response.widget_info(|| {
         WidgetInfo::selected(Role::ListBoxOption, true, chosen, sentence(key, ticker, favourite, &age, freshness))
     });
     response
+}
+
+/// The last day, from its lowest to its highest close; broken where nothing was traded.
+fn line(ui: &Ui, closes: &[Option<f64>], ticker: &Ticker, freshness: Freshness) {
+    let palette = Palette::of(ui);
+    let place = place(ui).shrink2(Vec2::new(3.0, 9.0));
+    let known = || closes.iter().flatten().copied();
+    let (low, high) = (known().fold(f64::MAX, f64::min), known().fold(f64::MIN, f64::max));
+    if closes.len() < 2 || low > high {
+        return;
+    }
+    let colour = palette.of_change(ticker.change_24h.and_then(|change| change.to_f64()));
+    let colour = faded(colour, palette, freshness);
+    let span = (high - low).max(high.abs() * 1e-9);
+    let at = |(number, close): (usize, &Option<f64>)| {
+        let x = place.left() + place.width() * number as f32 / (closes.len() - 1) as f32;
+        close.map(|close| Pos2::new(x, place.bottom() - ((close - low) / span) as f32 * place.height()))
+    };
+    let points: Vec<Option<Pos2>> = closes.iter().enumerate().map(at).collect();
+    for run in points.split(Option::is_none) {
+        let run: Vec<Pos2> = run.iter().flatten().copied().collect();
+        match run.as_slice() {
+            [] => {}
+            [one] => {
+                ui.painter().circle_filled(*one, 1.0, colour);
+            }
+            _ => {
+                ui.painter().line(run, Stroke::new(1.0, colour));
+            }
+        }
+    }
+}
+
+fn high_and_low(ui: &Ui, ticker: &Ticker, freshness: Freshness) {
+    let palette = Palette::of(ui);
+    let place = place(ui);
+    let right = place.right() - INSET;
+    let words = |price: Option<Decimal>| {
+        price.map_or_else(|| format::UNKNOWN.to_owned(), |price| format::price(price, ticker.decimals))
+    };
+    let font = FontId::monospace(SMALL);
+    let colour = faded(palette.weak, palette, freshness);
+    let paint = ui.painter();
+    let (top, bottom) = (Pos2::new(right, place.top() + 7.0), Pos2::new(right, place.bottom() - 6.0));
+    paint.text(top, Align2::RIGHT_TOP, words(ticker.high_24h), font.clone(), colour);
+    paint.text(bottom, Align2::RIGHT_BOTTOM, words(ticker.low_24h), font, colour);
 }
 
 /// What the row says, in words.

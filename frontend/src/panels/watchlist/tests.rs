@@ -1,9 +1,10 @@
+use chrono::{DateTime, TimeDelta, Utc};
 use eframe::egui::Key;
 use egui_kittest::{Harness, kittest::Queryable};
 
 use super::*;
 use crate::{
-    choices::Choices,
+    choices::{Choices, FAVOURITES},
     state::{
         State, Update,
         tests::{at, live, with_prices},
@@ -26,7 +27,7 @@ fn shown(state: State, now: &str) -> Harness<'static, Shown> {
         Harness::builder().with_context_setup(crate::theme::install).with_size([360.0, 500.0]).build_ui_state(
             |ui, shown: &mut Shown| {
                 let scene = Scene { state: &shown.state, choices: &shown.choices, api: "", now: shown.now };
-                shown.list.show(ui, &scene, &mut shown.commands);
+                shown.list.show(ui, &scene, None, &mut shown.commands);
             },
             shown,
         );
@@ -59,7 +60,7 @@ fn an_old_price_is_called_stale() {
 #[test]
 fn the_filter_narrows_the_list_and_enter_takes_the_best_match() {
     let mut harness = shown(with_prices(), "12:00:02");
-    harness.get_by_label("Markets").rect();
+    harness.get_by_label("Filter the markets");
     harness.state_mut().list.focus_filter();
     harness.run();
     harness.event(eframe::egui::Event::Text("pepe".to_owned()));
@@ -79,10 +80,10 @@ fn the_order_follows_once_a_second() {
     let shown = harness.state_mut();
     shown.state.apply(Update::Live(batch), shown.now);
     harness.run();
-    assert_eq!(harness.state().list.rows[0].ticker, "BTCUSDT");
+    assert_eq!(harness.state().list.rows.rows()[0].ticker, "BTCUSDT");
     harness.state_mut().now += TimeDelta::seconds(1);
     harness.run();
-    assert_eq!(harness.state().list.rows[0].ticker, "ETHUSDT");
+    assert_eq!(harness.state().list.rows.rows()[0].ticker, "ETHUSDT");
 }
 
 #[test]
@@ -108,15 +109,44 @@ fn favourites_are_marked_and_can_be_shown_alone() {
     let mut harness = shown(with_prices(), "12:00:02");
     harness.get_by_label_contains("ETH/USDT on binance").click_secondary();
     harness.run();
-    harness.get_by_label("Favourites").click();
+    harness.get_by_label(FAVOURITES).click();
     harness.run();
     let eth = TickerKey::new("binance", "ETHUSDT");
-    assert_eq!(harness.state().commands, [Command::Favourite(eth.clone()), Command::FavouritesOnly(true)]);
-    harness.state_mut().choices.favourites_only = true;
+    assert_eq!(harness.state().commands, [Command::List(FAVOURITES.into(), eth.clone())]);
+    harness.state_mut().list.list = Some(FAVOURITES.into());
     harness.run();
     harness.get_by_label("No favourites yet");
-    harness.state_mut().choices.favourites.insert(eth);
+    harness.state_mut().choices.lists.turn(FAVOURITES, &eth);
     harness.run();
     harness.get_by_label("ETH/USDT on binance, last 2,500.5, +3.10% in 24 hours, updated 2s ago, favourite");
     assert!(harness.query_by_label_contains("BTC/USDT on binance").is_none());
+}
+
+#[test]
+fn a_new_list_begins_with_a_market_and_can_go_again() {
+    let mut harness = shown(with_prices(), "12:00:02");
+    harness.get_by_label_contains("ETH/USDT on binance").click_secondary();
+    harness.run();
+    harness.get_by_label("Name of the new list").focus();
+    harness.run();
+    harness.event(eframe::egui::Event::Text("Layer 1".to_owned()));
+    harness.run();
+    harness.get_by_label("Add").click();
+    harness.run();
+    let eth = TickerKey::new("binance", "ETHUSDT");
+    assert_eq!(harness.state().commands, [Command::List("Layer 1".into(), eth.clone())]);
+    harness.state_mut().choices.lists.turn("Layer 1", &eth);
+    harness.state_mut().list.list = Some("Layer 1".into());
+    harness.run();
+    assert!(harness.query_by_label_contains("BTC/USDT on binance").is_none());
+    harness.get_by_label("×").click();
+    harness.run();
+    assert_eq!(harness.state().commands.last(), Some(&Command::RemoveList("Layer 1".into())));
+    harness.get_by_label_contains("BTC/USDT on binance");
+}
+
+#[test]
+fn what_an_earlier_run_knew_is_listed_too() {
+    let state = State::recall(with_prices().picture(at("12:00:00")).unwrap());
+    shown(state, "15:00:00").get_by_label_contains("BTC/USDT on binance, last 64,250.01");
 }

@@ -1,0 +1,396 @@
+//! What the pointer draws and measures.
+
+use chrono::TimeDelta;
+use eframe::egui::{Color32, CursorIcon, FontId, Key, Painter, Pos2, Rect, Response, Shape, Stroke, StrokeKind, Ui};
+use egui_plot::PlotTransform;
+use rust_decimal::Decimal;
+
+use super::scale::Scale;
+use crate::{
+    choices::{Drawing, drawings::Point},
+    format,
+    panels::{Command, DrawingChange},
+    state::TickerKey,
+    theme::{Palette, SMALL},
+    widgets::tag::Tag,
+};
+
+/// How near the pointer must come to a line to take it, in points.
+const REACH: f32 = 6.0;
+
+/// What the pointer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Tool {
+    /// Moves the chart, and takes drawings.
+    #[default]
+    Pointer,
+    /// Puts a level.
+    Level,
+    /// Draws a trend line from one click to another.
+    Trend,
+    /// Measures from where it is pressed to where it is let go.
+    Ruler,
+}
+
+/// Which part of a drawing is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Handle {
+    Whole,
+    From,
+    To,
+}
+
+/// What is being drawn.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tools {
+    /// What the pointer does now.
+    pub tool: Tool,
+    /// Where a trend line or a measurement began.
+    begun: Option<Point>,
+    /// The last measurement, which stays until the next click.
+    measured: Option<(Point, Point)>,
+    /// The drawing under the pointer.
+    near: Option<(usize, Handle)>,
+    /// The drawing that is being moved, and where the pointer was.
+    held: Option<(usize, Handle, Point)>,
+    /// The drawing whose menu is open.
+    menu: Option<usize>,
+}
+
+/// The chart that is drawn into.
+#[derive(Clone, Copy)]
+pub(super) struct Canvas<'a> {
+    pub(super) ticker: &'a TickerKey,
+    pub(super) drawings: &'a [Drawing],
+    pub(super) transform: &'a PlotTransform,
+    pub(super) scale: Scale,
+    pub(super) decimals: u32,
+    /// Seconds a candle.
+    pub(super) bar: f64,
+}
+
+impl Canvas<'_> {
+    fn place(&self, point: Point) -> Pos2 {
+        let value = self.scale.value(point.price);
+        Pos2::new(self.transform.position_from_point_x(point.second), self.transform.position_from_point_y(value))
+    }
+
+    pub(super) fn point(&self, place: Pos2) -> Point {
+        let value = self.transform.value_from_position(place);
+        Point { second: value.x, price: self.scale.price(value.y) }
+    }
+
+    /// The level there, with the ticker's decimals.
+    pub(super) fn level(&self, price: f64, bell: bool) -> Option<Drawing> {
+        let price = Decimal::from_f64_retain(price)?.round_dp(self.decimals).normalize();
+        (price > Decimal::ZERO).then_some(Drawing::Level { price, bell })
+    }
+
+    /// The drawing at this place of the screen.
+    fn near(&self, place: Pos2) -> Option<(usize, Handle)> {
+        let found = self.drawings.iter().enumerate().rev().filter_map(|(number, drawing)| {
+            let (distance, handle) = match drawing {
+                Drawing::Level { price, .. } => {
+                    let y = self.transform.position_from_point_y(self.scale.value(number_of(*price)));
+                    ((place.y - y).abs(), Handle::Whole)
+                }
+                Drawing::Trend { from, to } => {
+                    let (from, to) = (self.place(*from), self.place(*to));
+                    match (place.distance(from), place.distance(to)) {
+                        (distance, _) if distance <= REACH => (0.0, Handle::From),
+                        (_, distance) if distance <= REACH => (0.0, Handle::To),
+                        _ => (distance_to_segment(place, from, to), Handle::Whole),
+                    }
+                }
+            };
+            (distance <= REACH).then_some((distance, number, handle))
+        });
+        found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, number, handle)| (number, handle))
+    }
+
+    /// The drawing, taken by its handle from one point to another.
+    fn moved(&self, drawing: &Drawing, handle: Handle, from: Point, to: Point) -> Option<Drawing> {
+        let by = |point: Point| Point {
+            second: point.second + to.second - from.second,
+            // On any scale, what is moved up by a finger's width is.
+            price: self
+                .scale
+                .price(self.scale.value(point.price) + self.scale.value(to.price) - self.scale.value(from.price)),
+        };
+        match (drawing, handle) {
+            (Drawing::Level { bell, .. }, _) => self.level(to.price, *bell),
+            (Drawing::Trend { to: end, .. }, Handle::From) => Some(Drawing::Trend { from: to, to: *end }),
+            (Drawing::Trend { from: begin, .. }, Handle::To) => Some(Drawing::Trend { from: *begin, to }),
+            (Drawing::Trend { from: begin, to: end }, Handle::Whole) => {
+                Some(Drawing::Trend { from: by(*begin), to: by(*end) })
+            }
+        }
+    }
+}
+
+impl Tools {
+    /// With this tool, and nothing begun.
+    pub(super) fn with(tool: Tool) -> Self {
+        Self { tool, ..Self::default() }
+    }
+
+    /// Whether the pointer is wanted here, so that it must not move the chart.
+    pub(super) fn is_busy(&self, ui: &Ui) -> bool {
+        self.tool != Tool::Pointer
+            || self.held.is_some()
+            || self.near.is_some()
+            || self.begun.is_some()
+            || ui.input(|input| input.modifiers.shift)
+    }
+
+    /// Lets the pointer draw, measure and take what is drawn.
+    pub(super) fn interact(&mut self, ui: &Ui, plot: &Response, canvas: Canvas<'_>, commands: &mut Vec<Command>) {
+        let mut draw = |change| commands.push(Command::Draw(canvas.ticker.clone(), change));
+        let pointed = plot.interact_pointer_pos().or(plot.hover_pos());
+        let point = pointed.map(|place| canvas.point(place));
+        if plot.contains_pointer() && ui.input(|input| input.key_pressed(Key::Escape)) {
+            *self = Self::default();
+        }
+        let shift = ui.input(|input| input.modifiers.shift);
+        let measures = self.tool == Tool::Ruler || (self.tool == Tool::Pointer && shift);
+        if measures && plot.drag_started() {
+            (self.begun, self.measured) =
+                (ui.input(|input| input.pointer.press_origin()).map(|at| canvas.point(at)), None);
+        } else if plot.clicked() && self.measured.take().is_some() {
+            // The click takes the measurement away and does nothing else.
+            return;
+        }
+        match self.tool {
+            Tool::Level if plot.clicked() => {
+                if let Some(level) = point.and_then(|point| canvas.level(point.price, false)) {
+                    draw(DrawingChange::Add(level));
+                }
+                self.tool = Tool::Pointer;
+            }
+            Tool::Trend if plot.clicked() => match (self.begun.take(), point) {
+                (None, point) => self.begun = point,
+                (Some(from), Some(to)) => {
+                    draw(DrawingChange::Add(Drawing::Trend { from, to }));
+                    self.tool = Tool::Pointer;
+                }
+                (Some(_), None) => {}
+            },
+            Tool::Ruler | Tool::Pointer if self.begun.is_some() => {
+                self.measured = self.begun.zip(point);
+                if plot.drag_stopped() {
+                    self.begun = None;
+                    self.tool = Tool::Pointer;
+                }
+            }
+            Tool::Pointer => self.take(ui, plot, canvas, point, commands),
+            Tool::Level | Tool::Trend | Tool::Ruler => {}
+        }
+    }
+
+    fn take(
+        &mut self,
+        ui: &Ui,
+        plot: &Response,
+        canvas: Canvas<'_>,
+        point: Option<Point>,
+        commands: &mut Vec<Command>,
+    ) {
+        let mut draw = |change| commands.push(Command::Draw(canvas.ticker.clone(), change));
+        if plot.drag_started()
+            && let Some((number, handle)) = self.near
+            && let Some(origin) = ui.input(|input| input.pointer.press_origin())
+        {
+            self.held = Some((number, handle, canvas.point(origin)));
+        }
+        if let (Some((number, handle, from)), Some(to)) = (self.held, point) {
+            if let Some(moved) = canvas.drawings.get(number).and_then(|drawing| canvas.moved(drawing, handle, from, to))
+            {
+                draw(DrawingChange::Replace(number, moved));
+            }
+            self.held = (!plot.drag_stopped()).then_some((number, handle, to));
+            return;
+        }
+        self.near = plot.hover_pos().and_then(|place| canvas.near(place));
+        if let Some((number, _)) = self.near {
+            ui.ctx().set_cursor_icon(CursorIcon::Grab);
+            if ui.input(|input| input.key_pressed(Key::Delete) || input.key_pressed(Key::Backspace)) {
+                draw(DrawingChange::Remove(number));
+                self.near = None;
+            }
+            if plot.secondary_clicked() {
+                self.menu = Some(number);
+            }
+        } else if plot.secondary_clicked() {
+            self.menu = None;
+        }
+    }
+
+    /// What can be done with the drawing that was clicked with the other button.
+    pub(super) fn menu(&mut self, plot: &Response, canvas: Canvas<'_>, commands: &mut Vec<Command>) {
+        let ticker = canvas.ticker;
+        plot.context_menu(|ui| {
+            let mut draw = |change| commands.push(Command::Draw(ticker.clone(), change));
+            let here = self.menu.and_then(|number| Some((number, canvas.drawings.get(number)?)));
+            match here {
+                Some((number, drawing)) => {
+                    if let Drawing::Level { price, bell } = drawing {
+                        let mut rings = *bell;
+                        if ui.checkbox(&mut rings, "Ring when the price gets there").changed() {
+                            draw(DrawingChange::Replace(number, Drawing::Level { price: *price, bell: rings }));
+                            ui.close();
+                        }
+                    }
+                    if ui.button("Remove").clicked() {
+                        draw(DrawingChange::Remove(number));
+                        ui.close();
+                    }
+                }
+                None => {
+                    for (tool, name) in
+                        [(Tool::Level, "Draw a level"), (Tool::Trend, "Draw a trend line"), (Tool::Ruler, "Measure")]
+                    {
+                        if ui.button(name).clicked() {
+                            self.tool = tool;
+                            ui.close();
+                        }
+                    }
+                }
+            }
+            if !canvas.drawings.is_empty() && ui.button("Remove all drawings").clicked() {
+                draw(DrawingChange::Clear);
+                ui.close();
+            }
+        });
+    }
+
+    /// Paints the drawings, what is being drawn, and what was measured.
+    pub(super) fn paint(
+        &self,
+        painter: &Painter,
+        palette: &Palette,
+        canvas: Canvas<'_>,
+        pointer: Option<Pos2>,
+        whole: Rect,
+    ) {
+        let frame = *canvas.transform.frame();
+        let within = painter.with_clip_rect(frame);
+        for (number, drawing) in canvas.drawings.iter().enumerate() {
+            let is_near = self.near.is_some_and(|(near, _)| near == number);
+            let stroke = Stroke::new(if is_near { 2.0 } else { 1.2 }, palette.accent);
+            match drawing {
+                Drawing::Level { price, bell } => level(painter, palette, canvas, (*price, *bell), stroke, whole),
+                Drawing::Trend { from, to } => {
+                    let (from, to) = (canvas.place(*from), canvas.place(*to));
+                    within.line_segment([from, to], stroke);
+                    for end in [from, to] {
+                        within.circle_filled(end, if is_near { 4.0 } else { 2.5 }, palette.accent);
+                    }
+                }
+            }
+        }
+        if let (Tool::Trend, Some(from), Some(pointer)) = (self.tool, self.begun, pointer) {
+            within.line_segment([canvas.place(from), pointer], Stroke::new(1.2, palette.accent));
+        }
+        if let Some((from, to)) = self.measured {
+            measurement(&within, palette, canvas, from, to);
+        }
+    }
+}
+
+fn level(
+    painter: &Painter,
+    palette: &Palette,
+    canvas: Canvas<'_>,
+    (price, bell): (Decimal, bool),
+    stroke: Stroke,
+    whole: Rect,
+) {
+    let frame = *canvas.transform.frame();
+    let y = canvas.transform.position_from_point_y(canvas.scale.value(number_of(price)));
+    if !frame.y_range().contains(y) {
+        return;
+    }
+    painter.hline(frame.x_range(), y, stroke);
+    let text = canvas.scale.text(number_of(price), canvas.decimals);
+    let tag = Tag { text, ground: palette.accent, colour: palette.on_tag, font: FontId::monospace(SMALL + 1.0) };
+    tag.paint(painter, Pos2::new(frame.right() + 2.0, y), eframe::egui::Align2::LEFT_CENTER, whole);
+    if bell {
+        painter.with_clip_rect(frame).extend(bell_shapes(Pos2::new(frame.left() + 12.0, y - 9.0), palette.accent));
+    }
+}
+
+/// The fonts have none.
+fn bell_shapes(middle: Pos2, colour: Color32) -> Vec<Shape> {
+    let at = |x: f32, y: f32| middle + eframe::egui::vec2(x, y);
+    let body =
+        vec![at(-4.5, 3.0), at(-3.0, 1.0), at(-2.6, -2.5), at(0.0, -5.0), at(2.6, -2.5), at(3.0, 1.0), at(4.5, 3.0)];
+    vec![Shape::convex_polygon(body, colour, Stroke::NONE), Shape::circle_filled(at(0.0, 4.2), 1.4, colour)]
+}
+
+fn measurement(painter: &Painter, palette: &Palette, canvas: Canvas<'_>, from: Point, to: Point) {
+    let rect = Rect::from_two_pos(canvas.place(from), canvas.place(to));
+    let colour = if to.price >= from.price { palette.up } else { palette.down };
+    painter.rect(rect, 0.0, colour.gamma_multiply(0.16), Stroke::new(1.0, colour), StrokeKind::Inside);
+    let text = measured_words(from, to, canvas.decimals, canvas.bar);
+    let tag = Tag { text, ground: palette.tag, colour: palette.text, font: FontId::monospace(SMALL + 1.0) };
+    let (place, anchor) = if to.price >= from.price {
+        (rect.center_top() - eframe::egui::vec2(0.0, 4.0), eframe::egui::Align2::CENTER_BOTTOM)
+    } else {
+        (rect.center_bottom() + eframe::egui::vec2(0.0, 4.0), eframe::egui::Align2::CENTER_TOP)
+    };
+    tag.paint(painter, place, anchor, *canvas.transform.frame());
+}
+
+/// `+120.50 (+0.19%) · 14 candles · 1h 10m`.
+fn measured_words(from: Point, to: Point, decimals: u32, bar: f64) -> String {
+    let difference = Decimal::from_f64_retain(to.price - from.price).unwrap_or_default();
+    let candles = ((to.second - from.second) / bar).round();
+    let seconds = (to.second - from.second).abs();
+    let time = TimeDelta::seconds(seconds as i64);
+    let (days, hours, minutes) = (time.num_days(), time.num_hours() % 24, time.num_minutes() % 60);
+    let time = match (days, hours) {
+        (0, 0) => format!("{minutes}m"),
+        (0, hours) => format!("{hours}h {minutes}m"),
+        (days, hours) => format!("{days}d {hours}h"),
+    };
+    format!(
+        "{} ({}) · {} candles · {time}",
+        format::signed(difference, decimals),
+        format::percent_f64((to.price / from.price - 1.0) * 100.0),
+        format::price_f64(candles, 0),
+    )
+}
+
+fn number_of(price: Decimal) -> f64 {
+    use rust_decimal::prelude::ToPrimitive;
+    price.to_f64().unwrap_or_default()
+}
+
+fn distance_to_segment(place: Pos2, from: Pos2, to: Pos2) -> f32 {
+    let (line, to_place) = (to - from, place - from);
+    let share = if line.length_sq() > 0.0 { (to_place.dot(line) / line.length_sq()).clamp(0.0, 1.0) } else { 0.0 };
+    place.distance(from + line * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measurement_tells_price_share_candles_and_time() {
+        let from = Point { second: 0.0, price: 100.0 };
+        let words = |second: f64, price: f64| measured_words(from, Point { second, price }, 2, 300.0);
+        assert_eq!(words(4_200.0, 101.5), "+1.50 (+1.50%) · 14 candles · 1h 10m");
+        assert_eq!(words(-600.0, 99.0), "−1.00 (−1.00%) · −2 candles · 10m");
+        assert_eq!(words(180_000.0, 100.0), "0.00 (0.00%) · 600 candles · 2d 2h");
+    }
+
+    #[test]
+    fn a_line_is_near_along_its_whole_length_and_not_beyond() {
+        let (from, to) = (Pos2::new(0.0, 0.0), Pos2::new(100.0, 0.0));
+        for (x, y, distance) in [(50.0, 3.0, 3.0), (-4.0, 3.0, 5.0), (0.0, 0.0, 0.0), (103.0, 4.0, 5.0)] {
+            assert!((distance_to_segment(Pos2::new(x, y), from, to) - distance).abs() < 1e-4, "{x}, {y}");
+        }
+        assert!((distance_to_segment(Pos2::new(3.0, 4.0), from, from) - 5.0).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,91 @@
+//! The line at the top: the workspaces, and what holds for the whole window.
+
+use eframe::egui::{
+    Align, Button, Key, Layout, Modifiers, RichText, TextEdit, Theme, Ui, Vec2, containers::menu::MenuButton,
+};
+
+use super::Command;
+use crate::{
+    desk::{Desk, DeskChange, Wish},
+    settings::ThemeChoice,
+    theme::{Palette, SMALL},
+};
+
+/// What it remembers from frame to frame.
+#[derive(Debug, Default)]
+pub(crate) struct TopBar {
+    /// The name that is being written for the workspace.
+    name: Option<String>,
+}
+
+impl TopBar {
+    /// Shows it.
+    pub(crate) fn show(&mut self, ui: &mut Ui, desk: &Desk, wishes: &mut Vec<Wish>) {
+        let mut commands = Vec::new();
+        let row = Vec2::new(ui.available_width(), 22.0);
+        ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            if ui.button("Settings").clicked() {
+                commands.push(Command::Preferences);
+            }
+            theme_button(ui, &mut commands);
+            let keys = ui.ctx().format_shortcut(&eframe::egui::KeyboardShortcut::new(Modifiers::COMMAND, Key::K));
+            let words = RichText::new(format!("Search   {keys}")).color(Palette::of(ui).weak);
+            if ui.add(Button::new(words).min_size(Vec2::new(150.0, 0.0))).clicked() {
+                commands.push(Command::Find);
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.label(RichText::new("crypto-tracker").strong());
+                ui.add_space(8.0);
+                self.workspaces(ui, desk, &mut commands);
+            });
+        });
+        wishes.extend(commands.into_iter().map(|command| Wish { from: None, command }));
+    }
+
+    fn workspaces(&mut self, ui: &mut Ui, desk: &Desk, commands: &mut Vec<Command>) {
+        for (number, name) in desk.names().enumerate() {
+            let shown = number == desk.shown();
+            let response = ui.selectable_label(shown, RichText::new(name).size(SMALL + 1.5));
+            if response.on_hover_text("A workspace: an arrangement of panes").clicked() && !shown {
+                commands.push(Command::Desk(DeskChange::Show(number)));
+            }
+        }
+        let (response, _) = MenuButton::from_button(Button::new("▼").frame(false)).ui(ui, |ui| {
+            let name = self.name.get_or_insert_with(|| desk.current().name.clone());
+            let label = ui.label("Name of this workspace");
+            let written = ui.add(TextEdit::singleline(name).desired_width(150.0)).labelled_by(label.id);
+            if written.changed() {
+                commands.push(Command::Desk(DeskChange::Rename(name.clone())));
+            }
+            ui.separator();
+            for (words, change) in [
+                ("New workspace", DeskChange::New),
+                ("Remove this workspace", DeskChange::Remove),
+                ("All workspaces as at first", DeskChange::Reset),
+            ] {
+                if ui.button(words).clicked() {
+                    commands.push(Command::Desk(change));
+                }
+            }
+        });
+        if !eframe::egui::Popup::is_id_open(ui.ctx(), eframe::egui::Popup::default_response_id(&response)) {
+            self.name = None;
+        }
+        response.widget_info(|| {
+            eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, "Change the workspaces")
+        });
+    }
+}
+
+fn theme_button(ui: &mut Ui, commands: &mut Vec<Command>) {
+    let (words, choice) = match ui.ctx().theme() {
+        Theme::Dark => ("Light theme (T)", ThemeChoice::Light),
+        Theme::Light => ("Dark theme (T)", ThemeChoice::Dark),
+    };
+    let response = ui.button("◐").on_hover_text(words);
+    response.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, words));
+    if response.clicked() {
+        commands.push(Command::Theme(choice));
+    }
+}
