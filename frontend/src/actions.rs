@@ -1,7 +1,7 @@
 //! Everything that can be done without pointing: one list for the keys, for their explanation and for the search.
 
 use domain::Interval;
-use eframe::egui::{Context, Key, Modifiers, Theme};
+use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers, Theme};
 
 use crate::{
     choices::{ChartStyle, FAVOURITES, ScaleChoice},
@@ -43,11 +43,11 @@ impl Action {
     /// The key's name on this machine's keyboard.
     pub(crate) fn key_words(&self, context: &Context) -> Option<String> {
         let (modifiers, key) = self.key?;
+        let shortcut = context.format_shortcut(&KeyboardShortcut::new(modifiers, key));
         let name = match key {
             Key::ArrowUp => "↑".to_owned(),
             Key::ArrowDown => "↓".to_owned(),
-            key if modifiers == Modifiers::NONE => key.name().to_owned(),
-            key => context.format_shortcut(&eframe::egui::KeyboardShortcut::new(modifiers, key)),
+            key => shortcut.replace(key.name(), key.symbol_or_name()),
         };
         Some(name)
     }

@@ -3,9 +3,9 @@
 //! [`App::logic`] also runs while the window is hidden, so that news is taken, levels ring and a call to close is heard
 //! then too. Nothing here waits.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Timelike, Utc};
 use eframe::egui::{Context, ThemePreference, Ui, ViewportCommand};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,8 @@ pub(crate) struct App {
     store: Store,
     exports: Exports,
     closed: CancellationToken,
+    /// When the window was asked for, until it has been painted.
+    asked_at: Option<Instant>,
 }
 
 impl App {
@@ -45,6 +47,7 @@ impl App {
         screen: Screen,
         store: Store,
         closed: CancellationToken,
+        asked_at: Instant,
     ) -> std::io::Result<Self> {
         let context = &creation.egui_ctx;
         theme::install(context);
@@ -67,6 +70,7 @@ impl App {
             store,
             exports: Exports::into(&settings.window),
             closed,
+            asked_at: Some(asked_at),
         };
         app.size(context);
         Ok(app)
@@ -158,6 +162,17 @@ impl App {
         }
     }
 
+    /// How long what is shown stays true without news: a second where something is told in seconds, which counts from
+    /// the last frame, so that news once a second costs one frame a second; otherwise until the clock shows another
+    /// minute.
+    fn rest(&self, now: DateTime<Utc>) -> Duration {
+        if self.state.moves_each_second(now) || self.screen.notices.is_shown() {
+            return Duration::from_secs(1);
+        }
+        let in_minute = u64::from(now.second()) * 1_000 + u64::from(now.timestamp_subsec_millis());
+        Duration::from_millis(60_000 - in_minute.min(59_999))
+    }
+
     fn size(&self, context: &Context) {
         context.set_zoom_factor(self.screen.choices.zoom.unwrap_or(1.0));
     }
@@ -177,15 +192,16 @@ impl eframe::App for App {
             return;
         }
         self.catch_up(now);
-        // Ages, countdowns and the clock move on with each second, when it begins.
-        let rest = 1_000 - u64::from(now.timestamp_subsec_millis()).min(999);
-        context.request_repaint_after(Duration::from_millis(rest));
+        context.request_repaint_after(self.rest(now));
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let now = Utc::now();
         let context = ui.ctx().clone();
         let commands = self.screen.show(ui, &self.state, &self.api_words, now);
+        if let Some(asked_at) = self.asked_at.take() {
+            tracing::info!(after_ms = asked_at.elapsed().as_millis(), "the window shows its first picture");
+        }
         if !commands.is_empty() {
             // What was wanted is seen in the next frame.
             context.request_repaint();

@@ -117,11 +117,12 @@ pub(crate) fn ago(since: TimeDelta) -> String {
 
 /// The label of a candle's time: its day, and its minute where candles are narrower than a day.
 pub(crate) fn candle_time(time: DateTime<Utc>, interval: Interval, zone: Zone) -> String {
-    if interval >= Interval::OneDay {
-        time.format("%a %Y-%m-%d").to_string()
-    } else {
-        zone.of(time).format("%Y-%m-%d %H:%M %Z").to_string()
-    }
+    if interval >= Interval::OneDay { time.format("%a %Y-%m-%d").to_string() } else { clock(time, zone) }
+}
+
+/// The time of day on a clock without seconds: one with them would be drawn anew each second.
+pub(crate) fn clock(time: DateTime<Utc>, zone: Zone) -> String {
+    zone.of(time).format("%Y-%m-%d %H:%M %Z").to_string()
 }
 
 /// A moment to the second: `2026-11-20 12:00:08 UTC`.

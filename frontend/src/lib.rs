@@ -16,6 +16,7 @@ mod indicators;
 mod live;
 mod observer;
 mod panels;
+mod rehearsal;
 mod remote;
 mod screen;
 mod search;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 pub use crate::{
     error::DashboardError,
     observer::{Observer, Shown},
+    rehearsal::{Drawn, Rehearsal},
     settings::{ApiAddress, BadApiAddress, RendererChoice, Settings, ThemeChoice, WindowSettings},
     zone::{UnknownZone, Zone},
 };

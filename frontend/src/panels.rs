@@ -22,6 +22,7 @@ pub(crate) mod watchlist;
 
 use chrono::{DateTime, Utc};
 use domain::Interval;
+use eframe::egui::{Align2, Frame, Margin, RichText, Ui, Window};
 
 use crate::{
     choices::{ChartStyle, Choices, Drawing, Notify, Refresh, ScaleChoice},
@@ -29,7 +30,7 @@ use crate::{
     indicators::Indicator,
     settings::{ApiAddress, RendererChoice, ThemeChoice},
     state::{Feed, SeriesKey, State, TickerKey},
-    theme::Hues,
+    theme::{BODY, Hues},
     zone::Zone,
 };
 
@@ -67,6 +68,18 @@ impl<'a> Scene<'a> {
     pub(crate) fn name_of(&self, ticker: &TickerKey) -> String {
         self.state.ticker(ticker).map_or_else(|| ticker.ticker.to_string(), |known| known.name())
     }
+}
+
+/// A window over everything else, in the middle at first.
+fn over_all<'a>(ui: &Ui, title: &str) -> Window<'a> {
+    let middle = ui.ctx().content_rect().center();
+    let frame = Frame::window(ui.style()).inner_margin(Margin::same(14));
+    Window::new(RichText::new(title).size(BODY + 1.0).strong())
+        .frame(frame)
+        .pivot(Align2::CENTER_CENTER)
+        .default_pos(middle)
+        .resizable(false)
+        .collapsible(false)
 }
 
 /// What the user wants.

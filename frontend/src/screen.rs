@@ -64,7 +64,7 @@ impl Screen {
 
         Panel::top("top").frame(bar).show(ui, |ui| self.top_bar.show(ui, &self.desk, &mut wishes));
         Panel::bottom("status").frame(bar).show(ui, |ui| status::show(ui, &scene));
-        CentralPanel::no_frame().frame(Frame::new().fill(palette.border)).show(ui, |ui| {
+        CentralPanel::no_frame().show(ui, |ui| {
             wishes.extend(desk::show(ui, &scene, self.desk.current_mut()));
         });
         self.notices.show(ui, now);
@@ -99,5 +99,7 @@ impl Screen {
     }
 }
 
+#[cfg(test)]
+mod pictures;
 #[cfg(test)]
 mod tests;

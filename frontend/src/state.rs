@@ -118,6 +118,8 @@ pub(crate) struct State {
     /// All feeds.
     pub feeds: Remote<BTreeMap<SmolStr, Feed>>,
     holes: BTreeMap<TickerKey, Vec<Hole>>,
+    /// How often they have become others.
+    holes_revision: u64,
     sparklines: BTreeMap<TickerKey, Vec<Option<f64>>>,
     series: BTreeMap<SeriesKey, Remote<Series>>,
     /// Series that are shown.
@@ -127,6 +129,8 @@ pub(crate) struct State {
     /// When what an earlier run left behind was true.
     recalled_at: Option<DateTime<Utc>>,
     messages: rate::Rate,
+    /// How old the newest price of the last live news was when it came.
+    lag: Option<TimeDelta>,
     /// What the user is to be told and has not been yet.
     news: Vec<String>,
     /// How far the server's clock is ahead of ours.
@@ -140,7 +144,11 @@ impl State {
             Update::Connection(connection) => self.connection = connection,
             Update::Prices(outcome) => self.apply_prices(outcome, now),
             Update::Feeds(outcome) => self.feeds.settle(outcome, feeds::merge),
-            Update::Holes(Ok(rows)) => self.holes = holes::by_ticker(rows),
+            Update::Holes(Ok(rows)) => {
+                let holes = holes::by_ticker(rows);
+                self.holes_revision += u64::from(holes != self.holes);
+                self.holes = holes;
+            }
             // The chart goes on with those that it knew; the banner says that the API is away.
             Update::Holes(Err(_)) => {}
             Update::Sparklines(Ok(rows)) => self.sparklines = rows.into_iter().map(sparkline).collect(),
@@ -191,6 +199,21 @@ impl State {
         self.recalled_at.filter(|_| self.tickers.is_recalled())
     }
 
+    /// How old the newest price of the last live news was when it came here, as far as the clocks agree.
+    pub(crate) fn lag(&self) -> Option<TimeDelta> {
+        self.lag.filter(|_| self.connection == Connection::Connected)
+    }
+
+    /// Whether something is told in seconds, so that it is another in the next one: an age, or when something is tried.
+    pub(crate) fn moves_each_second(&self, now: DateTime<Utc>) -> bool {
+        let young = |time: DateTime<Utc>| self.server_time(now) - time < TimeDelta::seconds(61);
+        self.connection != Connection::Connected
+            || self.tickers.value().is_none()
+            || self.tickers.value().into_iter().flatten().any(|(_, ticker)| young(ticker.time))
+            || self.feeds.value().into_iter().flatten().any(|(_, feed)| !feed.delivers(self.server_time(now)))
+            || self.series.values().any(|series| series.failure().is_some())
+    }
+
     /// What the user is to be told, once.
     pub(crate) fn take_news(&mut self) -> Vec<String> {
         std::mem::take(&mut self.news)
@@ -199,6 +222,13 @@ impl State {
     /// Lowest and highest live price of the ticker since this was last asked for.
     pub(crate) fn take_swing(&mut self, key: &TickerKey) -> Option<(Decimal, Decimal)> {
         self.tickers.value_mut()?.get_mut(key)?.take_swing()
+    }
+
+    /// Keeps this series, as if the API had told it.
+    pub(crate) fn put(&mut self, key: SeriesKey, series: Series) {
+        let mut remote = Remote::default();
+        remote.settle(Ok(series), |_, series| series);
+        self.series.insert(key, remote);
     }
 
     /// The series, if it is kept.
@@ -221,6 +251,11 @@ impl State {
     /// Where trades of the ticker are missing.
     pub(crate) fn holes(&self, key: &TickerKey) -> &[Hole] {
         self.holes.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// How often the holes have become others: what was computed with them holds as long as this does.
+    pub(crate) fn holes_revision(&self) -> u64 {
+        self.holes_revision
     }
 
     /// Where trades of any ticker are missing.
@@ -292,6 +327,10 @@ impl State {
 
     fn apply_live(&mut self, batch: LiveBatch, now: DateTime<Utc>) {
         self.messages.add(batch.messages, now);
+        let server_time = self.server_time(now);
+        if let Some(newest) = batch.prices.values().map(|price| price.time).max() {
+            self.lag = Some((server_time - newest).max(TimeDelta::zero()));
+        }
         for (key, remote) in &mut self.series {
             if let Some(series) = remote.value_mut()
                 && let Some(price) = batch.prices.get(&key.ticker)
@@ -306,7 +345,11 @@ impl State {
             }
         }
         if !batch.feeds.is_empty() {
-            self.feeds.value_or_default().extend(batch.feeds.into_values().map(Feed::named));
+            let feeds = self.feeds.value_or_default();
+            for (name, feed) in batch.feeds.into_values().map(Feed::named) {
+                let feed = feed.after(feeds.get(&name));
+                feeds.insert(name, feed);
+            }
         }
     }
 }

@@ -256,7 +256,8 @@ fn dress(style: &mut egui::Style, palette: &Palette) {
         (&mut widgets.open, palette.chosen, palette.border, palette.text),
     ] {
         *widget = WidgetVisuals {
-            bg_fill: fill,
+            // Behind the marks of boxes and circles, which must be seen when they are empty.
+            bg_fill: palette.tag,
             weak_bg_fill: fill,
             bg_stroke: Stroke::new(1.0, border),
             fg_stroke: Stroke::new(1.0, text),

@@ -8,6 +8,7 @@ use std::{
     env,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
+    time::Instant,
 };
 
 use eframe::{
@@ -70,6 +71,7 @@ fn open_with(
     store: Store,
     closed: CancellationToken,
 ) -> Result<(), DashboardError> {
+    let asked_at = Instant::now();
     let mut viewport = ViewportBuilder::default()
         .with_title("crypto-tracker")
         .with_app_id(APP_ID)
@@ -81,12 +83,14 @@ fn open_with(
     let options = eframe::NativeOptions {
         renderer,
         viewport,
+        // There are hardly any gradients, and where no graphics card helps it is a good part of each frame.
+        dithering: false,
         persistence_path: store.window(),
         ..eframe::NativeOptions::default()
     };
     let settings = settings.clone();
     let create: eframe::AppCreator<'_> = Box::new(move |creation| {
-        let app = App::new(creation, &settings, screen, store, closed)?;
+        let app = App::new(creation, &settings, screen, store, closed, asked_at)?;
         Ok(Box::new(app))
     });
     match quiet_about_libraries(|| eframe::run_native(APP_ID, options, create)) {

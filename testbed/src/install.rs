@@ -11,8 +11,8 @@ pub const OLDEST_POSTGRES: u32 = 15;
 
 const SERVER_PACKAGES: [&str; 2] = ["rabbitmq-server", "postgresql"];
 
-/// Needed by tests that open the dashboard's window: a display without a screen, what the window needs to draw, and the
-/// tools that look at it and click in it.
+/// Needed by the test that opens the dashboard's window (`window-test`), and by people who try it without a screen: a
+/// display, what the window needs to draw, and tools that look at it and click in it.
 const WINDOW_PACKAGES: [&str; 12] = [
     "xvfb",
     "xauth",
@@ -61,10 +61,10 @@ pub struct RabbitMqPrograms {
 pub fn install_missing() -> Result<()> {
     let servers_missing = postgres_programs().is_err() || rabbitmq_programs().is_err();
     if find_in_path("apt-get").is_none() || find_in_path("dpkg-query").is_none() {
-        // Both say what to install.
+        // Each says what to install.
         postgres_programs()?;
         rabbitmq_programs()?;
-        return Ok(());
+        return display_program();
     }
     let mut packages: Vec<&str> = if servers_missing { SERVER_PACKAGES.to_vec() } else { Vec::new() };
     packages.extend(WINDOW_PACKAGES.into_iter().filter(|package| !is_package_installed(package)));
@@ -139,6 +139,14 @@ pub fn rabbitmq_programs() -> Result<RabbitMqPrograms> {
     }
 }
 
+/// The display without a screen, which is there for Linux alone: elsewhere no test opens the window.
+fn display_program() -> Result<()> {
+    if cfg!(target_os = "linux") && find_in_path("Xvfb").is_none() {
+        bail!("The display without a screen (Xvfb) was not found. {}", advice());
+    }
+    Ok(())
+}
+
 /// Whether this process runs as root.
 #[must_use]
 pub fn is_root() -> bool {
@@ -148,15 +156,20 @@ pub fn is_root() -> bool {
 fn advice() -> String {
     let commands = [
         ("apt-get", "sudo apt-get install --no-install-recommends postgresql rabbitmq-server"),
-        ("dnf", "sudo dnf install postgresql-server rabbitmq-server"),
-        ("pacman", "sudo pacman -S postgresql rabbitmq"),
+        (
+            "dnf",
+            "sudo dnf install postgresql-server rabbitmq-server xorg-x11-server-Xvfb mesa-dri-drivers libXcursor libXi \
+             libxkbcommon-x11",
+        ),
+        ("pacman", "sudo pacman -S postgresql rabbitmq xorg-server-xvfb mesa libxcursor libxi libxkbcommon-x11"),
         ("brew", "brew install postgresql@17 rabbitmq && export PATH=\"$(brew --prefix postgresql@17)/bin:$PATH\""),
     ];
     let known = commands.iter().find(|(manager, _)| find_in_path(manager).is_some());
     known.map_or_else(
         || {
             format!(
-                "Install PostgreSQL {OLDEST_POSTGRES} or later and RabbitMQ 3.10 or later, with their programs in PATH."
+                "Install PostgreSQL {OLDEST_POSTGRES} or later, RabbitMQ 3.10 or later and, on Linux, Xvfb, with their \
+                 programs in PATH."
             )
         },
         |(_, command)| format!("Install it: {command}"),

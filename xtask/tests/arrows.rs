@@ -26,6 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("standalone", EVERYTHING),
     ("bench", EVERYTHING),
     ("chaos", &["process", "simulator", "testbed"]),
+    ("window-bench", &["dashboard"]),
+    ("window-test", &["dashboard"]),
 ];
 
 const EVERYTHING: &[&str] = &[
@@ -123,6 +125,24 @@ fn queue_and_database_drivers_are_known_to_one_crate_each() {
         }
     }
     assert!(leaks.is_empty(), "{leaks:#?}\n{WHERE}");
+}
+
+#[test]
+fn only_tests_can_look_into_the_window() {
+    let mut leaks = Vec::new();
+    for package in &workspace().packages {
+        // A feature of ours would be turned on by `--all-features`.
+        let named = package.features.values().flatten().any(|feature| feature == "eframe/inspection");
+        let asked = package.dependencies.iter().any(|dependency| {
+            let inspects = dependency.features.iter().any(|feature| feature == "inspection");
+            dependency.kind != DependencyKind::Development
+                && (dependency.name == "egui_inspection" || dependency.name == "eframe" && inspects)
+        });
+        if named || asked {
+            leaks.push(package.name.to_string());
+        }
+    }
+    assert!(leaks.is_empty(), "whoever starts these could be looked at and acted for: {leaks:?}");
 }
 
 #[test]

@@ -266,6 +266,9 @@ pub struct FeedRow {
     /// How far the exchange's clock is ahead of the tracker's, in milliseconds; negative where the tracker's is ahead.
     #[serde(default)]
     pub clock_ahead_ms: Option<i64>,
+    /// Messages that wait in the tracker's own queue, of all its exchanges: near 0 unless what they go to is away.
+    #[serde(default)]
+    pub queued: Option<u64>,
 }
 
 /// A message that could not be stored.

@@ -255,6 +255,7 @@ impl Feed {
             ticks: status.ticks,
             rejected: status.rejected,
             clock_ahead_ms: status.clock_ahead_ms,
+            queued: status.queued,
         }
     }
 

@@ -223,6 +223,7 @@ mod tests {
             ticks: 0,
             rejected: 0,
             clock_ahead_ms: None,
+            queued: Some(3),
         });
         for message in [ticks(), catalogue, feed] {
             assert_eq!(Message::decode(&message.encode().unwrap()).unwrap(), message);

@@ -244,6 +244,7 @@ async fn the_live_feed_gets_ticks_and_news_and_survives_a_cut_connection() {
             ticks: 0,
             rejected: 0,
             clock_ahead_ms: None,
+            queued: None,
         });
         let heard = async {
             loop {

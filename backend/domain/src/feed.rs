@@ -64,4 +64,7 @@ pub struct FeedStatus {
     /// of the time that asking took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_ahead_ms: Option<i64>,
+    /// Messages that wait in the tracker's own queue, of all its exchanges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u64>,
 }

@@ -176,6 +176,7 @@ impl Board {
             ticks: self.0.ticks.load(Ordering::Relaxed),
             rejected: self.0.rejected.load(Ordering::Relaxed),
             clock_ahead_ms: states.clock_ahead_ms,
+            queued: None,
         }
     }
 
@@ -187,7 +188,7 @@ impl Board {
                 FeedState::Streaming | FeedState::Polling => check.ok(),
                 state => check.failed(status.detail.as_deref().unwrap_or(state.as_str())),
             }
-            publisher.announce(Message::Feed(status));
+            publisher.announce(Message::Feed(FeedStatus { queued: Some(publisher.queue().len()), ..status }));
             tokio::select! {
                 () = self.0.changed.notified() => {}
                 () = tokio::time::sleep(TELL_EVERY) => {}

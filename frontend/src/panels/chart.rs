@@ -141,6 +141,8 @@ impl Chart {
     fn plot(&mut self, ui: &mut Ui, scene: &Scene<'_>, key: &SeriesKey, series: &Series, commands: &mut Vec<Command>) {
         let palette = Palette::of(ui);
         let Some(extent) = extent(series) else { return };
+        // The strips below it follow without a gap.
+        ui.spacing_mut().item_spacing.y = 0.0;
         let whole = ui.available_rect_before_wrap();
         let room = whole.height() / (1.0 + 0.24 * self.below_count() as f32);
         let below = if room >= 90.0 { self.below_count() } else { 0 };
@@ -150,7 +152,7 @@ impl Chart {
         let range = self.view.range(extent);
         let shown = in_view(series.bars(), series.interval().seconds(), range);
         let holes = scene.state.holes(&key.ticker);
-        self.computed.renew(series, &shown, holes, &self.choices.indicators);
+        self.computed.renew(scene.state, &key.ticker, series, &shown, &self.choices.indicators);
         let pixels = ui.pixels_per_point();
         let bars = series.in_view(range, whole.width() * pixels);
         let scale = Scale::of(self.choices.scale, bars);
@@ -218,7 +220,7 @@ impl Chart {
         let frame = self.below(ui, scene, series, (range, extent), (below, wanted, tag_width), &mut pointer);
         let frame =
             Rect::from_x_y_ranges(main.x_range(), main.top()..=frame.map_or(main.bottom(), |last| last.bottom()));
-        self.tools.paint(ui.painter(), palette, canvas, pointer, whole);
+        self.tools.paint_drawings(ui.painter(), palette, canvas, pointer, whole);
         let overlay = Overlay {
             scene,
             series,
@@ -232,6 +234,7 @@ impl Chart {
             pointer,
         };
         overlay.paint(ui);
+        self.tools.paint_measurement(ui.painter(), palette, canvas);
         // The menu of the chart and of what is drawn into it.
         self.tools.menu(&plot, canvas, commands);
         self.newest_button(ui, main);
@@ -253,7 +256,10 @@ impl Chart {
         for change in std::mem::take(&mut self.wanted) {
             let (left, right) = self.view.range(extent);
             match change {
-                ChartChange::Zoom(factor) => self.view.zoom(factor, (left + right) / 2.0, extent),
+                ChartChange::Zoom(factor) => {
+                    let focus = if self.view.follows() { extent.end } else { f64::midpoint(left, right) };
+                    self.view.zoom(factor, focus, extent);
+                }
                 ChartChange::Oldest => self.view.pan(extent.first - left, extent),
                 other => self.wanted.push(other),
             }

@@ -50,9 +50,22 @@ fn weak(ui: &mut Ui, text: &str) {
 }
 
 fn feeds(ui: &mut Ui, scene: &Scene<'_>) {
-    let titles = ["Exchange", "State", "Since", "Last trade", "Trades", "Refused", "Reconnects", "Clock", "Missing"];
+    let titles = [
+        "Exchange",
+        "State",
+        "Since",
+        "Last trade",
+        "Per second",
+        "Trades",
+        "Refused",
+        "Reconnects",
+        "Clock",
+        "Holes",
+        "Missing",
+        "Queue",
+    ];
     let table = TableBuilder::new(ui).id_salt("feeds").column(Column::exact(110.0)).column(Column::exact(90.0));
-    let table = table.columns(Column::exact(88.0), titles.len() - 2).vscroll(false);
+    let table = table.columns(Column::exact(76.0), titles.len() - 2).vscroll(false);
     table.header(ROW_HEIGHT, |mut header| titles.iter().for_each(|title| cell(&mut header, title, true))).body(
         |body| {
             let feeds: Vec<(&str, &Feed)> = scene.feeds().collect();
@@ -66,21 +79,25 @@ fn feeds(ui: &mut Ui, scene: &Scene<'_>) {
     );
 }
 
-fn feed_cells(name: &str, feed: &Feed, scene: &Scene<'_>) -> [String; 9] {
+fn feed_cells(name: &str, feed: &Feed, scene: &Scene<'_>) -> [String; 12] {
     let told = feed.row();
-    let missing: i64 =
-        scene.state.all_holes().filter(|(ticker, _)| ticker.exchange == name).map(|(_, hole)| hole.missing).sum();
+    let holes = || scene.state.all_holes().filter(|(ticker, _)| ticker.exchange == name);
+    let missing: i64 = holes().map(|(_, hole)| hole.missing).sum();
+    let known = |number: Option<String>| number.unwrap_or_else(|| format::UNKNOWN.to_owned());
     let ago = |time: DateTime<Utc>| format::age(scene.server_time() - time);
     [
         name.to_owned(),
         feed.state(scene.server_time()).to_owned(),
         ago(told.since),
         told.last_tick_at.map_or_else(|| format::UNKNOWN.to_owned(), ago),
+        known(feed.ticks_per_second().map(|rate| format!("{rate:.1}"))),
         told.ticks.to_string(),
         told.rejected.to_string(),
         told.reconnects.to_string(),
         told.clock_ahead_ms.map_or_else(|| format::UNKNOWN.to_owned(), clock),
+        holes().count().to_string(),
         missing.to_string(),
+        known(told.queued.map(|queued| queued.to_string())),
     ]
 }
 
@@ -153,12 +170,14 @@ mod tests {
     #[test]
     fn feeds_and_holes_are_told_with_their_figures() {
         let mut state = State::default();
-        let mut row = feed("binance", "streaming", "12:00:00");
-        (row.ticks, row.reconnects, row.clock_ahead_ms) = (1_234, 3, Some(-250));
+        let mut row = feed("binance", "streaming", "11:59:55");
+        (row.ticks, row.reconnects, row.clock_ahead_ms, row.queued) = (1_184, 3, Some(-250), Some(77));
+        state.apply(Update::Feeds(Ok(vec![row.clone()])), at("11:59:55"));
+        (row.ticks, row.reported_at) = (1_234, at("12:00:00"));
         state.apply(Update::Feeds(Ok(vec![row])), at("12:00:00"));
         state.apply(Update::Holes(Ok(vec![gap("11:30", "11:32", "open")])), at("12:00:00"));
         let harness = shown(state);
-        for text in ["streaming", "1234", "3", "−250 ms", "20", "2026-11-20 11:30:00 UTC", "BTCUSDT"] {
+        for text in ["streaming", "1234", "10.0", "3", "−250 ms", "20", "77", "2026-11-20 11:30:00 UTC", "BTCUSDT"] {
             harness.get_by_label(text);
         }
         harness.get_by_label("20 trades are missing: the connection was lost; they are being fetched");

@@ -1,7 +1,8 @@
 //! Every key, in a window over the others.
 
-use eframe::egui::{Grid, Key, Modifiers, RichText, ScrollArea, Ui, Window};
+use eframe::egui::{Grid, Key, Modifiers, RichText, ScrollArea, Ui};
 
+use super::over_all;
 use crate::{actions::Action, theme::Palette};
 
 /// What is done with the pointer, and what only keys of a field do.
@@ -39,22 +40,21 @@ impl Help {
             self.open = false;
         }
         let weak = Palette::of(ui).weak;
-        let height = context.content_rect().height() - 120.0;
-        Window::new("Keys").open(&mut self.open).resizable(false).collapsible(false).show(context, |ui| {
+        let keys = actions().into_iter().filter_map(|action| Some((action.key_words(context)?, action.name)));
+        let gestures = GESTURES.iter().map(|(key, words)| ((*key).to_owned(), (*words).to_owned()));
+        let rows: Vec<(String, String)> = keys.chain(gestures).collect();
+        let height = context.content_rect().height() - 90.0;
+        over_all(ui, "Keys").open(&mut self.open).default_height(height).show(context, |ui| {
             ScrollArea::vertical().max_height(height).show(ui, |ui| {
-                Grid::new("keys").num_columns(2).spacing([18.0, 4.0]).show(ui, |ui| {
-                    let mut row = |key: &str, words: &str| {
-                        ui.label(RichText::new(key).strong());
-                        ui.label(RichText::new(words).color(weak));
-                        ui.end_row();
-                    };
-                    for action in actions() {
-                        if let Some(key) = action.key_words(context) {
-                            row(&key, &action.name);
+                Grid::new("keys").num_columns(4).spacing([18.0, 3.0]).show(ui, |ui| {
+                    // In two columns of keys, read from top to bottom.
+                    let half = rows.len().div_ceil(2);
+                    for number in 0..half {
+                        for (key, words) in [rows.get(number), rows.get(number + half)].into_iter().flatten() {
+                            ui.label(RichText::new(key).strong());
+                            ui.label(RichText::new(words).color(weak));
                         }
-                    }
-                    for (key, words) in GESTURES {
-                        row(key, words);
+                        ui.end_row();
                     }
                 });
             });

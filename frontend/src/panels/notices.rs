@@ -50,6 +50,11 @@ impl Notices {
         }
     }
 
+    /// Whether there are any, which will go by themselves.
+    pub(crate) fn is_shown(&self) -> bool {
+        !self.shown.is_empty()
+    }
+
     /// Shows them; a click takes one away.
     pub(crate) fn show(&mut self, ui: &Ui, now: DateTime<Utc>) {
         self.shown.retain(|(_, since)| now - *since < STAYS && now >= *since);

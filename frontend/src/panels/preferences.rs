@@ -1,8 +1,8 @@
 //! What holds for the whole window: the API, how it looks, what it tells.
 
-use eframe::egui::{DragValue, Grid, RichText, TextEdit, Ui, Window};
+use eframe::egui::{DragValue, Grid, RichText, TextEdit, Ui};
 
-use super::{Command, Scene};
+use super::{Command, Scene, over_all};
 use crate::{
     choices::Refresh,
     settings::{ApiAddress, RendererChoice, ThemeChoice},
@@ -29,8 +29,7 @@ impl Preferences {
     /// Shows it, if it is wanted.
     pub(crate) fn show(&mut self, ui: &Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
         let mut open = self.open;
-        let window = Window::new("Settings").open(&mut open).resizable(false).collapsible(false);
-        window.show(ui.ctx(), |ui| {
+        over_all(ui, "Settings").open(&mut open).show(ui.ctx(), |ui| {
             Grid::new("settings").num_columns(2).spacing([18.0, 9.0]).show(ui, |ui| {
                 self.api(ui, scene, commands);
                 refresh(ui, scene, commands);

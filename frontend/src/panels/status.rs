@@ -17,12 +17,17 @@ pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>) {
     // From the right: figures keep their place, and words that have no room are cut.
     ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
         let weak = |text: String| RichText::new(text).size(SMALL + 0.5).color(palette.weak);
-        ui.label(weak(format::moment(scene.now, scene.choices.zone)));
+        ui.label(weak(format::clock(scene.now, scene.choices.zone)));
         ui.separator();
         ui.label(weak(format!("v{}", env!("CARGO_PKG_VERSION"))));
         ui.separator();
         ui.label(weak(newest(scene))).on_hover_text("How long ago the newest of all prices was made");
         ui.separator();
+        if let Some(lag) = scene.state.lag() {
+            ui.label(weak(format!("lag {:.1} s", lag.as_seconds_f64())))
+                .on_hover_text("How old the newest price was when it came here, as far as the clocks agree");
+            ui.separator();
+        }
         ui.label(weak(format!("{:.1} msg/s", scene.state.messages_per_second(scene.now))))
             .on_hover_text("Messages of the live feed, mean of five seconds");
         ui.separator();
@@ -144,7 +149,7 @@ mod tests {
         harness.get_by_label("kraken streaming");
         harness.get_by_label("newest 8s ago");
         harness.get_by_label("0.0 msg/s");
-        harness.get_by_label("2026-11-20 12:00:08 UTC");
+        harness.get_by_label("2026-11-20 12:00 UTC");
     }
 
     #[test]

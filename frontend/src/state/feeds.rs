@@ -11,15 +11,35 @@ use smol_str::SmolStr;
 const SILENT_AFTER: TimeDelta = TimeDelta::seconds(20);
 
 /// One exchange's feed, as last reported.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Feed {
     row: FeedRow,
+    /// Ticks per second between the last two reports, if they were of the same tracker.
+    ticks_per_second: Option<f64>,
 }
 
 impl Feed {
     /// With its name, for a map.
     pub(crate) fn named(row: FeedRow) -> (SmolStr, Self) {
-        (row.exchange.as_str().into(), Self { row })
+        (row.exchange.as_str().into(), Self { row, ticks_per_second: None })
+    }
+
+    /// With what the report before it adds.
+    pub(super) fn after(mut self, known: Option<&Self>) -> Self {
+        let Some(known) = known else { return self };
+        let seconds = (self.row.reported_at - known.row.reported_at).as_seconds_f64();
+        self.ticks_per_second = if seconds >= 0.5 {
+            // A tracker that was started again counts from nothing.
+            self.row.ticks.checked_sub(known.row.ticks).map(|ticks| ticks as f64 / seconds)
+        } else {
+            known.ticks_per_second
+        };
+        self
+    }
+
+    /// Ticks per second, once two reports have come.
+    pub(crate) fn ticks_per_second(&self) -> Option<f64> {
+        self.ticks_per_second
     }
 
     /// What it is doing, in the API's word for it.
@@ -66,8 +86,8 @@ pub(super) fn merge(old: Option<BTreeMap<SmolStr, Feed>>, rows: Vec<FeedRow>) ->
     rows.into_iter()
         .map(Feed::named)
         .map(|(name, feed)| match old.remove(&name) {
-            Some(known) if known.row.reported_at > feed.row.reported_at => (name, known),
-            _ => (name, feed),
+            Some(known) if known.row.reported_at >= feed.row.reported_at => (name, known),
+            known => (name, feed.after(known.as_ref())),
         })
         .collect()
 }

@@ -66,6 +66,7 @@ pub(crate) fn feed(exchange: &str, state: &str, reported_at: &str) -> FeedRow {
         ticks: 0,
         rejected: 0,
         clock_ahead_ms: None,
+        queued: None,
     }
 }
 
@@ -415,4 +416,18 @@ fn a_series_that_nobody_looks_at_does_not_keep_years() {
     state.show(BTreeSet::new());
     let series = state.series(&one).unwrap().value().unwrap();
     assert!(series.bars().len() < 2_100 && series.older == Older::Unknown);
+}
+
+#[test]
+fn where_nothing_is_new_nothing_moves_each_second() {
+    let mut state = State::default();
+    assert!(state.moves_each_second(at("12:00:00")), "it is being loaded");
+    let mut state_with = |updates: Vec<Update>, time: &str| {
+        updates.into_iter().for_each(|update| state.apply(update, at("12:00:00")));
+        state.moves_each_second(at(time))
+    };
+    let prices = Update::Prices(Ok(vec![price("BTCUSDT", "1", None, "1")]));
+    assert!(state_with(vec![prices, Update::Connection(Connection::Connected)], "12:00:30"));
+    assert!(!state_with(vec![], "12:01:30"), "it is a minute old, and will be so for a minute");
+    assert!(state_with(vec![Update::Feeds(Ok(vec![feed("binance", "waiting", "12:00:00")]))], "12:01:30"));
 }

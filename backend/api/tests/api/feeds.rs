@@ -21,6 +21,7 @@ pub(crate) fn status(exchange: &str, state: FeedState) -> Arc<Message> {
         ticks: 10,
         rejected: 0,
         clock_ahead_ms: None,
+        queued: None,
     }))
 }
 

@@ -120,7 +120,7 @@ fn bounds(indicator: Indicator, lines: &[&[Option<f64>]]) -> RangeInclusive<f64>
 fn marks(indicator: Indicator, input: &GridInput) -> Vec<GridMark> {
     if indicator == Indicator::Rsi {
         // Above the one it is called overbought, below the other oversold.
-        return [30.0, 50.0, 70.0].map(|value| GridMark { value, step_size: 20.0 }).into();
+        return [30.0, 70.0].map(|value| GridMark { value, step_size: 40.0 }).into();
     }
     axes::price_marks(input)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ops::Range};
 
 use crate::{
     indicators::{Indicator, Line, WARM_UP},
-    state::{Hole, Series},
+    state::{Series, State, TickerKey},
 };
 
 /// Bars in view above which no indicator is drawn: its lines would lie within those of the prices.
@@ -15,7 +15,8 @@ struct Of {
     interval: domain::Interval,
     first: i64,
     revision: u64,
-    holes: Vec<Hole>,
+    ticker: TickerKey,
+    holes: u64,
     shown: Range<usize>,
     indicators: BTreeSet<Indicator>,
 }
@@ -30,19 +31,21 @@ pub(crate) struct Computed {
 }
 
 impl Computed {
-    /// Sees that they are those of these bars of the series.
+    /// Sees that they are those of these bars of the ticker's series.
     pub(super) fn renew(
         &mut self,
+        state: &State,
+        ticker: &TickerKey,
         series: &Series,
         shown: &Range<usize>,
-        holes: &[Hole],
         indicators: &BTreeSet<Indicator>,
     ) {
         let of = Of {
             interval: series.interval(),
             first: series.bars().first().map_or(0, |bar| bar.open_time),
             revision: series.revision(),
-            holes: holes.to_vec(),
+            ticker: ticker.clone(),
+            holes: state.holes_revision(),
             shown: shown.clone(),
             indicators: indicators.clone(),
         };
@@ -55,7 +58,7 @@ impl Computed {
         self.lines = if shown.len() > MOST {
             Vec::new()
         } else {
-            indicators.iter().map(|one| (*one, one.lines(bars, width, holes))).collect()
+            indicators.iter().map(|one| (*one, one.lines(bars, width, state.holes(ticker)))).collect()
         };
         self.of = Some(of);
     }

@@ -263,8 +263,8 @@ impl Tools {
         });
     }
 
-    /// Paints the drawings, what is being drawn, and what was measured.
-    pub(super) fn paint(
+    /// Paints the drawings, and what is being drawn.
+    pub(super) fn paint_drawings(
         &self,
         painter: &Painter,
         palette: &Palette,
@@ -291,8 +291,12 @@ impl Tools {
         if let (Tool::Trend, Some(from), Some(pointer)) = (self.tool, self.begun, pointer) {
             within.line_segment([canvas.place(from), pointer], Stroke::new(1.2, palette.accent));
         }
+    }
+
+    /// Paints what was measured, over everything else.
+    pub(super) fn paint_measurement(&self, painter: &Painter, palette: &Palette, canvas: Canvas<'_>) {
         if let Some((from, to)) = self.measured {
-            measurement(&within, palette, canvas, from, to);
+            measurement(&painter.with_clip_rect(*canvas.transform.frame()), palette, canvas, from, to);
         }
     }
 }

@@ -99,8 +99,7 @@ impl View {
         self.put_right(right + seconds, extent);
     }
 
-    /// Shows `factor` times fewer bars. The newest candle keeps its place while it is followed, otherwise the second
-    /// `focus` does.
+    /// Shows `factor` times fewer bars; the second `focus` keeps its place.
     pub(crate) fn zoom(&mut self, factor: f64, focus: f64, extent: Extent) {
         if !factor.is_finite() || factor <= 0.0 {
             return;
@@ -110,10 +109,7 @@ impl View {
         let width = (before / factor).clamp(WIDTHS.0, WIDTHS.1);
         let scale = width / before;
         self.width = Some(width);
-        match &mut self.right {
-            Right::Following { gap } => *gap *= scale,
-            Right::At(_) => self.put_right(focus + (right - focus) * scale, extent),
-        }
+        self.put_right(focus + (right - focus) * scale, extent);
     }
 
     fn put_right(&mut self, right: f64, extent: Extent) {
@@ -210,13 +206,17 @@ mod tests {
     #[test]
     fn zoom_keeps_what_is_looked_at_in_its_place() {
         let mut view = View::default();
-        let newest = |view: &View| {
+        let place = |view: &View, second: f64| {
             let (left, right) = view.range(EXTENT);
-            (EXTENT.end - left) / (right - left)
+            (second - left) / (right - left)
         };
-        let before = newest(&view);
-        view.zoom(2.0, 0.0, EXTENT);
-        assert!(close(newest(&view), before));
+        let before = place(&view, EXTENT.end);
+        view.zoom(2.0, EXTENT.end, EXTENT);
+        assert!(close(place(&view, EXTENT.end), before) && view.follows());
+        let looked_at = EXTENT.end - 1_200.0;
+        let before = place(&view, looked_at);
+        view.zoom(1.1, looked_at, EXTENT);
+        assert!(close(place(&view, looked_at), before));
         view.pan(-20_000.0, EXTENT);
         let (left, right) = view.range(EXTENT);
         let focus = left + (right - left) * 0.25;

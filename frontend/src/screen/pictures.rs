@@ -1,0 +1,121 @@
+//! A few pictures of the whole window, with a fixed clock and a fixed market, next to how they were when somebody looked
+//! at them last (`frontend/tests/snapshots`). `UPDATE_SNAPSHOTS=1 cargo test -p dashboard pictures` makes them anew.
+
+use chrono::TimeDelta;
+use eframe::egui::Theme;
+use egui_kittest::{Harness, SnapshotOptions};
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::{
+    choices::Drawing,
+    desk::DeskChange,
+    indicators::Indicator,
+    panels::{ChartChange, DrawingChange},
+    state::{
+        Connection, Part, TickerKey, Update,
+        tests::{at, candles, decimal, feed, gap, price},
+    },
+    theme::{self, Hues},
+};
+
+struct Shown {
+    screen: Screen,
+    state: State,
+    now: DateTime<Utc>,
+}
+
+/// A market whose prices go up and down.
+fn market() -> State {
+    let mut state = State::default();
+    state.apply(Update::Connection(Connection::Connected), at("12:00:00"));
+    let rows = [
+        ("BTCUSDT", "64250.01", Some("1.82"), "9000000"),
+        ("ETHUSDT", "2500.5", Some("3.1"), "4000000"),
+        ("PEPEUSDT", "0.00001234", Some("-5"), "1000"),
+        ("NEWUSDT", "7", None, "0"),
+    ];
+    let rows = rows.map(|(ticker, last, change, volume)| price(ticker, last, change, volume)).into();
+    state.apply(Update::Prices(Ok(rows)), at("12:00:00"));
+    let feeds = vec![feed("binance", "streaming", "12:00:00"), feed("kraken", "waiting", "12:00:00")];
+    state.apply(Update::Feeds(Ok(feeds)), at("12:00:00"));
+    state.apply(Update::Holes(Ok(vec![gap("11:10", "11:25", "open")])), at("12:00:00"));
+    state
+}
+
+fn picture(theme: Theme, name: &str, change: impl FnOnce(&mut Screen, &mut State)) {
+    let mut state = market();
+    let mut screen = Screen::default();
+    change(&mut screen, &mut state);
+    screen.desk.choose_missing(&state);
+    let series = screen.desk.current().series(&state);
+    state.show(series.clone());
+    for series in series {
+        let mut rows = candles("08:00", 240);
+        // In the measure of the market's own price.
+        let last = state.ticker(&series.ticker).map_or(Decimal::ONE, |ticker| ticker.price);
+        let unit = last / decimal("64250");
+        let mut open = decimal("64100") * unit;
+        for (number, row) in rows.iter_mut().enumerate() {
+            row.open_time = at("12:00:00") - series.interval.duration() * (240 - number as i32);
+            let wave = ((number * number) % 41) as i64 - 20 + if number % 90 < 45 { 4 } else { -4 };
+            row.open = open;
+            open += Decimal::from(wave) * unit;
+            row.close = open;
+            row.high = row.open.max(row.close) + Decimal::from(9) * unit;
+            row.low = row.open.min(row.close) - Decimal::from(7) * unit;
+            row.volume = decimal(&(5 + number % 13).to_string());
+            if (200..210).contains(&number) {
+                row.origin = "backfill".to_owned();
+            }
+        }
+        state.apply(Update::Candles { series, part: Part::Newest, outcome: Ok(rows) }, at("12:00:00"));
+    }
+    let hues = screen.choices.hues;
+    let builder = Harness::builder()
+        .with_context_setup(move |context: &eframe::egui::Context| {
+            theme::install(context);
+            theme::wear(context, hues);
+        })
+        .with_theme(theme)
+        .with_size([1280.0, 800.0]);
+    let mut harness = builder.build_ui_state(
+        |ui, shown: &mut Shown| drop(shown.screen.show(ui, &shown.state, "http://localhost:5001", shown.now)),
+        Shown { screen, state, now: at("12:00:02") },
+    );
+    harness.run();
+    // Another version of the software that draws rounds a few edges otherwise.
+    let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(400);
+    harness.snapshot_options(name, &options);
+}
+
+#[test]
+fn the_market_in_the_dark() {
+    picture(Theme::Dark, "market_dark", |screen, _| {
+        screen.desk.choose_missing(&market());
+        let chart = screen.desk.current_mut().chart_mut(None).unwrap();
+        for indicator in [Indicator::Bollinger, Indicator::Rsi] {
+            chart.obey(ChartChange::Indicator(indicator));
+        }
+        let level = Drawing::Level { price: decimal("64300"), bell: true };
+        screen.choices.drawings.obey(&TickerKey::new("binance", "BTCUSDT"), DrawingChange::Add(level));
+    });
+}
+
+#[test]
+fn the_market_in_the_light_with_the_api_away() {
+    picture(Theme::Light, "market_light_away", |screen, state| {
+        screen.choices.hues = Hues { colour_blind: true, red_up: false };
+        let away = Connection::Away {
+            cause: "connection refused: nothing listens there".into(),
+            since: at("12:00:00") - TimeDelta::minutes(3),
+            next_try_at: at("12:00:07"),
+        };
+        state.apply(Update::Connection(away), at("12:00:00"));
+    });
+}
+
+#[test]
+fn the_overview() {
+    picture(Theme::Dark, "overview_dark", |screen, _| screen.desk.obey(DeskChange::Show(2)));
+}
