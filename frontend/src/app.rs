@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Timelike, Utc};
-use eframe::egui::{Context, ThemePreference, Ui, ViewportCommand};
+use eframe::egui::{Context, ThemePreference, Ui, ViewportCommand, Visuals};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -209,6 +209,10 @@ impl eframe::App for App {
         for command in commands {
             self.obey(command, &context, now);
         }
+    }
+
+    fn clear_color(&self, visuals: &Visuals) -> [f32; 4] {
+        theme::ground(visuals).to_normalized_gamma_f32()
     }
 
     fn save(&mut self, _storage: &mut dyn eframe::Storage) {

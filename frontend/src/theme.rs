@@ -196,6 +196,12 @@ impl Palette {
     }
 }
 
+/// What the window is filled with before anything is drawn: one fill less a frame, which counts where no graphics card
+/// helps.
+pub(crate) fn ground(visuals: &egui::Visuals) -> Color32 {
+    visuals.extreme_bg_color
+}
+
 /// Gives both themes their colours, and text its fonts and sizes. Called once, before anything is shown.
 pub(crate) fn install(context: &egui::Context) {
     context.set_fonts(fonts());

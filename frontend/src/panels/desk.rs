@@ -119,10 +119,12 @@ impl Behavior<Pane> for View<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, tile: TileId, pane: &mut Pane) -> UiResponse {
         let ticker = self.ticker_of(pane).cloned();
         let mut commands = Vec::new();
+        // The ground is there already, where the window begins each frame: see `theme::ground`.
+        let none = Color32::TRANSPARENT;
         let (fill, margin) = match pane.content.kind() {
             Kind::Markets | Kind::Health => (self.palette.panel, Margin { left: 8, right: 6, top: 6, bottom: 0 }),
-            Kind::Chart | Kind::Compare => (self.palette.ground, Margin { left: 10, right: 4, top: 5, bottom: 3 }),
-            Kind::Top | Kind::Movers => (self.palette.ground, Margin { left: 8, right: 6, top: 4, bottom: 0 }),
+            Kind::Chart | Kind::Compare => (none, Margin { left: 10, right: 4, top: 5, bottom: 3 }),
+            Kind::Top | Kind::Movers => (none, Margin { left: 8, right: 6, top: 4, bottom: 0 }),
         };
         let scene = self.scene;
         Frame::new().fill(fill).inner_margin(margin).show(ui, |ui| {
@@ -198,7 +200,7 @@ impl Behavior<Pane> for View<'_> {
     }
 
     fn gap_width(&self, _style: &egui::Style) -> f32 {
-        3.0
+        1.0
     }
 
     fn min_size(&self) -> f32 {

@@ -80,7 +80,11 @@ fn picture(theme: Theme, name: &str, change: impl FnOnce(&mut Screen, &mut State
         .with_theme(theme)
         .with_size([1280.0, 800.0]);
     let mut harness = builder.build_ui_state(
-        |ui, shown: &mut Shown| drop(shown.screen.show(ui, &shown.state, "http://localhost:5001", shown.now)),
+        |ui, shown: &mut Shown| {
+            // As the window begins each frame.
+            ui.painter().rect_filled(ui.ctx().content_rect(), 0.0, theme::ground(ui.visuals()));
+            drop(shown.screen.show(ui, &shown.state, "http://localhost:5001", shown.now));
+        },
         Shown { screen, state, now: at("12:00:02") },
     );
     harness.run();

@@ -172,6 +172,7 @@ impl Overlay<'_> {
         if let Some(words) = missing {
             add(&format!("\n{words}"), palette.warn);
         }
+        job.wrap.max_width = self.main().width() - 16.0;
         let galley = painter.layout_job(job);
         let place = self.main().left_top() + eframe::egui::vec2(8.0, 7.0);
         let ground = Rect::from_min_size(place, galley.size()).expand2(eframe::egui::vec2(4.0, 2.0));
