@@ -1,7 +1,7 @@
 //! Everything that can be done without pointing: one list for the keys, for their explanation and for the search.
 
 use domain::Interval;
-use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers, Theme};
+use eframe::egui::{Context, Event, Key, KeyboardShortcut, Modifiers, Popup, Theme};
 
 use crate::{
     choices::{ChartStyle, FAVOURITES, ScaleChoice},
@@ -10,6 +10,9 @@ use crate::{
     panels::{ChartChange, Command, Scene, chart::Tool},
     settings::ThemeChoice,
 };
+
+/// Least and largest size of everything.
+const ZOOM: (f32, f32) = (0.5, 3.0);
 
 /// One thing that can be done.
 #[derive(Debug, Clone)]
@@ -76,6 +79,11 @@ pub(crate) fn all(context: &Context, scene: &Scene<'_>, desk: &Desk) -> Vec<Acti
     let words =
         if hues.colour_blind { "Rising and falling in blue and orange" } else { "Rising and falling in green and red" };
     actions.push(Action::new(words, Command::Hues(hues)));
+    let size = scene.choices.zoom.unwrap_or(1.0);
+    let sized = |by: f32| Command::Zoom(Some((size + by).clamp(ZOOM.0, ZOOM.1)));
+    actions.push(Action::new("Everything larger", sized(0.1)).with(Modifiers::COMMAND, Key::Plus));
+    actions.push(Action::new("Everything smaller", sized(-0.1)).with(Modifiers::COMMAND, Key::Minus));
+    actions.push(Action::new("Size as the desktop", Command::Zoom(None)).with(Modifiers::COMMAND, Key::Num0));
     actions.push(Action::new("Try the API again now", Command::Retry));
     actions.push(Action::new("Settings", Command::Preferences).with(Modifiers::COMMAND, Key::Comma));
     actions.push(Action::new("All keys", Command::Help).on(Key::F1));
@@ -148,17 +156,28 @@ fn panes(actions: &mut Vec<Action>, desk: &Desk) {
 
 /// What the pressed keys ask for.
 pub(crate) fn pressed(context: &Context, scene: &Scene<'_>, desk: &Desk) -> Vec<Command> {
-    let any = context.input(|input| input.events.iter().any(|event| matches!(event, eframe::egui::Event::Key { .. })));
+    let any = context.input(|input| input.events.iter().any(|event| matches!(event, Event::Key { .. })));
     if !any {
         return Vec::new();
     }
     let writing = context.text_edit_focused();
+    if !writing {
+        // A key that is held goes on walking and stretching, and turns nothing on and off.
+        let goes_on = |key: Key| matches!(key, Key::ArrowUp | Key::ArrowDown | Key::Plus | Key::Minus | Key::Equals);
+        context.input_mut(|input| {
+            input.events.retain(|event| !matches!(event, Event::Key { key, repeat: true, .. } if !goes_on(*key)));
+        });
+    }
     let mut commands = Vec::new();
     for action in all(context, scene, desk) {
         let Some((modifiers, key)) = action.key else { continue };
-        // Who writes means letters, not keys; arrows walk the list also then.
-        let free =
-            !writing || modifiers != Modifiers::NONE || matches!(action.command, Command::Step(_) | Command::Help);
+        // Who writes means letters, not keys; arrows walk the list also while its filter is written, and no list that
+        // is open somewhere else.
+        let free = match action.command {
+            Command::Step(_) => !Popup::is_any_open(context) && (!writing || desk.current().is_filter_written()),
+            Command::Help => true,
+            _ => !writing || modifiers != Modifiers::NONE,
+        };
         // The key for more stands with or without Shift, or beside the figures.
         let also = if key == Key::Plus { Some(Key::Equals) } else { None };
         let consume = |modifiers, key| context.input_mut(|input| input.consume_key(modifiers, key));

@@ -13,6 +13,7 @@ use crate::{
     desktop::Desktop,
     exports::Exports,
     panels::Command,
+    remote::Remote,
     screen::Screen,
     settings::{ApiAddress, Settings},
     state::State,
@@ -128,7 +129,9 @@ impl App {
                 self.begin_anew(context, now);
             }
             Command::LoadOlder(series, before) => {
-                if self.worker.load_older(series.clone(), before) {
+                // Two panes may look at the same series.
+                let wanted = self.state.series(&series).and_then(Remote::value).is_some_and(|one| one.wants_older(now));
+                if wanted && self.worker.load_older(series.clone(), before) {
                     self.state.older_requested(&series);
                 }
             }
@@ -155,8 +158,11 @@ impl App {
     fn begin_anew(&mut self, context: &Context, now: DateTime<Utc>) {
         match start(context, &self.api, &self.screen) {
             Ok(worker) => {
+                if self.worker.is_exporting() {
+                    self.screen.notices.say("A file that was being written was given up".to_owned(), now);
+                }
                 self.worker = worker;
-                self.state.connection = crate::state::Connection::Connecting;
+                self.state.begin_anew();
             }
             Err(error) => self.screen.notices.say(format!("No thread can be started: {error}"), now),
         }

@@ -75,8 +75,11 @@ pub(crate) struct Workspace {
     pub name: String,
     /// The panes.
     pub tree: Tree<Pane>,
-    /// What each group shows.
+    /// What was chosen for each group.
     groups: BTreeMap<Group, TickerKey>,
+    /// What each group shows: the same, or something else while that is not listed.
+    #[serde(skip)]
+    shown: BTreeMap<Group, TickerKey>,
     /// The pane that the keys are meant for.
     active: Option<TileId>,
 }
@@ -110,9 +113,9 @@ impl Desk {
     }
 
     /// Itself, if it can be shown; what was kept by hand or by another version may be anything.
-    pub(crate) fn whole(self) -> Option<Self> {
-        (self.shown < self.workspaces.len() && self.workspaces.iter().all(|one| one.tree.root().is_some()))
-            .then_some(self)
+    pub(crate) fn whole(mut self) -> Option<Self> {
+        self.shown = self.shown.min(self.workspaces.len().checked_sub(1)?);
+        self.workspaces.iter().all(Workspace::is_whole).then_some(self)
     }
 
     /// Does what is wanted; `from` is the pane that it is wanted from.
@@ -146,26 +149,50 @@ impl Desk {
         let listed = |ticker: &TickerKey| state.ticker(ticker).is_some();
         let workspace = self.current_mut();
         for group in Group::ALL {
-            let chosen = workspace.groups.entry(group).or_insert_with(|| busiest.clone());
-            if !listed(chosen) {
-                *chosen = busiest.clone();
-            }
+            // The choice stays: its market may be listed again, or by another API.
+            let chosen = workspace.groups.get(&group).filter(|chosen| listed(chosen)).unwrap_or(busiest).clone();
+            workspace.shown.insert(group, chosen);
         }
     }
 }
 
 impl Workspace {
+    /// Whether there is a pane, and no container within itself.
+    fn is_whole(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut next: Vec<TileId> = self.tree.root().into_iter().collect();
+        let mut panes = 0;
+        while let Some(tile) = next.pop() {
+            if !seen.insert(tile.0) {
+                return false;
+            }
+            match self.tree.tiles.get(tile) {
+                Some(Tile::Pane(_)) => panes += 1,
+                Some(Tile::Container(container)) => next.extend(container.children().copied()),
+                None => {}
+            }
+        }
+        panes > 0
+    }
+
     /// The ticker that the pane shows.
     pub(crate) fn ticker_of<'a>(&'a self, pane: &'a Pane) -> Option<&'a TickerKey> {
         match pane.group {
-            Some(group) => self.groups.get(&group),
+            Some(group) => self.shown.get(&group).or_else(|| self.groups.get(&group)),
             None => pane.ticker.as_ref(),
         }
     }
 
     /// What each group shows.
-    pub(crate) fn groups(&self) -> &BTreeMap<Group, TickerKey> {
-        &self.groups
+    pub(crate) fn groups(&self) -> BTreeMap<Group, TickerKey> {
+        let mut groups = self.groups.clone();
+        groups.extend(self.shown.clone());
+        groups
+    }
+
+    fn choose(&mut self, group: Group, ticker: TickerKey) {
+        self.shown.insert(group, ticker.clone());
+        self.groups.insert(group, ticker);
     }
 
     /// The chart that keys are meant for: the one last touched, or else the first.
@@ -228,16 +255,17 @@ impl Workspace {
             |pane| pane.group,
         );
         if let Some(group) = group {
-            self.groups.insert(group, ticker);
+            self.choose(group, ticker);
             return;
         }
         let own = from.filter(|tile| self.pane(*tile).is_some_and(|pane| pane.chart().is_some()));
-        if let Some(pane) = own.or(active).and_then(|tile| self.pane_mut(tile)) {
-            match pane.group {
-                Some(group) => {
-                    self.groups.insert(group, ticker);
+        let Some(tile) = own.or(active) else { return };
+        match self.pane(tile).and_then(|pane| pane.group) {
+            Some(group) => self.choose(group, ticker),
+            None => {
+                if let Some(pane) = self.pane_mut(tile) {
+                    pane.ticker = Some(ticker);
                 }
-                None => pane.ticker = Some(ticker),
             }
         }
     }
@@ -258,6 +286,12 @@ impl Workspace {
         {
             list.focus_filter();
         }
+    }
+
+    /// Whether the cursor is in the filter of the first list of markets.
+    pub(crate) fn is_filter_written(&self) -> bool {
+        let list = self.first(Kind::Markets).and_then(|tile| self.pane(tile));
+        matches!(list.map(|pane| &pane.content), Some(Content::Markets(list)) if list.is_filter_written())
     }
 
     /// The first pane of this kind that is seen.

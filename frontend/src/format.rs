@@ -97,6 +97,14 @@ pub(crate) fn age(age: TimeDelta) -> String {
     }
 }
 
+/// A time that is mostly less than a second: `120 ms`, `2.4 s`.
+pub(crate) fn short(time: TimeDelta) -> String {
+    match time.num_milliseconds() {
+        ms @ ..1_000 => format!("{ms} ms"),
+        ms => format!("{:.1} s", ms as f64 / 1e3),
+    }
+}
+
 /// How long until something is tried: `12 s`, or `now` when it is due.
 pub(crate) fn countdown(left: TimeDelta) -> String {
     // Rounded up: "0 s" for most of a second looks stuck.
@@ -222,6 +230,7 @@ mod tests {
         for (seconds, text) in [(-5, "now"), (0, "now"), (12, "12s"), (185, "3m"), (7_300, "2h"), (400_000, "4d")] {
             assert_eq!(age(TimeDelta::seconds(seconds)), text);
         }
+        assert_eq!([12, 2_430].map(|ms| short(TimeDelta::milliseconds(ms))), ["12 ms", "2.4 s"]);
         assert_eq!(countdown(TimeDelta::milliseconds(11_200)), "in 12 s");
         assert_eq!(countdown(TimeDelta::milliseconds(-3)), "now");
         assert_eq!(countdown(TimeDelta::seconds(600)), "in 10 min");

@@ -10,7 +10,7 @@ use crate::{
     choices::Choices,
     desk::{Desk, Wish},
     panels::{
-        Command, Scene, desk, finder::Finder, help::Help, notices::Notices, preferences::Preferences, status,
+        Command, Scene, banner, desk, finder::Finder, help::Help, notices::Notices, preferences::Preferences, status,
         top_bar::TopBar,
     },
     state::State,
@@ -64,6 +64,11 @@ impl Screen {
 
         Panel::top("top").frame(bar).show(ui, |ui| self.top_bar.show(ui, &self.desk, &mut wishes));
         Panel::bottom("status").frame(bar).show(ui, |ui| status::show(ui, &scene));
+        let mut commands = Vec::new();
+        if banner::is_needed(&scene) {
+            Panel::top("banner").frame(bar).show(ui, |ui| banner::show(ui, &scene, &mut commands));
+        }
+        wishes.extend(commands.into_iter().map(|command| Wish { from: None, command }));
         CentralPanel::no_frame().show(ui, |ui| {
             wishes.extend(desk::show(ui, &scene, self.desk.current_mut()));
         });

@@ -71,8 +71,8 @@ pub(crate) struct SeriesKey {
 pub(crate) enum Part {
     /// The newest.
     Newest,
-    /// Those before the ones we had.
-    Older,
+    /// Those before the ones we had, which began at this moment.
+    OlderThan(DateTime<Utc>),
 }
 
 /// One piece of news.
@@ -126,11 +126,13 @@ pub(crate) struct State {
     shown: BTreeSet<SeriesKey>,
     /// Those that were, by when they last were, the newest at the back.
     unseen: VecDeque<SeriesKey>,
+    /// When the API last told all prices.
+    answered_at: Option<DateTime<Utc>>,
     /// When what an earlier run left behind was true.
     recalled_at: Option<DateTime<Utc>>,
     messages: rate::Rate,
-    /// How old the newest price of the last live news was when it came.
-    lag: Option<TimeDelta>,
+    /// When live news last came, and how old the newest price in it was.
+    lag: Option<(DateTime<Utc>, TimeDelta)>,
     /// What the user is to be told and has not been yet.
     news: Vec<String>,
     /// How far the server's clock is ahead of ours.
@@ -199,9 +201,11 @@ impl State {
         self.recalled_at.filter(|_| self.tickers.is_recalled())
     }
 
-    /// How old the newest price of the last live news was when it came here, as far as the clocks agree.
-    pub(crate) fn lag(&self) -> Option<TimeDelta> {
-        self.lag.filter(|_| self.connection == Connection::Connected)
+    /// How old the newest price of the last live news was when it came here, as far as the clocks agree. Of news that
+    /// came long ago there is nothing to tell.
+    pub(crate) fn lag(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let (at, lag) = self.lag.filter(|_| self.connection == Connection::Connected)?;
+        (now - at < TimeDelta::seconds(10)).then_some(lag)
     }
 
     /// Whether something is told in seconds, so that it is another in the next one: an age, or when something is tried.
@@ -212,6 +216,24 @@ impl State {
             || self.tickers.value().into_iter().flatten().any(|(_, ticker)| young(ticker.time))
             || self.feeds.value().into_iter().flatten().any(|(_, feed)| !feed.delivers(self.server_time(now)))
             || self.series.values().any(|series| series.failure().is_some())
+    }
+
+    /// Another worker asks from now on: what was on its way does not come any more.
+    pub(crate) fn begin_anew(&mut self) {
+        for series in self.series.values_mut().filter_map(Remote::value_mut) {
+            if series.older == Older::Loading {
+                series.older = Older::Unknown;
+            }
+        }
+        // An API that was away stays so until it answers.
+        if !self.connection.is_away() {
+            self.connection = Connection::Connecting;
+        }
+    }
+
+    /// When the API last told all prices.
+    pub(crate) fn answered_at(&self) -> Option<DateTime<Utc>> {
+        self.answered_at
     }
 
     /// What the user is to be told, once.
@@ -286,6 +308,7 @@ impl State {
 
     fn apply_prices(&mut self, outcome: Result<Vec<LatestPrice>, Failure>, now: DateTime<Utc>) {
         if let Ok(rows) = &outcome {
+            self.answered_at = Some(now);
             let mut ahead: Vec<TimeDelta> =
                 rows.iter().map(|row| tickers::time_of(row) + TimeDelta::milliseconds(row.age_ms) - now).collect();
             ahead.sort_unstable();
@@ -305,7 +328,8 @@ impl State {
     }
 
     fn apply_candles(&mut self, key: &SeriesKey, part: Part, outcome: Result<Vec<CandleRow>, Failure>) {
-        let newest = self.ticker(&key.ticker).map(|ticker| (ticker.time, ticker.price));
+        let ticker = self.ticker(&key.ticker).filter(|_| !self.tickers.is_recalled());
+        let newest = ticker.map(|ticker| (ticker.time, ticker.price));
         let Some(remote) = self.series.get_mut(key) else { return };
         match part {
             Part::Newest => remote.settle(outcome, |old, rows| {
@@ -317,9 +341,9 @@ impl State {
                 }
                 series
             }),
-            Part::Older => {
+            Part::OlderThan(before) => {
                 if let Some(series) = remote.value_mut() {
-                    series.merge_older(outcome);
+                    series.merge_older(before, outcome);
                 }
             }
         }
@@ -329,7 +353,7 @@ impl State {
         self.messages.add(batch.messages, now);
         let server_time = self.server_time(now);
         if let Some(newest) = batch.prices.values().map(|price| price.time).max() {
-            self.lag = Some((server_time - newest).max(TimeDelta::zero()));
+            self.lag = Some((now, (server_time - newest).max(TimeDelta::zero())));
         }
         for (key, remote) in &mut self.series {
             if let Some(series) = remote.value_mut()

@@ -1,10 +1,11 @@
 //! Where choices and the last picture are kept from one run to the next.
 //!
 //! Two files: what the user chose, and what was last known, which is a cache. Each is written beside the old one and
-//! then put in its place, so that a power cut leaves either the one or the other.
+//! then put in its place; a power cut leaves either the old choices or the new ones.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -20,6 +21,8 @@ const PICTURE: &str = "picture.json";
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     folder: Option<PathBuf>,
+    /// The choices as they were last written.
+    kept: Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -47,7 +50,7 @@ impl Store {
     pub(crate) fn of(settings: &WindowSettings) -> Self {
         let usual =
             || directories::ProjectDirs::from("", "", "crypto-tracker").map(|dirs| dirs.data_dir().join("dashboard"));
-        Self { folder: settings.dashboard_folder.clone().or_else(usual) }
+        Self { folder: settings.dashboard_folder.clone().or_else(usual), kept: Vec::new() }
     }
 
     /// Where the window's own place and size are kept.
@@ -58,15 +61,27 @@ impl Store {
     /// What was chosen; what cannot be read is as at first, and the file is put aside.
     pub(crate) fn choices(&self) -> (Choices, Desk) {
         let Some(path) = self.path(CHOICES) else { return Default::default() };
-        let read: Read = read(&path).unwrap_or_default();
-        let choices = serde_json::from_value(read.choices).unwrap_or_default();
-        let desk = serde_json::from_value::<Desk>(read.desk).ok().and_then(Desk::whole).unwrap_or_default();
-        (choices, desk)
+        let Some(read) = read::<Read>(&path) else { return Default::default() };
+        let choices = serde_json::from_value::<Choices>(read.choices).ok();
+        let desk = serde_json::from_value::<Desk>(read.desk).ok().and_then(Desk::whole);
+        if choices.is_none() || desk.is_none() {
+            // The rest counts, and nothing that somebody made is written over.
+            let aside = path.with_extension("broken");
+            tracing::warn!(path = %path.display(), aside = %aside.display(), "not all of it can be read; a copy is put aside");
+            let _ = fs::copy(&path, aside);
+        }
+        (choices.unwrap_or_default(), desk.unwrap_or_default())
     }
 
     /// Keeps what was chosen.
-    pub(crate) fn keep_choices(&self, choices: &Choices, desk: &Desk) {
-        self.keep(CHOICES, &Written { choices, desk });
+    pub(crate) fn keep_choices(&mut self, choices: &Choices, desk: &Desk) {
+        let written = serde_json::to_vec(&Written { choices, desk }).unwrap_or_default();
+        // Waiting for the disk takes longer than a frame, and is seldom needed.
+        if written.is_empty() || written == self.kept {
+            return;
+        }
+        self.put(CHOICES, &written, true);
+        self.kept = written;
     }
 
     /// What was last known of this API.
@@ -77,28 +92,35 @@ impl Store {
 
     /// Keeps what is known of this API.
     pub(crate) fn keep_picture(&self, api: &str, picture: Picture) {
-        self.keep(PICTURE, &PictureOf { api: api.to_owned(), picture });
+        match serde_json::to_vec(&PictureOf { api: api.to_owned(), picture }) {
+            // A cache: whatever a power cut leaves of it can be spared.
+            Ok(written) => self.put(PICTURE, &written, false),
+            Err(error) => tracing::warn!(%error, "the picture cannot be written"),
+        }
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| folder.join(name))
     }
 
-    fn keep(&self, name: &str, content: &impl Serialize) {
+    fn put(&self, name: &str, content: &[u8], lasting: bool) {
         let Some(path) = self.path(name) else { return };
-        let written = serde_json::to_vec(content).map_err(io::Error::from).and_then(|text| replace(&path, &text));
-        if let Err(error) = written {
+        if let Err(error) = replace(&path, content, lasting) {
             tracing::warn!(%error, path = %path.display(), "cannot be kept for the next run");
         }
     }
 }
 
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+fn replace(path: &Path, content: &[u8], lasting: bool) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
     let beside = path.with_extension("new");
-    fs::write(&beside, content)?;
+    let mut file = fs::File::create(&beside)?;
+    file.write_all(content)?;
+    if lasting {
+        file.sync_all()?;
+    }
     fs::rename(&beside, path)
 }
 
@@ -127,13 +149,13 @@ mod tests {
     };
 
     fn store(folder: &Path) -> Store {
-        Store { folder: Some(folder.join("deep")) }
+        Store { folder: Some(folder.join("deep")), kept: Vec::new() }
     }
 
     #[test]
     fn what_was_kept_is_there_in_the_next_run() {
         let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path());
+        let mut store = store(folder.path());
         assert_eq!(store.choices().0, Choices::default());
         let choices = Choices { zone: Zone::Local, ..Choices::default() };
         let mut desk = Desk::default();
@@ -149,13 +171,17 @@ mod tests {
     #[test]
     fn what_is_broken_is_put_aside_and_a_broken_desk_takes_no_choices_with_it() {
         let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path());
+        let mut store = store(folder.path());
         store.keep_choices(&Choices { zone: Zone::Local, ..Choices::default() }, &Desk::default());
         let path = store.path(CHOICES).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("\"shown\":0", "\"shown\":99")).unwrap();
         let (choices, desk) = store.choices();
+        assert_eq!((choices.zone, desk.shown()), (Zone::Local, 2), "the last one there is");
+        fs::write(&path, text.replace("\"Vertical\"", "\"Diagonal\"")).unwrap();
+        let (choices, desk) = store.choices();
         assert_eq!((choices.zone, desk.shown()), (Zone::Local, 0));
+        assert!(fs::read_to_string(path.with_extension("broken")).unwrap().contains("Diagonal"));
         fs::write(&path, "{\"cho").unwrap();
         assert_eq!(store.choices().0, Choices::default());
         assert_eq!(fs::read_to_string(path.with_extension("broken")).unwrap(), "{\"cho");
@@ -163,7 +189,7 @@ mod tests {
 
     #[test]
     fn without_a_folder_nothing_is_kept_and_nothing_fails() {
-        let store = Store { folder: None };
+        let mut store = Store { folder: None, kept: Vec::new() };
         store.keep_choices(&Choices::default(), &Desk::default());
         assert_eq!(store.choices().0, Choices::default());
         assert!(store.picture("").is_none());

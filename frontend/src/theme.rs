@@ -205,6 +205,8 @@ pub(crate) fn ground(visuals: &egui::Visuals) -> Color32 {
 /// Gives both themes their colours, and text its fonts and sizes. Called once, before anything is shown.
 pub(crate) fn install(context: &egui::Context) {
     context.set_fonts(fonts());
+    // It would not be kept; `actions` has the same keys.
+    context.options_mut(|options| options.zoom_with_keyboard = false);
     wear(context, Hues::default());
 }
 

@@ -13,7 +13,10 @@ mod refresh;
 use std::{
     collections::BTreeSet,
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -48,6 +51,8 @@ pub(crate) struct Timing {
     pub batch: Duration,
     /// What the live feed does not tell exactly is asked for again after this.
     pub refresh: Duration,
+    /// Feeds are asked for again after this, where no live feed tells of them.
+    pub refresh_feeds: Duration,
     /// Holes are asked for again after this: most are filled within seconds.
     pub refresh_holes: Duration,
     /// The last day's closes are asked for again after this.
@@ -68,6 +73,7 @@ impl Default for Timing {
             // Figures that change more often cannot be read, and each change is a frame to draw.
             batch: Duration::from_millis(200),
             refresh: Duration::from_secs(30),
+            refresh_feeds: Duration::from_secs(5),
             refresh_holes: Duration::from_secs(5),
             refresh_sparklines: Duration::from_secs(300),
             refresh_empty: Duration::from_secs(3),
@@ -85,6 +91,8 @@ pub(crate) struct Worker {
     updates: mpsc::Receiver<Update>,
     series: watch::Sender<BTreeSet<SeriesKey>>,
     exports: mpsc::Sender<Export>,
+    /// Files that are not written yet.
+    exporting: Arc<AtomicUsize>,
     older: mpsc::Sender<(SeriesKey, DateTime<Utc>)>,
     hurry: Arc<Notify>,
     stop: CancellationToken,
@@ -100,6 +108,7 @@ impl Worker {
         let (older, older_wanted) = mpsc::channel(OLDER_WAITING);
         let hurry = Arc::new(Notify::new());
         let stop = CancellationToken::new();
+        let exporting = Arc::new(AtomicUsize::new(0));
         let tasks = Tasks {
             api,
             how,
@@ -108,6 +117,7 @@ impl Worker {
             series_wanted,
             older_wanted,
             exports_wanted,
+            exporting: Arc::clone(&exporting),
             hurry: Arc::clone(&hurry),
         };
         let stopped = stop.clone();
@@ -122,7 +132,7 @@ impl Worker {
             // A name being looked up cannot be interrupted; it must not hold up the end.
             runtime.shutdown_background();
         })?;
-        Ok(Self { updates, series, exports, older, hurry, stop, thread: Some(thread) })
+        Ok(Self { updates, series, exports, exporting, older, hurry, stop, thread: Some(thread) })
     }
 
     /// The next news, if there is any.
@@ -143,7 +153,16 @@ impl Worker {
 
     /// Write candles to a file; false where too many wait already.
     pub(crate) fn export(&self, export: Export) -> bool {
-        self.exports.try_send(export).is_ok()
+        let taken = self.exports.try_send(export).is_ok();
+        if taken {
+            self.exporting.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Whether a file is being written or waits to be.
+    pub(crate) fn is_exporting(&self) -> bool {
+        self.exporting.load(Ordering::Relaxed) > 0
     }
 
     /// Ask for the candles before a time; false where too many questions wait already.
@@ -184,6 +203,7 @@ struct Tasks {
     series_wanted: watch::Receiver<BTreeSet<SeriesKey>>,
     older_wanted: mpsc::Receiver<(SeriesKey, DateTime<Utc>)>,
     exports_wanted: mpsc::Receiver<Export>,
+    exporting: Arc<AtomicUsize>,
     hurry: Arc<Notify>,
 }
 
@@ -199,8 +219,9 @@ impl Tasks {
         };
         let (connected, reconnected) = watch::channel(());
         let mut timing = self.timing;
-        if let Refresh::Every(seconds) = self.how {
-            timing.refresh = Duration::from_secs(seconds);
+        match self.how {
+            Refresh::Every(seconds) => timing.refresh = Duration::from_secs(seconds),
+            Refresh::Live => timing.refresh_feeds = timing.refresh,
         }
         let again = refresh::Again { reconnected, hurry: Arc::clone(&self.hurry), timing };
         let news = async {
@@ -221,7 +242,7 @@ impl Tasks {
             () = refresh::sparklines(&client, &self.outbox, again.clone()) => {}
             () = refresh::candles(&client, &self.outbox, again.clone(), self.series_wanted) => {}
             () = refresh::older(&client, &self.outbox, timing, self.older_wanted) => {}
-            () = export::write_all(&client, &self.outbox, self.exports_wanted) => {}
+            () = export::write_all(&client, &self.outbox, self.exports_wanted, &self.exporting) => {}
         }
     }
 }

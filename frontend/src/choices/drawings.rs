@@ -52,6 +52,7 @@ impl Drawings {
     pub(crate) fn obey(&mut self, ticker: &TickerKey, change: DrawingChange) {
         let drawings = self.0.entry(ticker.clone()).or_default();
         match change {
+            DrawingChange::Add(drawing) if drawings.contains(&drawing) => {}
             DrawingChange::Add(drawing) => {
                 drawings.push(drawing);
                 let surplus = drawings.len().saturating_sub(KEPT);
@@ -120,7 +121,8 @@ mod tests {
         for price in 0..200 {
             drawings.obey(&btc, DrawingChange::Add(level(price, price == 150)));
         }
-        assert_eq!((drawings.of(&btc).len(), drawings.of(&eth).len()), (KEPT, 0));
+        drawings.obey(&btc, DrawingChange::Add(level(199, false)));
+        assert_eq!((drawings.of(&btc).len(), drawings.of(&eth).len()), (KEPT, 0), "the same twice is one");
         assert_eq!(drawings.of(&btc)[0], level(100, false));
         assert_eq!(drawings.bells().collect::<Vec<_>>(), [(&btc, 150.into())]);
         drawings.obey(&btc, DrawingChange::Replace(0, level(7, true)));

@@ -69,7 +69,7 @@ fn workspace(name: &str, build: impl FnOnce(&mut Tiles<Pane>) -> TileId) -> Work
     let root = build(&mut tiles);
     // Two trees are never in the window at once, but egui remembers scroll places by this.
     let tree = Tree::new(eframe::egui::Id::unique(("desk", name)), root, tiles);
-    Workspace { name: name.to_owned(), tree, groups: [].into(), active: None }
+    Workspace { name: name.to_owned(), tree, groups: [].into(), shown: [].into(), active: None }
 }
 
 fn tabs(tiles: &mut Tiles<Pane>, kinds: &[Kind]) -> TileId {

@@ -34,6 +34,8 @@ fn at_first_the_busiest_ticker_is_shown_and_one_that_went_away_is_replaced() {
     assert_eq!(tickers_shown(&desk), [TickerKey::new("binance", "GONE")], "nothing is known, nothing is changed");
     desk.choose_missing(&with_prices());
     assert_eq!(tickers_shown(&desk), [btc()]);
+    let json = serde_json::to_string(&desk).unwrap();
+    assert!(json.contains("GONE"), "the choice is kept: {json}");
 }
 
 #[test]
@@ -113,6 +115,15 @@ fn what_was_arranged_reads_back_and_what_is_broken_is_noticed() {
     let json = serde_json::to_string(&desk).unwrap();
     let read = serde_json::from_str::<Desk>(&json).unwrap().whole().unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::to_value(&desk).unwrap());
-    let broken = json.replace("\"shown\":1", "\"shown\":7");
-    assert!(serde_json::from_str::<Desk>(&broken).unwrap().whole().is_none());
+    let beyond = json.replace("\"shown\":1", "\"shown\":7");
+    assert_eq!(serde_json::from_str::<Desk>(&beyond).unwrap().whole().unwrap().shown(), 2);
+    let root = desk.current().tree.root().unwrap().0;
+    let empty = json.replace(&format!("\"root\":{root}"), "\"root\":null");
+    assert!(serde_json::from_str::<Desk>(&empty).unwrap().whole().is_none());
+    let mut within_itself = desk.clone();
+    let root = TileId(root);
+    if let Some(Tile::Container(container)) = within_itself.current_mut().tree.tiles.get_mut(root) {
+        container.add_child(root);
+    }
+    assert!(within_itself.whole().is_none());
 }

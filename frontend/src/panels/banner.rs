@@ -1,4 +1,4 @@
-//! Says above the chart why nothing new comes, and what is being done about it.
+//! Says above the panes why nothing new comes, and what is being done about it.
 
 use eframe::egui::{Frame, Margin, RichText, Stroke, Ui};
 
@@ -15,6 +15,11 @@ struct Words {
     retry: bool,
 }
 
+/// Whether there is something to say.
+pub(crate) fn is_needed(scene: &Scene<'_>) -> bool {
+    words(scene).is_some()
+}
+
 /// Shows the banner, if there is something to say.
 pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
     let Some(words) = words(scene) else { return };
@@ -24,7 +29,6 @@ pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) 
         .stroke(Stroke::new(1.0, palette.warn))
         .corner_radius(4)
         .inner_margin(Margin::symmetric(10, 7))
-        .outer_margin(Margin { bottom: 6, ..Margin::ZERO })
         .show(ui, |ui| {
             ui.horizontal_wrapped(|ui| {
                 ui.label(RichText::new(&words.title).color(palette.warn).strong());
@@ -51,14 +55,17 @@ fn api_is_away(scene: &Scene<'_>) -> Option<Words> {
     let Connection::Away { cause, since, next_try_at } = &scene.state.connection else {
         return None;
     };
+    // Where questions are answered and only the live feed is away, it is younger.
+    let answered = scene.state.answered_at().filter(|at| at > since);
     let kept = if scene.state.tickers.value().is_some() {
-        let since = scene.state.recalled_at().unwrap_or(*since);
-        format!(" What is shown is as of {}.", format::moment(since, scene.choices.zone))
+        let as_of = scene.state.recalled_at().or(answered).unwrap_or(*since);
+        format!(" What is shown is as of {}.", format::moment(as_of, scene.choices.zone))
     } else {
         String::new()
     };
+    let what = if answered.is_some() { "live feed of the API" } else { "API" };
     Some(Words {
-        title: format!("No connection to the API at {}", scene.api),
+        title: format!("No connection to the {what} at {}", scene.api),
         detail: format!("{cause}. Next try {}.{kept}", format::countdown(*next_try_at - scene.now)),
         retry: true,
     })
@@ -152,6 +159,11 @@ mod tests {
         state.apply(Update::Connection(away), at("12:00:02"));
         let words = words_of(&state, "12:00:03").unwrap();
         assert_eq!(words.title, "No connection to the API at http://localhost:5001");
+        let row = crate::state::tests::price("BTCUSDT", "1", None, "1");
+        state.apply(Update::Prices(Ok(vec![row])), at("12:00:33"));
+        let live_alone = words_of(&state, "12:00:34").unwrap();
+        assert_eq!(live_alone.title, "No connection to the live feed of the API at http://localhost:5001");
+        assert!(live_alone.detail.ends_with("as of 2026-11-20 12:00:33 UTC."), "{}", live_alone.detail);
         assert_eq!(
             words.detail,
             "connection refused. Next try in 3 s. What is shown is as of 2026-11-20 12:00:02 UTC."

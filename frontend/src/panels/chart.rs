@@ -114,7 +114,6 @@ impl Chart {
     ) {
         let pane = ui.max_rect();
         header::show(ui, scene, &self.choices, self.tools.tool, ticker, commands);
-        super::banner::show(ui, scene, commands);
         let Some(key) = self.series(ticker) else {
             // The busiest market is chosen by itself, as soon as there is one.
             message(ui, "No market to show yet", "It appears here with the first price.", None);
@@ -128,7 +127,12 @@ impl Chart {
         let remote = scene.state.series(&key);
         match remote.and_then(Remote::value) {
             Some(series) if !series.bars().is_empty() => {
-                if scene.is_old() {
+                if let Some(failure) = remote.and_then(Remote::failure).filter(|_| !scene.state.connection.is_away()) {
+                    let next = format::countdown(failure.retry_at - scene.now);
+                    let words = format!("These candles are not kept up: {}. Next try {next}.", failure.cause);
+                    ui.label(RichText::new(words).color(Palette::of(ui).warn));
+                }
+                if scene.is_old() || remote.is_some_and(Remote::is_recalled) {
                     ui.multiply_opacity(0.6);
                 }
                 self.plot(ui, scene, &key, series, commands);
@@ -144,15 +148,16 @@ impl Chart {
         // The strips below it follow without a gap.
         ui.spacing_mut().item_spacing.y = 0.0;
         let whole = ui.available_rect_before_wrap();
-        let room = whole.height() / (1.0 + 0.24 * self.below_count() as f32);
-        let below = if room >= 90.0 { self.below_count() } else { 0 };
-        let height = if below > 0 { room } else { whole.height() };
         self.view.fit(whole.width() - 60.0);
         self.zoom_as_wanted(extent);
         let range = self.view.range(extent);
         let shown = in_view(series.bars(), series.interval().seconds(), range);
         let holes = scene.state.holes(&key.ticker);
         self.computed.renew(scene.state, &key.ticker, series, &shown, &self.choices.indicators);
+        let count = self.computed.lines(true).count();
+        let room = whole.height() / (1.0 + 0.24 * count as f32);
+        let below = if room >= 90.0 { count } else { 0 };
+        let height = if below > 0 { room } else { whole.height() };
         let pixels = ui.pixels_per_point();
         let bars = series.in_view(range, whole.width() * pixels);
         let scale = Scale::of(self.choices.scale, bars);
@@ -240,10 +245,6 @@ impl Chart {
         self.newest_button(ui, main);
         describe(&plot, scene, key, series, &self.computed);
         self.load_older(scene, key, series, extent, commands);
-    }
-
-    fn below_count(&self) -> usize {
-        self.choices.indicators.iter().filter(|indicator| indicator.is_below()).count()
     }
 
     fn take_wanted(&mut self, change: ChartChange) -> bool {

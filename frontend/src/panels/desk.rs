@@ -18,7 +18,7 @@ use crate::{
 pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>, workspace: &mut Workspace) -> Vec<Wish> {
     let active = workspace.active_chart();
     let several = workspace.visible().filter(|(_, pane)| pane.chart().is_some()).count() > 1;
-    let groups = workspace.groups().clone();
+    let groups = workspace.groups();
     let mut view = View {
         scene,
         groups: &groups,

@@ -1,6 +1,6 @@
 //! What holds for the whole window: the API, how it looks, what it tells.
 
-use eframe::egui::{DragValue, Grid, RichText, TextEdit, Ui};
+use eframe::egui::{DragValue, Grid, Key, Modifiers, RichText, TextEdit, Ui};
 
 use super::{Command, Scene, over_all};
 use crate::{
@@ -28,6 +28,9 @@ impl Preferences {
 
     /// Shows it, if it is wanted.
     pub(crate) fn show(&mut self, ui: &Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
+        if self.open && !ui.ctx().text_edit_focused() {
+            self.open = !ui.ctx().input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
+        }
         let mut open = self.open;
         over_all(ui, "Settings").open(&mut open).show(ui.ctx(), |ui| {
             Grid::new("settings").num_columns(2).spacing([18.0, 9.0]).show(ui, |ui| {
@@ -154,6 +157,9 @@ fn looks(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
             if ui.radio(is_it, format!("{:.0}%", zoom * 100.0)).clicked() {
                 commands.push(Command::Zoom(Some(zoom)));
             }
+        }
+        if let Some(zoom) = scene.choices.zoom {
+            ui.label(RichText::new(format!("now {:.0}%", zoom * 100.0)).color(Palette::of(ui).weak));
         }
     });
     ui.end_row();

@@ -5,6 +5,9 @@ use eframe::egui::{Rect, Ui};
 
 use crate::state::TickerKey;
 
+/// Seconds after which a pointer that does not move is not about to click.
+const STILL: f32 = 5.0;
+
 /// Rows, what they were made of, and when: renewed at once where that is another, else at most once a second and not
 /// under the pointer, so that nobody clicks a row that has just jumped away.
 #[derive(Debug, Clone)]
@@ -39,7 +42,9 @@ impl<K: PartialEq> Settled<K> {
         of: K,
         make: impl FnOnce(&K) -> Option<Vec<TickerKey>>,
     ) {
-        let hovered = self.body.is_some_and(|body| ui.rect_contains_pointer(body));
+        // A pointer that was left there for long means none of them.
+        let still = ui.input(|input| input.pointer.time_since_last_movement()) > STILL;
+        let hovered = !still && self.body.is_some_and(|body| ui.rect_contains_pointer(body));
         let wanted = match &self.made {
             Some((made_of, at)) => {
                 let due = now - *at >= TimeDelta::seconds(1) || now < *at;

@@ -23,8 +23,8 @@ pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>) {
         ui.separator();
         ui.label(weak(newest(scene))).on_hover_text("How long ago the newest of all prices was made");
         ui.separator();
-        if let Some(lag) = scene.state.lag() {
-            ui.label(weak(format!("lag {:.1} s", lag.as_seconds_f64())))
+        if let Some(lag) = scene.state.lag(scene.now) {
+            ui.label(weak(format!("lag {}", format::short(lag))))
                 .on_hover_text("How old the newest price was when it came here, as far as the clocks agree");
             ui.separator();
         }

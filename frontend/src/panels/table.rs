@@ -159,7 +159,7 @@ pub(crate) fn show(
 
 fn sentence(number: usize, key: &TickerKey, ticker: &Ticker, scene: &Scene<'_>) -> String {
     format!(
-        "{}. {} on {}, last {}, {} in 24 hours, volume {}, {}",
+        "{}. {} on {}, last {}, {} in 24 hours, volume {}, {}{}",
         number + 1,
         ticker.name(),
         key.exchange,
@@ -167,6 +167,7 @@ fn sentence(number: usize, key: &TickerKey, ticker: &Ticker, scene: &Scene<'_>) 
         format::percent(ticker.change_24h),
         volume(ticker),
         format::ago(scene.server_time() - ticker.time),
+        if ticker.freshness(scene.server_time()) == Freshness::Stale { ", stale" } else { "" },
     )
 }
 
@@ -196,7 +197,9 @@ fn fill(ui: &Ui, cell: Cell, number: usize, key: &TickerKey, ticker: &Ticker, sc
         Cell::Volume => paint(ui, cell, volume(ticker), figures, faded(palette.weak)),
         Cell::Age => {
             let colour = if freshness == Freshness::Fresh { palette.weak } else { palette.warn };
-            paint(ui, cell, format::age(scene.server_time() - ticker.time), small, colour);
+            let age = format::age(scene.server_time() - ticker.time);
+            let words = if freshness == Freshness::Stale { format!("! {age}") } else { age };
+            paint(ui, cell, words, small, colour);
         }
     }
 }

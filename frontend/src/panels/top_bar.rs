@@ -1,7 +1,8 @@
 //! The line at the top: the workspaces, and what holds for the whole window.
 
 use eframe::egui::{
-    Align, Button, Key, Layout, Modifiers, RichText, TextEdit, Theme, Ui, Vec2, containers::menu::MenuButton,
+    Align, Button, Key, Layout, Modifiers, PopupCloseBehavior, RichText, TextEdit, Theme, Ui, Vec2,
+    containers::menu::MenuButton, containers::menu::MenuConfig,
 };
 
 use super::Command;
@@ -51,7 +52,9 @@ impl TopBar {
                 commands.push(Command::Desk(DeskChange::Show(number)));
             }
         }
-        let (response, _) = MenuButton::from_button(Button::new("▼").frame(false)).ui(ui, |ui| {
+        // Who clicks into the name means to write it.
+        let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+        let (response, _) = MenuButton::from_button(Button::new("▼").frame(false)).config(stays).ui(ui, |ui| {
             let name = self.name.get_or_insert_with(|| desk.current().name.clone());
             let label = ui.label("Name of this workspace");
             let written = ui.add(TextEdit::singleline(name).desired_width(150.0)).labelled_by(label.id);
@@ -66,6 +69,8 @@ impl TopBar {
             ] {
                 if ui.button(words).clicked() {
                     commands.push(Command::Desk(change));
+                    self.name = None;
+                    ui.close();
                 }
             }
         });

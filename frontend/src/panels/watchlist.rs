@@ -8,7 +8,7 @@ mod row;
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{Align, Button, Key, Layout, Response, RichText, Sense, TextEdit, Ui};
+use eframe::egui::{Align, Button, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, Sense, TextEdit, Ui};
 use egui_extras::{Column, TableBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,9 @@ pub(crate) struct Watchlist {
     filter: String,
     #[serde(skip)]
     focus_filter: bool,
+    /// Whether the cursor is in the filter.
+    #[serde(skip)]
+    writes: bool,
     #[serde(skip)]
     rows: Settled<Wanted>,
     /// The row to bring into view.
@@ -75,6 +78,11 @@ impl Watchlist {
     /// Puts the cursor into the filter.
     pub(crate) fn focus_filter(&mut self) {
         self.focus_filter = true;
+    }
+
+    /// Whether the cursor is in the filter.
+    pub(crate) fn is_filter_written(&self) -> bool {
+        self.writes
     }
 
     /// The row so many below the chosen one.
@@ -121,6 +129,7 @@ impl Watchlist {
         if std::mem::take(&mut self.focus_filter) {
             response.request_focus();
         }
+        self.writes = response.has_focus();
         // Both keys end the writing; egui takes the focus away by itself.
         if response.lost_focus() && ui.input(|input| input.key_pressed(Key::Escape)) {
             self.filter.clear();
@@ -197,21 +206,25 @@ impl Watchlist {
         }
         ui.spacing_mut().item_spacing.y = 0.0;
         let width = ui.available_width();
-        let (has_range, has_line) = (width > 460.0, width > 300.0);
+        let parts = row::Parts { change: width > 240.0, line: width > 300.0, range: width > 460.0 };
         let mut table = TableBuilder::new(ui)
             .id_salt("markets")
             .sense(Sense::click())
             .cell_layout(Layout::left_to_right(Align::Center))
-            .column(Column::remainder().at_least(76.0).clip(true))
+            .column(Column::remainder().at_least(56.0).clip(true))
             .auto_shrink(false);
         let mut titles = vec![("Market", Align::Min)];
-        if has_line {
+        if parts.line {
             table = table.column(Column::exact(52.0));
             titles.push(("24h", Align::Max));
         }
-        table = table.column(Column::exact(92.0)).column(Column::exact(74.0));
-        titles.extend([("Last, age", Align::Max), ("24h, volume", Align::Max)]);
-        if has_range {
+        table = table.column(Column::exact(92.0));
+        titles.push(("Last, age", Align::Max));
+        if parts.change {
+            table = table.column(Column::exact(74.0));
+            titles.push(("24h, volume", Align::Max));
+        }
+        if parts.range {
             table = table.column(Column::exact(96.0));
             titles.push(("High, low", Align::Max));
         }
@@ -237,7 +250,6 @@ impl Watchlist {
         let output = table.body(|body| {
             body.rows(ROW_HEIGHT, rows.len(), |mut row| {
                 let Some(key) = rows.get(row.index()) else { return };
-                let parts = row::Parts { line: has_line, range: has_range };
                 let response = row::show(&mut row, key, scene, chosen == Some(key), parts);
                 if response.clicked() {
                     commands.push(Command::Select(key.clone()));
@@ -299,7 +311,9 @@ fn lists_menu(
     new_list: &mut String,
     commands: &mut Vec<Command>,
 ) {
-    response.context_menu(|ui| {
+    // Who clicks into the name of a new list means to write it.
+    let menu = Popup::context_menu(response).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    menu.show(|ui| {
         for name in scene.choices.lists.names() {
             let mut is_in = scene.choices.lists.has(name, key);
             if ui.checkbox(&mut is_in, name).changed() {
@@ -316,7 +330,9 @@ fn lists_menu(
             let name = new_list.trim().to_owned();
             let entered = edit.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             if (ui.button("Add").clicked() || entered) && !name.is_empty() && name != "All" {
-                commands.push(Command::List(name, key.clone()));
+                if !scene.choices.lists.has(&name, key) {
+                    commands.push(Command::List(name, key.clone()));
+                }
                 new_list.clear();
                 ui.close();
             }

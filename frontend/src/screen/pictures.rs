@@ -1,7 +1,6 @@
 //! A few pictures of the whole window, with a fixed clock and a fixed market, next to how they were when somebody looked
 //! at them last (`frontend/tests/snapshots`). `UPDATE_SNAPSHOTS=1 cargo test -p dashboard pictures` makes them anew.
 
-use chrono::TimeDelta;
 use eframe::egui::Theme;
 use egui_kittest::{Harness, SnapshotOptions};
 use rust_decimal::Decimal;
@@ -112,7 +111,7 @@ fn the_market_in_the_light_with_the_api_away() {
         screen.choices.hues = Hues { colour_blind: true, red_up: false };
         let away = Connection::Away {
             cause: "connection refused: nothing listens there".into(),
-            since: at("12:00:00") - TimeDelta::minutes(3),
+            since: at("12:00:00"),
             next_try_at: at("12:00:07"),
         };
         state.apply(Update::Connection(away), at("12:00:00"));

@@ -77,6 +77,47 @@ fn news_costs_one_frame_and_no_news_none() {
 }
 
 #[test]
+fn an_api_that_is_away_is_told_once_over_every_workspace() {
+    let mut harness = shown(Theme::Dark);
+    let away = crate::state::Connection::Away {
+        cause: "connection refused".into(),
+        since: at("12:00:01"),
+        next_try_at: at("12:00:09"),
+    };
+    harness.state_mut().state.apply(Update::Connection(away), at("12:00:01"));
+    for key in [Key::Num1, Key::Num2, Key::Num3] {
+        harness.key_press_modifiers(Modifiers::COMMAND, key);
+        harness.run();
+        harness.get_by_label("No connection to the API at http://api");
+    }
+}
+
+#[test]
+fn a_key_that_is_meant_for_a_field_or_is_held_does_nothing_else() {
+    let mut harness = shown(Theme::Dark);
+    let volume =
+        |harness: &Harness<'static, Shown>| harness.state().screen.desk.current().chart().unwrap().0.choices.volume;
+    for _ in 0..3 {
+        harness.key_down(Key::V);
+        harness.run();
+        assert!(!volume(&harness), "once, however long it is held");
+    }
+    harness.key_up(Key::V);
+    harness.get_by_label("Change the workspaces").click();
+    harness.run();
+    harness.get_by_label("Name of this workspace").click();
+    harness.run();
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.event(Event::Text("Vivid".to_owned()));
+    harness.key_press(Key::V);
+    harness.key_press(Key::ArrowDown);
+    harness.run();
+    assert_eq!(harness.state().screen.desk.current().name, "Vivid");
+    assert!(!volume(&harness));
+    assert_eq!(ticker(&harness), "BTCUSDT");
+}
+
+#[test]
 fn keys_do_what_they_should() {
     let mut harness = shown(Theme::Dark);
     let press = |harness: &mut Harness<'static, Shown>, key| {

@@ -272,10 +272,11 @@ impl Series {
         self.synced_to = last.open_time;
     }
 
-    /// The API's candles before our first one. An answer that nobody waits for any more, because what it joins on to
-    /// was dropped meanwhile, is not taken.
-    pub(super) fn merge_older(&mut self, outcome: Result<Vec<CandleRow>, Failure>) {
-        if self.older != Older::Loading {
+    /// The API's candles before this moment, which was that of our first one. An answer that nobody waits for any more,
+    /// because what it joins on to was dropped or joined meanwhile, is not taken.
+    pub(super) fn merge_older(&mut self, before: DateTime<Utc>, outcome: Result<Vec<CandleRow>, Failure>) {
+        let joins = self.bars.first().is_some_and(|first| first.open_time == before.timestamp());
+        if self.older != Older::Loading || !joins {
             return;
         }
         self.older = match outcome {

@@ -264,8 +264,12 @@ fn older_candles_are_put_before_ours_until_there_are_none() {
     state.older_requested(&one);
     let older = |state: &State| state.series(&one).unwrap().value().unwrap().older.clone();
     assert_eq!(older(&state), Older::Loading);
-    let part = |outcome| Update::Candles { series: one.clone(), part: Part::Older, outcome };
-    state.apply(part(Ok(candles("11:45", 7))), at("12:00:00"));
+    let part_before =
+        |before, outcome| Update::Candles { series: one.clone(), part: Part::OlderThan(at(before)), outcome };
+    state.apply(part_before("11:40", Ok(candles("11:30", 7))), at("12:00:00"));
+    assert_eq!(older(&state), Older::Loading, "that one was asked for before something else was joined");
+    state.apply(part_before("11:50", Ok(candles("11:45", 7))), at("12:00:00"));
+    let part = |outcome| part_before("11:45", outcome);
     // Five that are older, ten, and the one that the newest price opened.
     assert_eq!(bars(&state, Interval::OneMinute).len(), 16);
     assert_eq!(older(&state), Older::Unknown);

@@ -154,6 +154,10 @@ pub(super) fn merge(old: Option<BTreeMap<TickerKey, Ticker>>, rows: Vec<LatestPr
         .map(|(key, mut ticker)| {
             if let Some(known) = old.remove(&key) {
                 ticker.cadence = known.cadence;
+                // Where there is no live feed, this is how news comes.
+                if ticker.time > known.time {
+                    ticker.beat(ticker.time - known.time);
+                }
                 ticker.decimals = ticker.decimals.max(known.decimals);
                 if known.time > ticker.time {
                     ticker.time = known.time;

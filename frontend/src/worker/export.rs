@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use api_types::CandleRow;
@@ -30,12 +31,18 @@ pub(crate) struct Export {
 }
 
 /// Writes what is wanted until the window is gone.
-pub(super) async fn write_all(client: &Client, outbox: &Outbox, mut wanted: mpsc::Receiver<Export>) {
+pub(super) async fn write_all(
+    client: &Client,
+    outbox: &Outbox,
+    mut wanted: mpsc::Receiver<Export>,
+    unfinished: &AtomicUsize,
+) {
     while let Some(export) = wanted.recv().await {
         let outcome = match fetch(client, &export).await {
             Ok(rows) => write(&export, &rows).map(|()| rows.len()).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
+        unfinished.fetch_sub(1, Ordering::Relaxed);
         if outbox.put(Update::Exported { path: export.path, outcome }).await.is_err() {
             return;
         }

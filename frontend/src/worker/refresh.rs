@@ -98,8 +98,10 @@ pub(super) async fn holes(client: &Client, outbox: &Outbox, mut again: Again) {
     poll(outbox, again, || client.list_holes(), Update::Holes).await;
 }
 
-/// Keeps all feeds fresh until the window is gone.
-pub(super) async fn feeds(client: &Client, outbox: &Outbox, again: Again) {
+/// Keeps all feeds fresh until the window is gone. A feed that is not heard of for long counts as silent: where there is
+/// no live feed, prices may be asked for seldom, but feeds may not.
+pub(super) async fn feeds(client: &Client, outbox: &Outbox, mut again: Again) {
+    again.timing.refresh = again.timing.refresh.min(again.timing.refresh_feeds);
     poll(outbox, again, || client.list_feeds(), Update::Feeds).await;
 }
 
@@ -170,7 +172,7 @@ pub(super) async fn older(
         let answer = client.list_candles(&series, Some(before)).await;
         // The window asks again when this has passed and it still wants them.
         let outcome = settled(answer, timing.refresh_empty);
-        if outbox.put(Update::Candles { series, part: Part::Older, outcome }).await.is_err() {
+        if outbox.put(Update::Candles { series, part: Part::OlderThan(before), outcome }).await.is_err() {
             return;
         }
     }

@@ -20,6 +20,7 @@ use crate::state::{
 const TIMING: Timing = Timing {
     batch: Duration::from_millis(5),
     refresh: Duration::from_secs(3_600),
+    refresh_feeds: Duration::from_secs(3_600),
     refresh_holes: Duration::from_secs(3_600),
     refresh_sparklines: Duration::from_secs(3_600),
     refresh_empty: Duration::from_secs(3_600),
@@ -233,7 +234,7 @@ fn older_candles_and_refusals_are_told_as_they_are() {
     let mut worker = worker(server.address);
     assert!(worker.load_older(series("BTCUSDT"), at("11:00")));
     let rows = next(&mut worker, |update| match update {
-        Update::Candles { part: Part::Older, outcome, .. } => Some(outcome.unwrap().len()),
+        Update::Candles { part: Part::OlderThan(_), outcome, .. } => Some(outcome.unwrap().len()),
         _ => None,
     });
     assert_eq!(rows, 60);

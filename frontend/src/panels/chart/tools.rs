@@ -148,7 +148,8 @@ impl Tools {
         let mut draw = |change| commands.push(Command::Draw(canvas.ticker.clone(), change));
         let pointed = plot.interact_pointer_pos().or(plot.hover_pos());
         let point = pointed.map(|place| canvas.point(place));
-        if plot.contains_pointer() && ui.input(|input| input.key_pressed(Key::Escape)) {
+        let writing = ui.ctx().text_edit_focused();
+        if plot.contains_pointer() && !writing && ui.input(|input| input.key_pressed(Key::Escape)) {
             *self = Self::default();
         }
         let shift = ui.input(|input| input.modifiers.shift);
@@ -213,7 +214,8 @@ impl Tools {
         self.near = plot.hover_pos().and_then(|place| canvas.near(place));
         if let Some((number, _)) = self.near {
             ui.ctx().set_cursor_icon(CursorIcon::Grab);
-            if ui.input(|input| input.key_pressed(Key::Delete) || input.key_pressed(Key::Backspace)) {
+            let deletes = ui.input(|input| input.key_pressed(Key::Delete) || input.key_pressed(Key::Backspace));
+            if deletes && !ui.ctx().text_edit_focused() {
                 draw(DrawingChange::Remove(number));
                 self.near = None;
             }

@@ -1,6 +1,10 @@
 //! The lines of the compared tickers.
 
-use eframe::egui::{Align2, CursorIcon, FontId, Pos2, Rangef, RichText, Role, Shape, Stroke, Ui, WidgetInfo};
+use eframe::egui::{
+    Align2, CursorIcon, FontId, Pos2, Rangef, Rect, RichText, Role, Shape, Stroke, Ui, WidgetInfo,
+    text::{LayoutJob, TextFormat},
+    vec2,
+};
 use egui_plot::{AxisHints, HPlacement, Plot};
 
 use super::{Compare, Measure, Member};
@@ -11,7 +15,7 @@ use crate::{
         chart::{Extent, Scale, axes, steer},
     },
     remote::Failure,
-    state::{Bar, SeriesKey, in_view},
+    state::{Bar, Older, SeriesKey},
     theme::{Palette, SMALL},
     widgets::{candles::Place, line::value_shapes, plot_item::Drawing, tag::Tag},
 };
@@ -40,21 +44,23 @@ impl Compare {
             return;
         };
         let palette = Palette::of(ui);
-        let whole =
-            eframe::egui::Rect::from_min_size(ui.cursor().min, eframe::egui::vec2(ui.available_width(), height));
+        let whole = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), height));
         self.view.fit(whole.width() - 60.0);
         let range = self.view.range(extent);
+        // All count from the same moment: the left edge, or as long as more is to be had of some, where the latest of
+        // these begins.
+        let unfinished = members.iter().filter_map(|member| member.series).filter(|one| one.older != Older::Exhausted);
+        let begins = unfinished.filter_map(|series| series.bars().first()).map(|bar| bar.open_time as f64);
+        let from = begins.fold(range.0, f64::max);
         for member in members.iter_mut() {
-            member.base = member.series.and_then(|series| base(series.bars(), range.0));
+            member.base = member.series.and_then(|series| base(series.bars(), from));
         }
+        let columns = whole.width() * ui.pixels_per_point();
         let measure = self.measure;
         let lines: Vec<Vec<Option<f64>>> = members
             .iter()
             .map(|member| match (member.series, member.base) {
-                (Some(series), Some(base)) => {
-                    let shown = in_view(series.bars(), width, range);
-                    values(&series.bars()[shown], base, measure, width)
-                }
+                (Some(series), Some(base)) => values(series.in_view(range, columns), base, measure, width),
                 _ => Vec::new(),
             })
             .collect();
@@ -94,11 +100,11 @@ impl Compare {
                 plot.set_plot_bounds_y(bottom..=top);
                 for (number, (member, line)) in members.iter().zip(&lines).enumerate() {
                     let Some(series) = member.series.filter(|_| !line.is_empty()) else { continue };
-                    let shown = in_view(series.bars(), width, range);
+                    let bars = series.in_view(range, columns);
                     let colour = palette.compared[number % palette.compared.len()];
                     plot.add(Drawing::new(&format!("line {number}"), move |ui, transform, shapes| {
                         let place = Place { transform, pixels: ui.pixels_per_point(), width, scale: Scale::Linear };
-                        shapes.extend(value_shapes(&series.bars()[shown.clone()], line, place, colour));
+                        shapes.extend(value_shapes(bars, line, place, colour));
                     }));
                 }
             });
@@ -114,6 +120,7 @@ impl Compare {
             let place = Pos2::new(frame.right() + 2.0, y);
             tag(words(*value, measure), colour, palette.on_tag).paint(ui.painter(), place, Align2::LEFT_CENTER, whole);
         }
+        legend(ui, scene, members, frame, palette);
         if let Some(pointer) = plot.hover_pos() {
             let down = [Pos2::new(pointer.x, frame.top()), Pos2::new(pointer.x, frame.bottom())];
             ui.painter().extend(Shape::dashed_line(&down, Stroke::new(1.0, palette.crosshair), 3.0, 3.0));
@@ -124,27 +131,37 @@ impl Compare {
                 tag(text, palette.tag, palette.text).paint(ui.painter(), place, Align2::CENTER_TOP, whole);
             }
         }
-        older(scene, members, extent, range, interval, commands);
+        older(scene, members, range, interval, commands);
     }
+}
+
+/// Which line is whose.
+fn legend(ui: &Ui, scene: &Scene<'_>, members: &[Member<'_>], frame: Rect, palette: &Palette) {
+    let mut job = LayoutJob::default();
+    for (number, member) in members.iter().enumerate() {
+        let colour = palette.compared[number % palette.compared.len()];
+        let name = format!("{}   ", scene.name_of(member.key));
+        job.append(&name, 0.0, TextFormat::simple(FontId::proportional(SMALL + 0.5), colour));
+    }
+    job.wrap.max_width = frame.width() - 16.0;
+    let galley = ui.painter().layout_job(job);
+    ui.painter().with_clip_rect(frame).galley(frame.left_top() + vec2(8.0, 4.0), galley, palette.text);
 }
 
 /// Asks for what is before the first candles, where one looks there.
 fn older(
     scene: &Scene<'_>,
     members: &[Member<'_>],
-    extent: Extent,
     (left, right): (f64, f64),
     interval: domain::Interval,
     commands: &mut Vec<Command>,
 ) {
-    if left >= extent.first + (right - left) * 0.25 {
-        return;
-    }
     for member in members {
         let Some((series, first)) = member.series.and_then(|series| Some((series, series.bars().first()?))) else {
             continue;
         };
         if series.wants_older(scene.now)
+            && left < first.open_time as f64 + (right - left) * 0.25
             && let Some(before) = chrono::DateTime::from_timestamp(first.open_time, 0)
         {
             commands.push(Command::LoadOlder(SeriesKey { ticker: member.key.clone(), interval }, before));
@@ -159,7 +176,7 @@ fn extent(members: &[Member<'_>], width: i64) -> Option<Extent> {
     Some(Extent { first: first as f64, end: (last + width) as f64, bar: width as f64 })
 }
 
-/// The close of the last bar before this second, or else the first open behind it.
+/// The close of the last bar before this second; of a market that began later, its first price.
 fn base(bars: &[Bar], second: f64) -> Option<f64> {
     let place = bars.partition_point(|bar| (bar.open_time as f64) < second);
     let base = match place.checked_sub(1).and_then(|before| bars.get(before)) {
@@ -173,7 +190,8 @@ fn base(bars: &[Bar], second: f64) -> Option<f64> {
 fn values(bars: &[Bar], base: f64, measure: Measure, width: i64) -> Vec<Option<f64>> {
     let mut before: Option<i64> = None;
     // Markets that seldom trade have bars missing without anything being lost: a few are bridged.
-    let bridged = 10 * width;
+    let bridged =
+        bars.windows(2).map(|pair| pair[1].open_time - pair[0].open_time).min().unwrap_or(width).max(width) * 10;
     bars.iter()
         .map(|bar| {
             let breaks = before.is_some_and(|time| bar.open_time - time > bridged);

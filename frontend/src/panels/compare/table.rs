@@ -7,7 +7,7 @@ use super::Member;
 use crate::{
     format,
     panels::{Command, Scene},
-    state::TickerKey,
+    state::{Freshness, TickerKey},
     theme::{Palette, SMALL},
 };
 
@@ -47,8 +47,18 @@ pub(super) fn show(
                 let spread = first.filter(|_| number > 0).and_then(|first| member.spread_to(first));
                 figure(ui, spread.map_or_else(unknown, |spread| format::signed(spread.0, decimals)));
                 figure(ui, spread.map_or_else(unknown, |spread| format::percent(spread.1)));
-                let age = member.ticker.map(|ticker| format::age(scene.server_time() - ticker.time));
-                ui.label(RichText::new(age.unwrap_or_else(unknown)).size(SMALL + 0.5).color(palette.weak));
+                let (age, colour) = member.ticker.map_or_else(
+                    || (unknown(), palette.weak),
+                    |ticker| {
+                        let age = format::age(scene.server_time() - ticker.time);
+                        match ticker.freshness(scene.server_time()) {
+                            Freshness::Fresh => (age, palette.weak),
+                            Freshness::Late => (age, palette.warn),
+                            Freshness::Stale => (format!("STALE {age}"), palette.warn),
+                        }
+                    },
+                );
+                ui.label(RichText::new(age).size(SMALL + 0.5).color(colour));
                 if removable && members.len() > 1 && ui.small_button("Remove").clicked() {
                     gone = Some(member.key.clone());
                 }

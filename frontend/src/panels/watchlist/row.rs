@@ -26,6 +26,8 @@ const INSET: f32 = 6.0;
 /// What a row shows where there is room.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parts {
+    /// Change and volume of a day.
+    pub change: bool,
     /// The last day as a line.
     pub line: bool,
     /// Its highest and lowest price.
@@ -43,7 +45,8 @@ pub(super) fn show(
     row.set_selected(chosen);
     let Some(ticker) = scene.state.ticker(key) else {
         // Gone since the list was made; it leaves with the next one.
-        for _ in 0..3 + usize::from(parts.line) + usize::from(parts.range) {
+        let columns = [true, true, parts.change, parts.line, parts.range];
+        for _ in columns.iter().filter(|shown| **shown) {
             row.col(|_| {});
         }
         return row.response();
@@ -56,7 +59,9 @@ pub(super) fn show(
         row.col(|ui| line(ui, scene.state.sparkline(key), ticker, freshness));
     }
     row.col(|ui| price_and_age(ui, ticker, freshness, &age, scene));
-    row.col(|ui| change_and_volume(ui, ticker, freshness));
+    if parts.change {
+        row.col(|ui| change_and_volume(ui, ticker, freshness));
+    }
     if parts.range {
         row.col(|ui| high_and_low(ui, ticker, freshness));
     }
