@@ -149,8 +149,10 @@ impl Desk {
         let listed = |ticker: &TickerKey| state.ticker(ticker).is_some();
         let workspace = self.current_mut();
         for group in Group::ALL {
-            // The choice stays: its market may be listed again, or by another API.
-            let chosen = workspace.groups.get(&group).filter(|chosen| listed(chosen)).unwrap_or(busiest).clone();
+            // The choice stays: its market may be listed again, or by another API. What stands in for it, or for no
+            // choice, stays too: another one may be busier in the next minute.
+            let candidates = [workspace.groups.get(&group), workspace.shown.get(&group)];
+            let chosen = candidates.into_iter().flatten().find(|one| listed(one)).unwrap_or(busiest).clone();
             workspace.shown.insert(group, chosen);
         }
     }

@@ -25,6 +25,8 @@ pub(crate) struct LiveBatch {
     pub feeds: BTreeMap<SmolStr, FeedRow>,
     /// Messages that this is made of.
     pub messages: u64,
+    /// Whether it says more than that feeds go on as they did.
+    pub is_news: bool,
 }
 
 impl LiveBatch {
@@ -41,6 +43,7 @@ impl LiveBatch {
                 self.feeds.insert(row.exchange.as_str().into(), row);
             }
             LiveEvent::Price(price) => {
+                self.is_news = true;
                 let key = TickerKey::new(&price.exchange, &price.ticker);
                 match self.prices.get_mut(&key) {
                     Some(known) => fold(known, price),

@@ -84,6 +84,7 @@ fn window(candles: usize, frames: usize, pointed: bool) -> f64 {
         taking.time(|| rehearsal.trade(MESSAGES, BATCH));
         vertices = drawing.time(|| rehearsal.frame()).vertices;
     }
+    assert!(rehearsal.candles() >= candles, "the chart has other candles than those that are measured");
     let (taking, drawing) = (taking.summary(), drawing.summary());
     let name = format!("{candles} candles in view{}", if pointed { ", pointer moving" } else { "" });
     println!(

@@ -39,6 +39,17 @@ fn at_first_the_busiest_ticker_is_shown_and_one_that_went_away_is_replaced() {
 }
 
 #[test]
+fn who_chose_nothing_does_not_see_the_market_change_with_the_volumes() {
+    let mut desk = desk();
+    let mut state = with_prices();
+    let busy = crate::state::tests::price("ETHUSDT", "2500", None, "99000000");
+    let rows = vec![busy, crate::state::tests::price("BTCUSDT", "64250", None, "1")];
+    state.apply(crate::state::Update::Prices(Ok(rows)), crate::state::tests::at("12:00:10"));
+    desk.choose_missing(&state);
+    assert_eq!(tickers_shown(&desk), [btc()]);
+}
+
+#[test]
 fn panes_of_a_group_follow_one_ticker_and_others_do_not() {
     let mut desk = desk();
     let (markets, chart) = (tile(&desk, Kind::Markets), tile(&desk, Kind::Chart));

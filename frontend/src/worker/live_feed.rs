@@ -3,6 +3,8 @@
 //! It is made again whenever it ends, fails or falls silent, after a wait that the window can show. Each new
 //! connection is announced, so that what was missed in between is asked for.
 
+use std::collections::BTreeMap;
+
 use api_types::live::LiveEvent;
 use chrono::Utc;
 use futures_util::{Stream, StreamExt};
@@ -79,6 +81,8 @@ async fn read(
     let mut batch = LiveBatch::default();
     let mut batch_due: Option<Instant> = None;
     let mut unread: u64 = 0;
+    // What each feed said of itself last: that it goes on like that is no reason to draw anything.
+    let mut told: BTreeMap<String, (String, Option<String>)> = BTreeMap::new();
     loop {
         tokio::select! {
             () = sleep_until(batch_due.unwrap_or_else(Instant::now)), if batch_due.is_some() => {
@@ -94,6 +98,10 @@ async fn read(
                 Ok(Some(Ok(Message::Text(text)))) => match serde_json::from_str::<LiveEvent>(&text) {
                     Ok(event) => {
                         backoff.reset();
+                        if let LiveEvent::Feed(row) = &event {
+                            let says = (row.state.clone(), row.detail.clone());
+                            batch.is_news |= told.insert(row.exchange.clone(), says.clone()) != Some(says);
+                        }
                         batch.add(event);
                         batch_due.get_or_insert_with(|| Instant::now() + timing.batch);
                     }

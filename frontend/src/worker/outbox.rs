@@ -6,6 +6,9 @@ use tokio::sync::mpsc;
 
 use crate::{live::LiveBatch, state::Update};
 
+/// How soon the window looks at what only says that all goes on as it did.
+const NO_NEWS: Duration = Duration::from_secs(15);
+
 /// Called when news was put out, with how soon the window should look.
 pub(crate) type Wake = Box<dyn Fn(Duration) + Send + Sync>;
 
@@ -35,8 +38,9 @@ impl Outbox {
     pub(super) fn put_live(&self, batch: &mut LiveBatch) -> Result<(), Gone> {
         match self.sender.try_reserve() {
             Ok(room) => {
+                let soon = if batch.is_news { Duration::ZERO } else { NO_NEWS };
                 room.send(Update::Live(std::mem::take(batch)));
-                (self.wake)(Duration::ZERO);
+                (self.wake)(soon);
                 Ok(())
             }
             Err(mpsc::error::TrySendError::Full(())) => {
