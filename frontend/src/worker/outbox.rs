@@ -29,8 +29,13 @@ impl Outbox {
 
     /// Puts out an answer, waiting for room.
     pub(super) async fn put(&self, update: Update) -> Result<(), Gone> {
+        self.put_unless_known(update, true).await
+    }
+
+    /// The same; what is no news can wait until the window draws for another reason.
+    pub(super) async fn put_unless_known(&self, update: Update, is_news: bool) -> Result<(), Gone> {
         self.sender.send(update).await.map_err(|_| Gone)?;
-        (self.wake)(Duration::ZERO);
+        (self.wake)(if is_news { Duration::ZERO } else { NO_NEWS });
         Ok(())
     }
 

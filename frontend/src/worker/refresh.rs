@@ -112,12 +112,18 @@ async fn poll<T, F>(
     news: impl Fn(Result<Vec<T>, Failure>) -> Update,
 ) where
     F: Future<Output = Result<Vec<T>, ClientError>>,
+    T: Clone + PartialEq,
 {
     let mut backoff = again.backoff();
+    let mut known: Option<Vec<T>> = None;
     loop {
         let answer = ask().await;
         let wait = again.wait(&answer, &mut backoff);
-        if outbox.put(news(settled(answer, wait))).await.is_err() {
+        // The same answer once more is no reason to draw anything.
+        let answered = answer.as_ref().ok().cloned();
+        let is_news = answered.is_none() || answered != known;
+        known = answered;
+        if outbox.put_unless_known(news(settled(answer, wait)), is_news).await.is_err() {
             return;
         }
         again.asked(wait).await;
