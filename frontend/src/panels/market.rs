@@ -179,12 +179,20 @@ mod tests {
         },
     };
 
-    fn shown(state: State, mut panel: impl FnMut(&mut Ui, &Scene<'_>) + 'static) -> Harness<'static> {
+    fn shown(state: State, panel: impl FnMut(&mut Ui, &Scene<'_>) + 'static) -> Harness<'static> {
+        shown_at(state, "12:00:02", panel)
+    }
+
+    fn shown_at(
+        state: State,
+        now: &'static str,
+        mut panel: impl FnMut(&mut Ui, &Scene<'_>) + 'static,
+    ) -> Harness<'static> {
         let choices = Choices::default();
         let mut harness = Harness::builder()
             .with_context_setup(crate::theme::install)
             .with_size([900.0, 260.0])
-            .build_ui(move |ui| panel(ui, &Scene { state: &state, choices: &choices, api: "", now: at("12:00:02") }));
+            .build_ui(move |ui| panel(ui, &Scene { state: &state, choices: &choices, api: "", now: at(now) }));
         harness.run();
         harness
     }
@@ -209,6 +217,15 @@ mod tests {
         let harness = top(state);
         harness.get_by_label_contains("1. BTC/USDT");
         assert!(harness.query_by_label_contains("ETH/BTC").is_none());
+    }
+
+    #[test]
+    fn what_is_stale_says_so() {
+        let mut top = Top::default();
+        let harness = shown_at(with_prices(), "12:05:00", move |ui, scene| top.show(ui, scene, None, &mut Vec::new()));
+        harness.get_by_label_contains(
+            "1. BTC/USDT on binance, last 64,250.01, +1.82% in 24 hours, volume 9.00M, 5m ago, stale",
+        );
     }
 
     #[test]
