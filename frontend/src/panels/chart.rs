@@ -317,7 +317,7 @@ impl Chart {
 }
 
 /// A plot that only draws.
-fn bare_plot<'a>(name: &str, palette: &Palette) -> Plot<'a> {
+pub(crate) fn bare_plot<'a>(name: &str, palette: &Palette) -> Plot<'a> {
     Plot::new(name)
         .allow_axis_zoom_drag(false)
         .allow_boxed_zoom(false)
@@ -333,11 +333,13 @@ fn bare_plot<'a>(name: &str, palette: &Palette) -> Plot<'a> {
         .grid_spacing(Rangef::new(axes::SMALLEST_GRID, 40.0))
 }
 
-fn plain_axis<'a>(hints: AxisHints<'a>, palette: &Palette) -> AxisHints<'a> {
+/// An axis in the palette's colours.
+pub(crate) fn plain_axis<'a>(hints: AxisHints<'a>, palette: &Palette) -> AxisHints<'a> {
     hints.tick_label_color(palette.weak).tick_label_font(FontId::proportional(SMALL + 0.5))
 }
 
-fn time_axis(scene: &Scene<'_>, interval: Interval, palette: &Palette) -> AxisHints<'static> {
+/// The axis of times, on the chosen clocks.
+pub(crate) fn time_axis(scene: &Scene<'_>, interval: Interval, palette: &Palette) -> AxisHints<'static> {
     let zone = scene.choices.zone;
     plain_axis(AxisHints::new_x(), palette).formatter(move |mark, _| axes::time_label(mark, zone, interval))
 }

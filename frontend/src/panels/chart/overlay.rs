@@ -155,7 +155,7 @@ impl Overlay<'_> {
                     add(&format!("  {words}"), colour);
                 }
             }
-            None => add("no trades in this candle", palette.weak),
+            None => add("no candle here", palette.weak),
         }
         let place =
             bar.and_then(|bar| self.series.bars().binary_search_by_key(&bar.open_time, |known| known.open_time).ok());

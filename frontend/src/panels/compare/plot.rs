@@ -1,18 +1,18 @@
 //! The lines of the compared tickers.
 
 use eframe::egui::{
-    Align2, CursorIcon, FontId, Pos2, Rangef, Rect, RichText, Role, Shape, Stroke, Ui, WidgetInfo,
+    Align2, CursorIcon, FontId, Pos2, Rect, RichText, Role, Shape, Stroke, Ui, WidgetInfo,
     text::{LayoutJob, TextFormat},
     vec2,
 };
-use egui_plot::{AxisHints, HPlacement, Plot};
+use egui_plot::{AxisHints, HPlacement};
 
 use super::{Compare, Measure, Member};
 use crate::{
     format,
     panels::{
         Command, Scene,
-        chart::{Extent, Scale, axes, steer},
+        chart::{Extent, Scale, axes, bare_plot, plain_axis, steer, time_axis},
     },
     remote::Failure,
     state::{Bar, Older, SeriesKey},
@@ -65,35 +65,19 @@ impl Compare {
             })
             .collect();
         let (bottom, top) = heights(&lines, measure);
-        let font = FontId::proportional(SMALL + 0.5);
-        let axis = |hints: AxisHints<'static>| hints.tick_label_color(palette.weak).tick_label_font(font.clone());
         let (zone, interval) = (scene.choices.zone, self.interval);
         let view = &mut self.view;
-        let response = Plot::new("compare")
+        let response = bare_plot("compare", palette)
             .height(height)
-            .allow_axis_zoom_drag(false)
-            .allow_boxed_zoom(false)
-            .allow_double_click_reset(false)
-            .allow_drag(false)
-            .allow_scroll(false)
-            .allow_zoom(false)
-            .show_x(false)
-            .show_y(false)
-            .show_background(false)
-            .grid_color(palette.grid)
-            .grid_fade(0.0)
-            .grid_spacing(Rangef::new(axes::SMALLEST_GRID, 40.0))
             .x_grid_spacer(move |input| axes::time_marks(&input, zone, interval))
             .y_grid_spacer(|input| axes::price_marks(&input))
-            .custom_x_axes(vec![axis(
-                AxisHints::new_x().formatter(move |mark, _| axes::time_label(mark, zone, interval)),
-            )])
-            .custom_y_axes(vec![axis(
-                AxisHints::new_y()
+            .custom_x_axes(vec![time_axis(scene, interval, palette)])
+            .custom_y_axes(vec![
+                plain_axis(AxisHints::new_y(), palette)
                     .formatter(move |mark, _| label(mark, measure))
                     .placement(HPlacement::Right)
                     .min_thickness(62.0),
-            )])
+            ])
             .show(ui, |plot| {
                 steer(view, plot, extent);
                 plot.set_plot_bounds_x(range.0..=range.1);
