@@ -118,7 +118,7 @@ impl Desk {
         self.workspaces.iter().all(Workspace::is_whole).then_some(self)
     }
 
-    /// Does what is wanted; `from` is the pane that it is wanted from.
+    /// Does what is wanted.
     pub(crate) fn obey(&mut self, change: DeskChange) {
         match change {
             DeskChange::Show(number) if number < self.workspaces.len() => self.shown = number,
@@ -145,15 +145,16 @@ impl Desk {
 
     /// Sees that every group and every chart has a ticker that is listed, if any is.
     pub(crate) fn choose_missing(&mut self, state: &State) {
-        let Some(busiest) = state.busiest() else { return };
         let listed = |ticker: &TickerKey| state.ticker(ticker).is_some();
         let workspace = self.current_mut();
         for group in Group::ALL {
             // The choice stays: its market may be listed again, or by another API. What stands in for it, or for no
             // choice, stays too: another one may be busier in the next minute.
             let candidates = [workspace.groups.get(&group), workspace.shown.get(&group)];
-            let chosen = candidates.into_iter().flatten().find(|one| listed(one)).unwrap_or(busiest).clone();
-            workspace.shown.insert(group, chosen);
+            let chosen = candidates.into_iter().flatten().find(|one| listed(one)).or_else(|| state.busiest());
+            if let Some(chosen) = chosen.cloned() {
+                workspace.shown.insert(group, chosen);
+            }
         }
     }
 }

@@ -40,8 +40,7 @@ impl Screen {
 
     /// Shows it, does what concerns itself alone, and says what else the user wants.
     pub(crate) fn show(&mut self, ui: &mut Ui, state: &State, api: &str, now: DateTime<Utc>) -> Vec<Command> {
-        let choices = self.choices.clone();
-        let scene = Scene { state, choices: &choices, api, now };
+        let scene = Scene { state, choices: &self.choices, api, now };
         let palette = Palette::of(ui);
         let bar = Frame::new().fill(palette.panel).inner_margin(Margin::symmetric(10, 4));
         let context = ui.ctx().clone();

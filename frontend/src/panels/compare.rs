@@ -215,8 +215,16 @@ fn busiest(state: &State, wanted: impl Fn(&Ticker) -> bool, count: usize) -> Vec
     let none = BTreeMap::new();
     let tickers = state.tickers.value().unwrap_or(&none);
     let mut rows: Vec<_> = tickers.iter().filter(|(_, ticker)| wanted(ticker)).collect();
-    rows.sort_by(|a, b| b.1.quote_volume_24h.cmp(&a.1.quote_volume_24h).then(a.0.cmp(b.0)));
-    rows.into_iter().take(count).map(|(key, _)| key.clone()).collect()
+    let order = |a: &(&TickerKey, &Ticker), b: &(&TickerKey, &Ticker)| {
+        b.1.quote_volume_24h.cmp(&a.1.quote_volume_24h).then(a.0.cmp(b.0))
+    };
+    // In each frame, of thousands: only the few that are wanted are put in order.
+    if rows.len() > count {
+        rows.select_nth_unstable_by(count, order);
+        rows.truncate(count);
+    }
+    rows.sort_unstable_by(order);
+    rows.into_iter().map(|(key, _)| key.clone()).collect()
 }
 
 #[cfg(test)]

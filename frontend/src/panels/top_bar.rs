@@ -2,7 +2,7 @@
 
 use eframe::egui::{
     Align, Button, Key, Layout, Modifiers, PopupCloseBehavior, RichText, TextEdit, Theme, Ui, Vec2,
-    containers::menu::MenuButton, containers::menu::MenuConfig,
+    containers::menu::{MenuButton, MenuConfig},
 };
 
 use super::Command;

@@ -105,8 +105,6 @@ mod tests {
         state.show([key()].into());
         state.apply(Update::Live(live_batch("BTCUSDT", "12:30:00", "1")), at("12:30:00"));
         assert_eq!(state.ticker(&key().ticker).unwrap().price, "64250.01".parse().unwrap());
-        let fresh = with_prices();
-        drop(fresh);
         let rows = vec![crate::state::tests::price("BTCUSDT", "70000", None, "1")];
         state.apply(Update::Prices(Ok(rows)), at("12:30:01"));
         assert_eq!(state.recalled_at(), None);

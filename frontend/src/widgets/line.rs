@@ -7,19 +7,23 @@ use crate::state::Bar;
 
 /// The line through the closes of these bars, which are those in view.
 pub(crate) fn line_shapes(bars: &[Bar], place: Place<'_>, colour: Color32) -> Vec<Shape> {
-    let points = points(bars, place);
-    if points.len() < 2 {
-        return points.into_iter().map(|point| Shape::circle_filled(point, 2.0, colour)).collect();
-    }
-    vec![Shape::line(points, Stroke::new(1.5, colour))]
+    through(points(bars, place), colour)
 }
 
 /// The same, with the ground below it.
 pub(crate) fn area_shapes(bars: &[Bar], place: Place<'_>, colour: Color32) -> Vec<Shape> {
-    let ground = ground(&points(bars, place), *place.transform.frame(), colour);
-    let mut shapes = vec![Shape::mesh(ground)];
-    shapes.extend(line_shapes(bars, place, colour));
+    let points = points(bars, place);
+    let mut shapes = vec![Shape::mesh(ground(&points, *place.transform.frame(), colour))];
+    shapes.extend(through(points, colour));
     shapes
+}
+
+/// A line through these points; of one alone, a dot.
+fn through(points: Vec<Pos2>, colour: Color32) -> Vec<Shape> {
+    if points.len() < 2 {
+        return points.into_iter().map(|point| Shape::circle_filled(point, 2.0, colour)).collect();
+    }
+    vec![Shape::line(points, Stroke::new(1.5, colour))]
 }
 
 /// A line of one value a bar, which breaks where a bar has none; where bars are narrower than a pixel, of one value a column.
