@@ -206,7 +206,8 @@ pub struct CandleRow {
     #[serde(default)]
     pub revision: i64,
     /// Where it comes from: `stream`; `backfill` where trades in it were fetched afterwards; `exchange` where it is, in
-    /// part, the exchange's own candle, since trades could not be had; `polls` where only polled prices are known.
+    /// part, the exchange's own candle, since trades could not be had; `polls` where only polled prices are known; `filled`
+    /// where nothing is and `fill=previous` was asked for.
     #[serde(default)]
     #[schema(example = "stream")]
     pub origin: String,

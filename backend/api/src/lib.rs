@@ -7,6 +7,7 @@ mod closest;
 mod connection;
 mod cursor;
 mod error;
+mod fill;
 mod handlers;
 mod live;
 mod live_filter;

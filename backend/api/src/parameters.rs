@@ -12,6 +12,7 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use chrono::{DateTime, TimeZone as _, Utc};
+use chrono_tz::Tz;
 
 use crate::error::{Code, Failure};
 
@@ -95,6 +96,15 @@ impl Query {
                 Err(Failure::parameter(name, text, format!("{name} must be {allowed}"), allowed))
             }
         }
+    }
+
+    /// A time zone, by its name in any case.
+    pub(crate) fn zone(&self, name: &str) -> Result<Option<Tz>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        Tz::from_str_insensitive(text).map(Some).map_err(|_| {
+            let allowed = "a name of the IANA time zone database, such as UTC, Europe/Berlin or Asia/Tokyo";
+            Failure::parameter(name, text, format!("{name} is not a known time zone"), allowed)
+        })
     }
 
     /// `true` or `false`.

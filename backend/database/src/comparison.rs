@@ -132,17 +132,18 @@ const SETTLE: &str = concat!(
         FOR UPDATE OF theirs SKIP LOCKED
     ), taken AS (
         INSERT INTO candle AS old (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
-                                   price_sum, first_time, first_trade_id, last_time, last_trade_id, revision, from_exchange)
+                                   price_sum, square_sum, first_time, first_trade_id, last_time, last_trade_id, revision,
+                                   from_exchange)
         SELECT ticker_id, '1m', open_time, open, high, low, close, volume, quote_volume, trades, trades,
-               round(quote_volume / volume, 18) * trades, open_time, -1, open_time + interval '59.999999 s', -1, 1, true
+               round(quote_volume / volume, 18) * trades, round(quote_volume / volume * (quote_volume / volume), 18) * trades, open_time, -1, open_time + interval '59.999999 s', -1, 1, true
         FROM looked WHERE outcome = 'taken'
         ORDER BY (open_time AT TIME ZONE 'UTC')::date, ticker_id, open_time
         ON CONFLICT (ticker_id, width, open_time) DO UPDATE
         SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
             volume = excluded.volume, quote_volume = excluded.quote_volume, trades = excluded.trades,
-            ticks = excluded.ticks, price_sum = excluded.price_sum, first_time = excluded.first_time,
-            first_trade_id = -1, last_time = excluded.last_time, last_trade_id = -1, revision = old.revision + 1,
-            from_exchange = true, updated_at = now()
+            ticks = excluded.ticks, price_sum = excluded.price_sum, square_sum = excluded.square_sum,
+            first_time = excluded.first_time, first_trade_id = -1, last_time = excluded.last_time, last_trade_id = -1,
+            revision = old.revision + 1, from_exchange = true, updated_at = now()
         WHERE old.trades < excluded.trades
     )
     UPDATE difference

@@ -204,13 +204,13 @@ async fn insert(transaction: &Transaction<'_>, prices: &[NewPrice<'_>]) -> Resul
 /// [`Candle::merge`], said in SQL: candles of one kind join; one of trades outranks one of polled prices.
 const FOLD: &str = "
     INSERT INTO candle AS old (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
-                               price_sum, first_time, first_trade_id, last_time, last_trade_id, revision)
+                               price_sum, square_sum, first_time, first_trade_id, last_time, last_trade_id, revision)
     SELECT ticker_id, '1m', open_time, open, high, low, close, volume, quote_volume, trades, ticks,
-           price_sum, first_time, first_trade_id, last_time, last_trade_id, revision
+           price_sum, square_sum, first_time, first_trade_id, last_time, last_trade_id, revision
     FROM unnest($1::int[], $2::timestamptz[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[],
-                $8::numeric[], $9::bigint[], $10::bigint[], $11::numeric[], $12::timestamptz[], $13::bigint[],
-                $14::timestamptz[], $15::bigint[], $16::int[])
-        AS folded (ticker_id, open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum,
+                $8::numeric[], $9::bigint[], $10::bigint[], $11::numeric[], $12::numeric[], $13::timestamptz[],
+                $14::bigint[], $15::timestamptz[], $16::bigint[], $17::int[])
+        AS folded (ticker_id, open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
                    first_time, first_trade_id, last_time, last_trade_id, revision)
     ON CONFLICT (ticker_id, width, open_time) DO UPDATE
     SET (open, first_time, first_trade_id) = (
@@ -233,6 +233,8 @@ const FOLD: &str = "
                      ELSE old.ticks + excluded.ticks END,
         price_sum = CASE WHEN old.trades = 0 AND excluded.trades > 0 THEN excluded.price_sum
                          ELSE old.price_sum + excluded.price_sum END,
+        square_sum = CASE WHEN old.trades = 0 AND excluded.trades > 0 THEN excluded.square_sum
+                          ELSE old.square_sum + excluded.square_sum END,
         volume = old.volume + excluded.volume,
         quote_volume = old.quote_volume + excluded.quote_volume,
         trades = old.trades + excluded.trades,
@@ -281,6 +283,7 @@ async fn fold<'a>(client: &impl GenericClient, prices: impl Iterator<Item = &'a 
                 &number(|candle| candle.trades),
                 &number(|candle| candle.ticks),
                 &each(|candle| candle.price_sum),
+                &each(|candle| candle.square_sum),
                 &moment(|candle| candle.first.time),
                 &number(|candle| candle.first.trade_id),
                 &moment(|candle| candle.last.time),

@@ -1,7 +1,6 @@
 //! Reading the closes of hours, of many pairs at once.
 //!
-//! Only one-minute candles are stored, so the close of an hour is that of its last minute. Each is looked up by itself:
-//! one row of the table for one close, however many minutes an hour has and however much history there is.
+//! The close of an hour that is folded stands in its candle; what came since is looked for among the minutes.
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
@@ -21,15 +20,20 @@ pub struct HourlyCloses {
     pub closes: Vec<Option<Decimal>>,
 }
 
-/// Bounded on both sides, unlike the statements about one pair: an hour holds sixty minutes at most, and the index is read
-/// back to its beginning and no further.
 const CLOSES: &str = "
+    WITH cut AS MATERIALIZED (SELECT date_bin('1 hour', rolled_until(), '2001-01-01 00:00:00Z') AS hour)
     SELECT exchange.name, ticker.ticker, ARRAY(
-        SELECT (
+        SELECT coalesce(folded.close, latest.close)
+        FROM generate_series($3::timestamptz, $4::timestamptz - interval '1 hour', interval '1 hour') AS hour
+        LEFT JOIN (
+            SELECT open_time, close FROM candle
+            WHERE ticker_id = ticker.id AND width = '1h' AND open_time >= $3 AND open_time < least($4, (SELECT hour FROM cut))
+        ) AS folded ON folded.open_time = hour
+        LEFT JOIN LATERAL (
             SELECT close FROM candle
             WHERE ticker_id = ticker.id AND width = '1m' AND open_time >= hour AND open_time < hour + interval '1 hour'
-            ORDER BY open_time DESC LIMIT 1)
-        FROM generate_series($3::timestamptz, $4::timestamptz - interval '1 hour', interval '1 hour') AS hour
+              AND hour >= (SELECT hour FROM cut)
+            ORDER BY open_time DESC LIMIT 1) AS latest ON true
         ORDER BY hour)
     FROM ticker
     JOIN exchange ON exchange.id = ticker.exchange_id
@@ -39,8 +43,7 @@ const CLOSES: &str = "
     ORDER BY exchange.name, ticker.ticker";
 
 /// The closes of every recorded pair, by exchange and ticker, in the hours from `from` until just before `to`, both of
-/// which must be where an hour begins; of one exchange only and of these tickers only (in lower-case), where given. A pair
-/// costs as many look-ups as there are hours.
+/// which must be where an hour begins; of one exchange only and of these tickers only (in lower-case), where given.
 ///
 /// # Errors
 /// When the database cannot be asked.

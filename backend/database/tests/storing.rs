@@ -84,7 +84,7 @@ async fn store(client: &mut Client, ticker_id: i32, ticks: &[Tick], maybe_stored
 
 /// The candles in the database, as the domain knows them.
 async fn candles(client: &Client) -> Vec<Candle> {
-    let rows = client.query("SELECT * FROM candle ORDER BY open_time", &[]).await.unwrap();
+    let rows = client.query("SELECT * FROM candle WHERE width = '1m' ORDER BY open_time", &[]).await.unwrap();
     rows.iter()
         .map(|row| Candle {
             open_time: row.get("open_time"),
@@ -97,6 +97,7 @@ async fn candles(client: &Client) -> Vec<Candle> {
             trades: row.get("trades"),
             ticks: row.get("ticks"),
             price_sum: row.get("price_sum"),
+            square_sum: row.get("square_sum"),
             first: domain::Moment { time: row.get("first_time"), trade_id: row.get("first_trade_id") },
             last: domain::Moment { time: row.get("last_time"), trade_id: row.get("last_trade_id") },
         })

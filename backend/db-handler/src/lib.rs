@@ -8,6 +8,7 @@ pub mod dead_letters;
 pub mod directory;
 pub mod ingest;
 pub mod maintenance;
+pub mod rollup;
 pub mod settings;
 pub mod writer;
 
@@ -53,6 +54,7 @@ pub async fn run(
     }
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(maintenance::run(pool.clone(), database.clone(), settings.vacuum, shutdown.clone()));
+    tasks.spawn(rollup::run(pool.clone(), health.register("wider candles"), shutdown.clone()));
     let letters = dead_letters::Mover { source: source.clone(), pool: pool.clone() };
     tasks.spawn(letters.run(health.register("dead letters"), shutdown.clone()));
     for number in 0..settings.db_handler_writers.max(1) {

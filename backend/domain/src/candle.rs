@@ -44,11 +44,17 @@ pub struct Candle {
     pub ticks: i64,
     /// Sum of the prices of those ticks.
     pub price_sum: Decimal,
+    /// Sum of the squares of those prices, each to [`SQUARE_DIGITS`] digits: what their deviation is made of.
+    pub square_sum: Decimal,
     /// When the earliest tick happened.
     pub first: Moment,
     /// When the latest tick happened.
     pub last: Moment,
 }
+
+/// How many digits the square of a price keeps. A deviation of a millionth of the price is then told to eight digits, and
+/// the sum of a million squares is still exact.
+pub const SQUARE_DIGITS: u32 = 20;
 
 /// A sum no longer fits 28 digits. Real markets stay below by ten orders of magnitude.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +65,7 @@ impl Candle {
     /// The candle that holds just this tick.
     ///
     /// # Errors
-    /// When price times quantity does not fit; a tick that passed its check does.
+    /// When price times quantity, or price times price, does not fit; a tick that passed its check does.
     pub fn of(tick: &Tick, interval: Interval) -> Result<Self, CandleOverflow> {
         let moment = Moment { time: tick.time(), trade_id: tick.trade_id.unwrap_or(-1) };
         Ok(Self {
@@ -73,6 +79,7 @@ impl Candle {
             trades: i64::from(tick.quantity.is_some()),
             ticks: 1,
             price_sum: tick.price,
+            square_sum: square(tick.price)?,
             first: moment,
             last: moment,
         })
@@ -92,12 +99,14 @@ impl Candle {
             return Ok(());
         }
         let sum = |a: Decimal, b: Decimal| a.checked_add(b).ok_or(CandleOverflow);
-        let (volume, quote_volume, price_sum) = (
+        let (volume, quote_volume, price_sum, square_sum) = (
             sum(self.volume, other.volume)?,
             sum(self.quote_volume, other.quote_volume)?,
             sum(self.price_sum, other.price_sum)?,
+            sum(self.square_sum, other.square_sum)?,
         );
-        (self.volume, self.quote_volume, self.price_sum) = (volume, quote_volume, price_sum);
+        (self.volume, self.quote_volume) = (volume, quote_volume);
+        (self.price_sum, self.square_sum) = (price_sum, square_sum);
         self.open_time = open_time;
         if other.first < self.first {
             (self.open, self.first) = (other.open, other.first);
@@ -111,6 +120,11 @@ impl Candle {
         self.ticks += other.ticks;
         Ok(())
     }
+}
+
+fn square(price: Decimal) -> Result<Decimal, CandleOverflow> {
+    let square = price.checked_mul(price).ok_or(CandleOverflow)?;
+    Ok(square.round_sf(SQUARE_DIGITS).unwrap_or(square))
 }
 
 #[cfg(test)]
@@ -184,6 +198,7 @@ mod tests {
             prop_assert_eq!(candle.high, counted.iter().map(|tick| tick.price).max().unwrap());
             prop_assert_eq!(candle.low, counted.iter().map(|tick| tick.price).min().unwrap());
             prop_assert_eq!(candle.price_sum, counted.iter().map(|tick| tick.price).sum::<Decimal>());
+            prop_assert_eq!(candle.square_sum, counted.iter().map(|tick| tick.price * tick.price).sum::<Decimal>());
             prop_assert_eq!(candle.volume, trades.iter().filter_map(|tick| tick.quantity).sum::<Decimal>());
         }
     }

@@ -14,6 +14,7 @@ pub mod gap;
 pub mod interval;
 pub mod symbol;
 pub mod tick;
+pub mod width;
 pub mod window;
 
 pub use candle::{Candle, Moment};
@@ -24,4 +25,5 @@ pub use gap::{Gap, GapCause, GapReport, GapState};
 pub use interval::Interval;
 pub use symbol::Symbol;
 pub use tick::{Rejection, Side, Tick, TickBatch, TickSource};
+pub use width::{Level, Width};
 pub use window::Window;

@@ -210,8 +210,12 @@ fn is_ticker(ticker: &SmolStr) -> Result<(), ValidationError> {
     if crate::exchange::is_code(ticker) { Ok(()) } else { refuse("ticker_malformed") }
 }
 
+/// Statistics need the square of a price.
 fn is_price(price: &Decimal) -> Result<(), ValidationError> {
-    if *price > Decimal::ZERO { Ok(()) } else { refuse("price_not_positive") }
+    if *price <= Decimal::ZERO {
+        return refuse("price_not_positive");
+    }
+    if price.checked_mul(*price).is_some() { Ok(()) } else { refuse("price_too_large") }
 }
 
 fn is_quantity(quantity: &Decimal) -> Result<(), ValidationError> {
@@ -282,7 +286,8 @@ mod tests {
             ("ticker_malformed", Tick { ticker: "X".repeat(65).into(), ..tick() }),
             ("time_too_early", Tick { exchange_time: Some(DateTime::UNIX_EPOCH), ..tick() }),
             ("time_in_future", Tick { exchange_time: Some(tick().received_at + day + day), ..tick() }),
-            ("notional_too_large", Tick { price: Decimal::MAX, quantity: Some(Decimal::TWO), ..tick() }),
+            ("price_too_large", Tick { price: Decimal::MAX, ..tick() }),
+            ("notional_too_large", Tick { quantity: Some(Decimal::MAX), ..tick() }),
         ] {
             assert_eq!(bad.check().unwrap_err().reason, reason);
         }

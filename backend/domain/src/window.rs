@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use chrono::TimeDelta;
 
 /// A length of time looking back from now, written as PostgreSQL and people write it: `120 minute`, `2 hours`,
-/// `1 day 6 hours`, `90m`, `2h`. Always positive.
+/// `1 day 6 hours`, `90m`, `2h`; or as ISO 8601 does: `P1D`, `PT2H30M`, `P1W`. Always positive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Window(TimeDelta);
 
@@ -26,7 +26,7 @@ impl fmt::Display for Window {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a length of time; write a positive whole number and a unit (second, minute, hour, day, week), \
-     such as \"120 minute\", \"2 hours\" or \"90m\""
+     such as \"120 minute\", \"2 hours\", \"90m\" or \"P1D\""
 )]
 pub struct InvalidWindow(pub String);
 
@@ -37,6 +37,14 @@ impl FromStr for Window {
         let invalid = || InvalidWindow(text.to_owned());
         let mut rest = text.trim();
         let mut total: i64 = 0;
+        if let Some(duration) = rest.strip_prefix('P') {
+            let (date, time) = duration.split_once('T').unwrap_or((duration, ""));
+            // In its date part, M would be months, which have no fixed length.
+            if duration.ends_with('T') || date.contains('M') || time.contains(['D', 'W']) {
+                return Err(invalid());
+            }
+            return format!("{date} {time}").to_ascii_lowercase().parse().map_err(|_: InvalidWindow| invalid());
+        }
         while !rest.is_empty() {
             let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
             let (number, after) = rest.split_at(digits);
@@ -82,6 +90,10 @@ mod tests {
             ("1 day 6 hours", 108_000),
             (" 1 WEEK ", 604_800),
             ("30s", 30),
+            ("P1D", 86_400),
+            ("PT2H", 7_200),
+            ("P1DT2H30M", 95_400),
+            ("P2W", 1_209_600),
         ] {
             assert_eq!(text.parse::<Window>().unwrap().length().num_seconds(), seconds, "{text}");
         }
@@ -100,6 +112,12 @@ mod tests {
             "9999999999999999999 days",
             "9223372036854775807 weeks",
             "1 hour; DROP TABLE price",
+            "P",
+            "PT",
+            "P1M",
+            "P1DT",
+            "PT1D",
+            "PP1D",
         ] {
             let error = text.parse::<Window>().unwrap_err().to_string();
             assert!(error.contains("120 minute"), "{text}: {error}");

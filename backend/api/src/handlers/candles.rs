@@ -3,12 +3,14 @@
 use actix_web::web;
 use api_types::{CandleRow, Data};
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use database::candles::{Span, StoredCandle, list_candles};
-use domain::Interval;
+use domain::Width;
 use utoipa::IntoParams;
 
 use crate::{
     error::Failure,
+    fill::{filled_last, filled_since},
     handlers::{Answer, answer},
     lookup,
     openapi::Failures,
@@ -20,9 +22,12 @@ use crate::{
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
-    /// Width of a candle. Weeks open on Monday, everything in UTC.
-    #[param(value_type = Option<String>, example = "1m", pattern = "^(1m|5m|15m|30m|1h|4h|1d|1w)$")]
-    interval: Interval,
+    /// Width of a candle: 1m is a minute, 1M a month; weeks open on Monday. 1m where not said.
+    #[param(value_type = Option<String>, example = "1m", pattern = "^(1m|3m|5m|15m|30m|1h|2h|4h|6h|8h|12h|1d|1w|1M)$")]
+    interval: Width,
+    /// On whose clocks days, weeks and months open: a name of the IANA time zone database. UTC where not said.
+    #[param(value_type = Option<String>, example = "Europe/Berlin")]
+    tz: Tz,
     /// Where the first candle opens, or later: RFC 3339, or seconds or milliseconds since 1970. Left away: as far back
     /// as the limit reaches.
     #[param(value_type = Option<String>, example = "2026-11-20T12:00:00Z")]
@@ -33,16 +38,33 @@ pub(crate) struct Wanted {
     /// How many: the first ones after `from`, or without it the last ones before `to`. 500 where not said.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 500)]
     limit: i64,
+    /// What stands for an interval without prices: `none`, or `previous`, a candle without volume at the last close before
+    /// it. none where not said.
+    #[param(value_type = Option<String>, example = "none", pattern = "^(none|previous)$")]
+    fill: bool,
 }
 
 impl FromQuery for Wanted {
-    const NAMES: &'static [&'static str] = &["interval", "from", "to", "limit"];
+    const NAMES: &'static [&'static str] = &["interval", "tz", "from", "to", "limit", "fill"];
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
-        let allowed = Interval::ALL.map(Interval::as_str).join(", ");
-        let interval = query.parsed("interval", &allowed)?.unwrap_or(Interval::OneMinute);
         let (from, to) = query.span(Utc::now())?;
-        Ok(Self { interval, from, to, limit: query.number("limit", 1..=1000)?.unwrap_or(500) })
+        let fill = match query.text("fill")? {
+            None | Some("none") => false,
+            Some("previous") => true,
+            Some(other) => {
+                let message = "fill says what stands for an interval without prices";
+                return Err(Failure::parameter("fill", other, message, "none, previous"));
+            }
+        };
+        Ok(Self {
+            interval: query.parsed("interval", Width::NAMES)?.unwrap_or(Width::ONE_MINUTE),
+            tz: query.zone("tz")?.unwrap_or(Tz::UTC),
+            from,
+            to,
+            limit: query.number("limit", 1..=1000)?.unwrap_or(500),
+            fill,
+        })
     }
 }
 
@@ -64,26 +86,37 @@ pub(crate) async fn list(
     state: web::Data<State>,
 ) -> Answer<Vec<CandleRow>> {
     let (exchange, ticker) = names.into_inner();
-    let Wanted { interval, from, to, limit } = wanted;
+    let Wanted { interval, tz, from, to, limit, fill } = wanted;
+    let now = Utc::now();
     // Candles open within the span, so each is whole: none is made of the part of it that the span happens to hold.
-    let to = next_open(interval, to);
-    let span = from.map_or(Span::Until(to), |from| Span::Since { from: next_open(interval, from), to });
+    let to = interval.open_at_or_after(to, tz);
+    let from = from.map(|from| interval.open_at_or_after(from, tz));
+    let span = from.map_or(Span::Until(to), |from| Span::Since { from, to });
     let found = state.reader.read(async |client| {
         let exchange = lookup::exchange(client, &exchange).await?;
         let ticker = lookup::ticker(client, &exchange, &ticker).await?;
-        Ok(list_candles(client, ticker.id, interval, span, limit).await?)
+        let candles = list_candles(client, ticker.id, interval, tz, span, limit).await?;
+        // What is to stand for a hole at the beginning is the close of whatever came last before it.
+        let before = match (fill, from) {
+            (true, Some(from)) => {
+                list_candles(client, ticker.id, Width::ONE_MINUTE, tz, Span::Until(from), 1).await?.pop()
+            }
+            _ => None,
+        };
+        Ok((candles, before))
     });
-    let now = Utc::now();
-    answer(found.await?.iter().map(|candle| row(candle, interval, now)).collect())
+    let (candles, before) = found.await?;
+    let row = |candle: &StoredCandle| row(candle, interval, tz, now);
+    let rows: Vec<CandleRow> = candles.iter().map(row).collect();
+    let rows = match (fill, from) {
+        (false, _) => rows,
+        (true, None) => filled_last(rows, interval, tz, to, now, limit as usize),
+        (true, Some(from)) => filled_since(rows, before.as_ref().map(row), interval, tz, from..to, now, limit as usize),
+    };
+    answer(rows)
 }
 
-/// Where the next candle opens, or this one if it opens right here.
-fn next_open(interval: Interval, time: DateTime<Utc>) -> DateTime<Utc> {
-    let open = interval.open_time(time);
-    if open == time { time } else { open + interval.duration() }
-}
-
-fn row(candle: &StoredCandle, interval: Interval, now: DateTime<Utc>) -> CandleRow {
+fn row(candle: &StoredCandle, width: Width, zone: Tz, now: DateTime<Utc>) -> CandleRow {
     CandleRow {
         open_time: candle.open_time,
         open: candle.open,
@@ -93,26 +126,8 @@ fn row(candle: &StoredCandle, interval: Interval, now: DateTime<Utc>) -> CandleR
         volume: candle.volume,
         quote_volume: candle.quote_volume,
         trades: candle.trades,
-        is_final: candle.open_time + interval.duration() <= now,
+        is_final: width.next(candle.open_time, zone) <= now,
         revision: candle.revision,
         origin: candle.origin().to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_begins_and_ends_where_candles_open() {
-        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        for (interval, time, open) in [
-            (Interval::OneHour, "2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z"),
-            (Interval::OneHour, "2026-11-20T12:00:00.000001Z", "2026-11-20T13:00:00Z"),
-            (Interval::OneWeek, "2026-11-18T00:00:00Z", "2026-11-23T00:00:00Z"),
-            (Interval::OneWeek, "1970-01-01T00:00:00Z", "1970-01-05T00:00:00Z"),
-        ] {
-            assert_eq!(next_open(interval, at(time)), at(open));
-        }
     }
 }

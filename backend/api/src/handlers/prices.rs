@@ -94,7 +94,7 @@ pub(crate) async fn find(
 }
 
 fn row(day: Option<&DayStatistics>, newest: NewestPrice, now: DateTime<Utc>) -> LatestPrice {
-    let open = day.and_then(|day| day.open);
+    let open = day.map(|day| day.open);
     // Not every price is in a candle: one that was polled in a minute with trades is not.
     let of_the_day = (newest.time >= now - TimeDelta::hours(24)).then_some(newest.price);
     LatestPrice {
@@ -111,8 +111,8 @@ fn row(day: Option<&DayStatistics>, newest: NewestPrice, now: DateTime<Utc>) -> 
         source: newest.source,
         open_24h: open,
         change_24h_percent: open.and_then(|open| change_percent(open, newest.price)),
-        high_24h: [day.and_then(|day| day.high), of_the_day].into_iter().flatten().max(),
-        low_24h: [day.and_then(|day| day.low), of_the_day].into_iter().flatten().min(),
+        high_24h: [day.map(|day| day.high), of_the_day].into_iter().flatten().max(),
+        low_24h: [day.map(|day| day.low), of_the_day].into_iter().flatten().min(),
         quote_volume_24h: day.map(|day| day.quote_volume).unwrap_or_default(),
     }
 }

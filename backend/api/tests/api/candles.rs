@@ -1,6 +1,7 @@
 use api_types::CandleRow;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::Interval;
+use chrono_tz::Tz;
+use domain::Width;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -10,15 +11,17 @@ use crate::server::{BTCUSDT, TestServer, start};
 async fn filled() -> TestServer {
     let server = start().await;
     let sql = format!(
-        "INSERT INTO candle (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
-                             price_sum, first_time, first_trade_id, last_time, last_trade_id, revision,
+        "SELECT create_candle_partition(day) FROM unnest(ARRAY[date '2026-01-07', '2026-02-07']) AS day;
+         INSERT INTO candle (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
+                             price_sum, square_sum, first_time, first_trade_id, last_time, last_trade_id, revision,
                              from_exchange)
          SELECT {BTCUSDT}, '1m', t, 100 + n % 97, 300 + n % 89, 50 - n % 31, 100 + n % 83, 0.001 * (1 + n % 7), n % 11, 1, 1,
-                1, t, n, t, n, n % 3, n % 41 = 40
+                1, 1, t, n, t, n, n % 3, n % 41 = 40
          FROM generate_series(0, 50399) AS n, LATERAL (SELECT timestamptz '2026-01-07 10:17:00Z' + n * interval '1 minute') AS m (t)
          WHERE n % 13 <> 5 AND n NOT BETWEEN 3000 AND 3100 AND n NOT BETWEEN 20000 AND 23000; ANALYZE candle;"
     );
     server.sql(&sql).await;
+    server.fold_candles().await;
     server
 }
 
@@ -44,10 +47,10 @@ async fn minutes(server: &TestServer) -> Vec<CandleRow> {
 }
 
 /// What a candle is, said without SQL.
-fn fold(minutes: &[CandleRow], interval: Interval) -> Vec<CandleRow> {
+fn fold(minutes: &[CandleRow], width: Width, zone: Tz) -> Vec<CandleRow> {
     let mut folded: Vec<CandleRow> = Vec::new();
     for minute in minutes {
-        let open_time = interval.open_time(minute.open_time);
+        let open_time = width.open_time(minute.open_time, zone);
         match folded.last_mut().filter(|candle| candle.open_time == open_time) {
             Some(candle) => {
                 candle.high = candle.high.max(minute.high);
@@ -72,16 +75,16 @@ async fn wider_candles_are_what_their_minutes_say() {
     let server = filled().await;
     let minutes = minutes(&server).await;
     assert!(minutes.len() > 40_000 && minutes.is_sorted_by_key(|candle| candle.open_time));
-    for interval in Interval::ALL {
-        let expected = fold(&minutes, interval);
-        let newest = ask(&server, &format!("interval={interval}&limit=1000&to=2026-06-01T00:00:00Z")).await;
+    for (width, zone) in Width::ALL.into_iter().flat_map(|width| [(width, Tz::UTC), (width, Tz::America__New_York)]) {
+        let expected = fold(&minutes, width, zone);
+        let newest = ask(&server, &format!("interval={width}&tz={zone}&limit=1000&to=2026-06-01T00:00:00Z")).await;
         let skipped = expected.len().saturating_sub(1000);
-        assert_eq!(newest, expected[skipped..], "the newest of {interval}");
-        let oldest = ask(&server, &format!("interval={interval}&limit=7&from=2026-01-07T10:17:00Z")).await;
+        assert_eq!(newest, expected[skipped..], "the newest of {width} {zone}");
+        let oldest = ask(&server, &format!("interval={width}&tz={zone}&limit=7&from=2026-01-07T10:17:00Z")).await;
         // The first candle opens before the span unless it opens right there.
         let first = expected.iter().position(|candle| candle.open_time >= minutes[0].open_time).unwrap();
         let last = expected.len().min(first + 7);
-        assert_eq!(oldest, expected[first..last], "the oldest of {interval}");
+        assert_eq!(oldest, expected[first..last], "the oldest of {width} {zone}");
     }
     let weeks = ask(&server, "interval=1w").await;
     assert!(weeks.iter().all(|week| week.open_time.format("%a %H:%M").to_string() == "Mon 00:00"));
@@ -101,6 +104,23 @@ async fn a_hole_is_a_hole_and_a_span_is_exact() {
     assert_eq!(opened, expected);
     assert!(ask(&server, "from=2030-01-01T00:00:00Z&to=2031-01-01T00:00:00Z").await.is_empty());
     assert_eq!(ask(&server, "").await.len(), 500, "the default limit, over a hole if need be");
+}
+
+#[tokio::test]
+async fn a_hole_is_filled_on_request() {
+    let server = filled().await;
+    let first = at("2026-01-07T10:17:00Z");
+    let (from, to) = (first + TimeDelta::minutes(2_995), first + TimeDelta::minutes(3_105));
+    let span = format!("from={}&to={}&fill=previous", from.timestamp(), to.timestamp());
+    let rows = ask(&server, &span).await;
+    assert_eq!(rows.len(), 110);
+    let before = rows.iter().rfind(|row| row.open_time < first + TimeDelta::minutes(3_000)).unwrap();
+    let inside = &rows[50];
+    assert_eq!((inside.origin.as_str(), inside.trades, inside.volume), ("filled", 0, Decimal::ZERO));
+    assert_eq!([inside.open, inside.high, inside.low, inside.close], [before.close; 4]);
+    let last = ask(&server, &format!("to={}&fill=previous&limit=10", to.timestamp() - 300)).await;
+    assert_eq!(last.len(), 10);
+    assert_eq!(last[9].origin, "filled");
 }
 
 #[tokio::test]
@@ -125,8 +145,9 @@ async fn sums_of_many_digits_stay_readable() {
     server
         .sql("UPDATE candle SET volume = 1234567890123.123456789012345, quote_volume = 79228162514264.3375935439503")
         .await;
-    for interval in Interval::ALL {
-        for row in ask(&server, &format!("interval={interval}")).await {
+    server.fold_candles().await;
+    for width in Width::ALL {
+        for row in ask(&server, &format!("interval={width}")).await {
             assert!(row.volume >= Decimal::from(1_234_567_890_123_i64), "{row:?}");
         }
     }
@@ -139,8 +160,9 @@ async fn parameters_out_of_bounds_are_named() {
         ("limit=0", "limit"),
         ("limit=1001", "limit"),
         ("limit=abc", "limit"),
-        ("interval=1M", "interval"),
         ("interval=90m", "interval"),
+        ("tz=Atlantis", "tz"),
+        ("fill=zero", "fill"),
         ("from=yesterday", "from"),
         ("from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", "from"),
         ("from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00Z", "from"),

@@ -119,7 +119,7 @@ async fn unknown_and_repeated_parameters_are_named() {
     let server = start().await;
     let error = server.error("/candles/binance/BTCUSDT?intervall=1h", 400).await;
     assert_eq!((&error["code"], &error["parameter"]), (&json!("unknown_parameter"), &json!("intervall")));
-    assert_eq!(error["allowed"], "interval, from, to, limit");
+    assert_eq!(error["allowed"], "interval, tz, from, to, limit, fill");
     assert_eq!(server.error("/symbols?page=2", 400).await["allowed"], "none");
     assert_eq!(server.error("/tickers?exchange=a&exchange=b", 400).await["code"], "repeated_parameter");
 }

@@ -135,13 +135,21 @@ impl TestServer {
     pub(crate) async fn minutes_ago(&self, ticker_id: i32, candles: &[(i32, &str, &str, &str, &str)]) {
         for (ago, open, high, low, close) in candles {
             self.sql(&format!(
-                "INSERT INTO candle (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades,
-                                     ticks, price_sum, first_time, first_trade_id, last_time, last_trade_id)
+                "SELECT create_candle_partition((now() - interval '{ago} minutes')::date);
+                 INSERT INTO candle (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades,
+                                     ticks, price_sum, square_sum, first_time, first_trade_id, last_time, last_trade_id)
                  SELECT {ticker_id}, '1m', t, {open}, {high}, {low}, {close}, 2, 2 * {close}, 2, 2, {open} + {close},
-                        t, 1, t + interval '30 seconds', 2
+                        {open} * {open} + {close} * {close}, t, 1, t + interval '30 seconds', 2
                  FROM date_trunc('minute', now() - interval '{ago} minutes') AS t"
             ))
             .await;
         }
+        self.fold_candles().await;
+    }
+
+    /// Folds candles into wider ones, as a db-handler does all the time.
+    pub(crate) async fn fold_candles(&self) {
+        let mut client = self.pool.get().await.unwrap();
+        while database::rollup::round(&mut client, 1_000).await.unwrap() == 1_000 {}
     }
 }

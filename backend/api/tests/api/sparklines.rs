@@ -9,15 +9,17 @@ use crate::server::{BTCUSDT, ETHUSDT, SIMULATED_BTCUSDT, TestServer, start};
 async fn filled() -> TestServer {
     let server = start().await;
     let sql = format!(
-        "INSERT INTO candle (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
-                             price_sum, first_time, first_trade_id, last_time, last_trade_id)
+        "SELECT create_candle_partition((now() + n * interval '1 day')::date) FROM generate_series(-2, 1) AS n;
+         INSERT INTO candle (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
+                             price_sum, square_sum, first_time, first_trade_id, last_time, last_trade_id)
          SELECT {BTCUSDT}, '1m', hour + minute * interval '1 minute', 1, 1, 1,
-                CASE minute WHEN 7 THEN 1 ELSE number + 0.50 END, 1, 1, 1, 1, 1, hour, 1, hour, 1
+                CASE minute WHEN 7 THEN 1 ELSE number + 0.50 END, 1, 1, 1, 1, 1, 1, hour, 1, hour, 1
          FROM generate_series(-46, 1) AS n, date_trunc('hour', now() + n * interval '1 hour') AS hour,
               LATERAL (SELECT extract(epoch FROM hour)::bigint / 3600) AS h (number), unnest(ARRAY[7, 59]) AS minute
          WHERE number % 5 <> 0"
     );
     server.sql(&sql).await;
+    server.fold_candles().await;
     server
 }
 

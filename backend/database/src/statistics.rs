@@ -1,0 +1,96 @@
+//! What prices did over a span of time, from the sums that candles keep: no tick is looked at.
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
+use rust_decimal::Decimal;
+use tokio_postgres::Row;
+
+use crate::{Context as _, Result};
+
+/// What a pair did over a span of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statistics {
+    /// Key of the pair.
+    pub ticker_id: i32,
+    /// The first price.
+    pub open: Decimal,
+    /// The highest price.
+    pub high: Decimal,
+    /// The lowest price.
+    pub low: Decimal,
+    /// The last price.
+    pub close: Decimal,
+    /// Units of the base that changed hands.
+    pub volume: Decimal,
+    /// Units of the quote that changed hands.
+    pub quote_volume: Decimal,
+    /// Trades.
+    pub trades: i64,
+    /// Prices of which mean and deviation are: those of the trades; in minutes without trades, those that were asked for.
+    pub ticks: i64,
+    /// Mean of the prices.
+    pub mean: Decimal,
+    /// Sample standard deviation of the prices; `None` for fewer than two.
+    pub deviation: Option<Decimal>,
+    /// Mean price of what changed hands; `None` where nothing did.
+    pub vwap: Option<Decimal>,
+    /// Minutes that have prices.
+    pub minutes: i64,
+    /// Minutes of which it is known how the close changed against that of the minute right before: one return each.
+    pub returns: i64,
+    /// Sample standard deviation of those returns (close / close before − 1); `None` for fewer than two.
+    pub return_deviation: Option<Decimal>,
+    /// When the first price was made.
+    pub first_time: DateTime<Utc>,
+    /// When the last price was made.
+    pub last_time: DateTime<Utc>,
+}
+
+const STATISTICS: &str = "
+    SELECT ticker_id, open, high, low, close, volume, quote_volume, trades, ticks, price_sum / ticks,
+           deviation(ticks, price_sum, square_sum), quote_volume / nullif(volume, 0), minutes, changes,
+           deviation(changes, change_sum, change_square_sum), first_time, last_time
+    FROM sum_candles($1, $2, $3)
+    ORDER BY ticker_id";
+
+/// What each of these pairs did from `from` until just before `to`, both whole minutes; a pair without prices in between is
+/// left out.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_statistics(
+    client: &impl GenericClient,
+    ticker_ids: &[i32],
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<Vec<Statistics>> {
+    let doing = "summing up a span of time";
+    let statement = client.prepare_cached(STATISTICS).await.context(doing)?;
+    let rows = client.query(&statement, &[&ticker_ids, &from, &to]).await.context(doing)?;
+    rows.iter().map(|row| read(row).context(doing)).collect()
+}
+
+fn read(row: &Row) -> std::result::Result<Statistics, tokio_postgres::Error> {
+    let decimal = |column: usize| row.try_get::<_, Decimal>(column).map(|value| value.normalize());
+    let optional =
+        |column: usize| row.try_get::<_, Option<Decimal>>(column).map(|value| value.map(|value| value.normalize()));
+    Ok(Statistics {
+        ticker_id: row.try_get(0)?,
+        open: decimal(1)?,
+        high: decimal(2)?,
+        low: decimal(3)?,
+        close: decimal(4)?,
+        volume: decimal(5)?,
+        quote_volume: decimal(6)?,
+        trades: row.try_get(7)?,
+        ticks: row.try_get(8)?,
+        mean: decimal(9)?,
+        deviation: optional(10)?,
+        vwap: optional(11)?,
+        minutes: row.try_get(12)?,
+        returns: row.try_get(13)?,
+        return_deviation: optional(14)?,
+        first_time: row.try_get(15)?,
+        last_time: row.try_get(16)?,
+    })
+}
