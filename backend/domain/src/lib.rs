@@ -7,6 +7,7 @@
 
 pub mod candle;
 pub mod comparison;
+pub mod consolidated;
 pub mod decimal_text;
 pub mod exchange;
 pub mod feed;
@@ -14,6 +15,8 @@ pub mod gap;
 pub mod interval;
 pub mod symbol;
 pub mod tick;
+pub mod top_list;
+pub mod usd;
 pub mod width;
 pub mod window;
 
