@@ -55,6 +55,7 @@ pub async fn run(
     tasks.spawn(maintenance::run(pool.clone(), database.clone(), settings.vacuum, shutdown.clone()));
     let letters = dead_letters::Mover { source: source.clone(), pool: pool.clone() };
     tasks.spawn(letters.run(health.register("dead letters"), shutdown.clone()));
+    let announcer = source.announcer();
     for number in 0..settings.db_handler_writers.max(1) {
         let queue = health.register(format!("queue (writer {})", number + 1));
         let writer = writer::Writer {
@@ -63,6 +64,7 @@ pub async fn run(
             pool: pool.clone(),
             database: database.clone(),
             queue,
+            announcer: announcer.clone(),
         };
         tasks.spawn(writer.run(shutdown.clone()));
     }

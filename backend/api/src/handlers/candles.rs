@@ -1,18 +1,22 @@
 //! `/candles`
 
 use actix_web::web;
-use api_types::{CandleRow, Data};
+use api_types::{CandleRow, Page};
 use chrono::{DateTime, Utc};
-use database::candles::{Span, StoredCandle, list_candles};
+use database::{
+    candles::{Span, StoredCandle, list_candles},
+    prices::TickPosition,
+};
 use domain::Interval;
 use utoipa::IntoParams;
 
 use crate::{
+    cursor,
     error::Failure,
-    handlers::{Answer, answer},
     lookup,
     openapi::Failures,
     parameters::{Asked, FromQuery, Query},
+    reply::{Answer, Lasting, Reply},
     server::State,
 };
 
@@ -33,16 +37,20 @@ pub(crate) struct Wanted {
     /// How many: the first ones after `from`, or without it the last ones before `to`. 500 where not said.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 500)]
     limit: i64,
+    /// `next_cursor` of the page before: with `from` later candles follow, without it earlier ones.
+    #[param(value_type = Option<String>)]
+    cursor: Option<DateTime<Utc>>,
 }
 
 impl FromQuery for Wanted {
-    const NAMES: &'static [&'static str] = &["interval", "from", "to", "limit"];
+    const NAMES: &'static [&'static str] = &["interval", "from", "to", "limit", "cursor"];
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
         let allowed = Interval::ALL.map(Interval::as_str).join(", ");
         let interval = query.parsed("interval", &allowed)?.unwrap_or(Interval::OneMinute);
         let (from, to) = query.span(Utc::now())?;
-        Ok(Self { interval, from, to, limit: query.number("limit", 1..=1000)?.unwrap_or(500) })
+        let cursor = query.cursor()?.map(cursor::read).transpose()?.map(|position| position.time);
+        Ok(Self { interval, from, to, limit: query.number("limit", 1..=1000)?.unwrap_or(500), cursor })
     }
 }
 
@@ -56,7 +64,7 @@ impl FromQuery for Wanted {
         ("ticker" = String, Path, description = "The pair", example = "BTCUSDT"),
         Wanted
     ),
-    responses((status = 200, description = "The candles", body = Data<Vec<CandleRow>>), Failures)
+    responses((status = 200, description = "The candles", body = Page<CandleRow>), Failures)
 )]
 pub(crate) async fn list(
     names: web::Path<(String, String)>,
@@ -64,17 +72,28 @@ pub(crate) async fn list(
     state: web::Data<State>,
 ) -> Answer<Vec<CandleRow>> {
     let (exchange, ticker) = names.into_inner();
-    let Wanted { interval, from, to, limit } = wanted;
+    let Wanted { interval, from, to, limit, cursor } = wanted;
+    let lasting = Lasting::until(to);
     // Candles open within the span, so each is whole: none is made of the part of it that the span happens to hold.
     let to = next_open(interval, to);
-    let span = from.map_or(Span::Until(to), |from| Span::Since { from: next_open(interval, from), to });
+    let span = match from {
+        Some(from) => Span::Since { from: next_open(interval, cursor.unwrap_or(from).max(from)).min(to), to },
+        None => Span::Until(next_open(interval, cursor.unwrap_or(to).min(to))),
+    };
     let found = state.reader.read(async |client| {
         let exchange = lookup::exchange(client, &exchange).await?;
         let ticker = lookup::ticker(client, &exchange, &ticker).await?;
-        Ok(list_candles(client, ticker.id, interval, span, limit).await?)
+        // One more than asked for tells whether there is another page.
+        Ok(list_candles(client, ticker.id, interval, span, limit + 1).await?)
     });
     let now = Utc::now();
-    answer(found.await?.iter().map(|candle| row(candle, interval, now)).collect())
+    let mut rows: Vec<CandleRow> = found.await?.iter().map(|candle| row(candle, interval, now)).collect();
+    let next = (rows.len() as i64 > limit).then(|| match from {
+        Some(_) => rows.pop().map(|next| next.open_time),
+        None => rows.drain(..1).map(|earlier| earlier.open_time + interval.duration()).next(),
+    });
+    let next = next.flatten().map(|time| cursor::write(TickPosition { time, trade_id: None }));
+    Ok(Reply::of(rows).page(next).lasting(lasting))
 }
 
 /// Where the next candle opens, or this one if it opens right here.
