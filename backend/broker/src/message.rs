@@ -8,6 +8,7 @@ use std::fmt;
 use domain::{Catalogue, FeedStatus, GapReport, MinuteReport, TickBatch};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 
 /// The version that this program writes, and the only one that it reads.
 pub const VERSION: u16 = 1;
@@ -25,6 +26,17 @@ pub enum Message {
     Minutes(MinuteReport),
     /// How a feed does. Passing news: never stored, lost when nobody listens.
     Feed(FeedStatus),
+    /// That something was stored. Passing news too.
+    Stored(Stored),
+}
+
+/// What a transaction has stored of one exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Name of the exchange.
+    pub exchange: SmolStr,
+    /// How many ticks, pairs, gaps or candles it was given; those that were there before among them.
+    pub rows: u64,
 }
 
 impl Message {
@@ -36,6 +48,7 @@ impl Message {
             Self::Gaps(_) => "gaps",
             Self::Minutes(_) => "minutes",
             Self::Feed(_) => "feed",
+            Self::Stored(_) => "stored",
         }
     }
 
@@ -47,6 +60,7 @@ impl Message {
             Self::Gaps(report) => &report.exchange,
             Self::Minutes(report) => &report.exchange,
             Self::Feed(status) => &status.exchange,
+            Self::Stored(stored) => &stored.exchange,
         }
     }
 
@@ -77,6 +91,7 @@ impl Message {
             Self::Gaps(body) => write(self.kind(), body, 128 + body.gaps.len() * 320),
             Self::Minutes(body) => write(self.kind(), body, 192 + body.minutes.len() * 192),
             Self::Feed(body) => write(self.kind(), body, 512),
+            Self::Stored(body) => write(self.kind(), body, 96),
         }
     }
 
@@ -118,6 +133,7 @@ enum Kind {
     Gaps,
     Minutes,
     Feed,
+    Stored,
 }
 
 /// Reads the body straight into its type when version and kind came before it, as we write them; a body that comes
@@ -143,6 +159,7 @@ impl<'de> de::Visitor<'de> for EnvelopeVisitor {
                     (Some(_), Some(Kind::Gaps)) => message = Some(Message::Gaps(map.next_value()?)),
                     (Some(_), Some(Kind::Minutes)) => message = Some(Message::Minutes(map.next_value()?)),
                     (Some(_), Some(Kind::Feed)) => message = Some(Message::Feed(map.next_value()?)),
+                    (Some(_), Some(Kind::Stored)) => message = Some(Message::Stored(map.next_value()?)),
                     _ => early_body = Some(map.next_value::<&'de RawValue>()?),
                 },
                 Field::Unknown => {
@@ -175,6 +192,7 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
         Kind::Gaps => Message::Gaps(serde_json::from_str(body)?),
         Kind::Minutes => Message::Minutes(serde_json::from_str(body)?),
         Kind::Feed => Message::Feed(serde_json::from_str(body)?),
+        Kind::Stored => Message::Stored(serde_json::from_str(body)?),
     })
 }
 
@@ -225,7 +243,8 @@ mod tests {
             clock_ahead_ms: None,
             queued: Some(3),
         });
-        for message in [ticks(), catalogue, feed] {
+        let stored = Message::Stored(Stored { exchange: "binance".into(), rows: 3 });
+        for message in [ticks(), catalogue, feed, stored] {
             assert_eq!(Message::decode(&message.encode().unwrap()).unwrap(), message);
         }
     }

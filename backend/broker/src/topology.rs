@@ -16,7 +16,7 @@ use crate::{RabbitMqSettings, rabbitmq::RabbitMqError};
 const STORED: [&str; 4] = ["ticks", "catalogue", "gaps", "minutes"];
 
 /// Kinds of messages that the live feed carries.
-const LIVE: [&str; 2] = ["ticks", "feed"];
+const LIVE: [&str; 3] = ["ticks", "feed", "stored"];
 
 /// How large the dead-letter queue may grow.
 const DEAD_LETTERS_MAX_BYTES: i64 = 1_000_000_000;

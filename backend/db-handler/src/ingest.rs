@@ -69,6 +69,14 @@ impl Report {
         }
     }
 
+    /// How many rows it has.
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Self::Gaps(report) => report.gaps.len(),
+            Self::Minutes(report) => report.minutes.len(),
+        }
+    }
+
     /// Stores it. Returns the tickers that no catalogue of the exchange has listed.
     ///
     /// # Errors
@@ -107,7 +115,9 @@ pub fn read(delivery: Delivery) -> Received {
             None => Received::Report(delivery, Report::Minutes(report)),
             Some(reason) => Received::Unusable(delivery, reason),
         },
-        Ok(Message::Feed(_)) => Received::Unusable(delivery, "feed news are not for storing".to_owned()),
+        Ok(Message::Feed(_) | Message::Stored(_)) => {
+            Received::Unusable(delivery, "passing news are not for storing".to_owned())
+        }
         Err(error) => Received::Unusable(delivery, error.to_string()),
     }
 }
