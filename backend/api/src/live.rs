@@ -153,7 +153,7 @@ impl Hub {
                     state.tell_feed(&status.exchange);
                 }
             }
-            Message::Catalogue(_) | Message::Gaps(_) | Message::Minutes(_) => {}
+            Message::Catalogue(_) | Message::Gaps(_) | Message::Minutes(_) | Message::Market(_) => {}
         }
     }
 

@@ -118,7 +118,11 @@ fn settings(host: &VirtualHost) -> RabbitMqSettings {
 fn catalogue() -> Message {
     let status = InstrumentStatus::Trading;
     let instruments = vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
-    Message::Catalogue(Catalogue { exchange: Exchange { name: "binance".into(), country: None }, instruments })
+    Message::Catalogue(Catalogue {
+        exchange: Exchange { name: "binance".into(), country: None },
+        instruments,
+        taken_at: None,
+    })
 }
 
 fn noon() -> DateTime<Utc> {
@@ -301,7 +305,11 @@ async fn messages_that_no_database_takes_hold_up_nobody() {
         status,
     };
     let lists = |name: &str, instruments: Vec<Instrument>| {
-        Message::Catalogue(Catalogue { exchange: Exchange { name: name.into(), country: None }, instruments })
+        Message::Catalogue(Catalogue {
+            exchange: Exchange { name: name.into(), country: None },
+            instruments,
+            taken_at: None,
+        })
     };
     let Message::Ticks(batch) = trades(0..1) else { unreachable!() };
     for broken in [
