@@ -33,8 +33,8 @@ pub(crate) const MOST_FILL: f64 = 0.1;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often all of it is asked for at least, so that who begins anew behind us learns of quiet pairs too.
 const ASK_EVERY: Duration = Duration::from_secs(600);
-/// How often the exchange is asked whether a stream that brings nothing should.
-const DOUBT_EVERY: Duration = Duration::from_secs(60);
+/// How often the exchange is asked whether a stream that brings nothing should, in times that it may be silent.
+const DOUBT_EVERY: u32 = 4;
 
 /// Follows the market of one exchange.
 pub struct MarketFeed {
@@ -91,7 +91,7 @@ impl MarketFeed {
             metrics::gauge!("market_streaming", "exchange" => name.to_string()).set(u8::from(delivers));
             let in_doubt = delivers && self.latest.quiet_for() >= self.silence;
             let due = match asked {
-                Some((_, true)) if in_doubt => DOUBT_EVERY,
+                Some((_, true)) if in_doubt => self.silence * DOUBT_EVERY,
                 Some((_, true)) if delivers => ASK_EVERY,
                 _ => self.pace,
             };
