@@ -167,7 +167,7 @@ impl Hub {
                 self.news.changed();
             }
             Message::Stored(_) => self.news.changed(),
-            Message::Catalogue(_) | Message::Gaps(_) | Message::Minutes(_) => {}
+            Message::Catalogue(_) | Message::Gaps(_) | Message::Minutes(_) | Message::Market(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use domain::{Catalogue, FeedStatus, GapReport, MinuteReport, TickBatch};
+use domain::{Catalogue, FeedStatus, GapReport, MarketReport, MinuteReport, TickBatch};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
@@ -24,6 +24,8 @@ pub enum Message {
     Gaps(GapReport),
     /// What the exchange itself makes of minutes that are over.
     Minutes(MinuteReport),
+    /// The last prices of a whole market, and what happened in 24 hours.
+    Market(MarketReport),
     /// How a feed does. Passing news: never stored, lost when nobody listens.
     Feed(FeedStatus),
     /// That something was stored. Passing news too.
@@ -47,6 +49,7 @@ impl Message {
             Self::Catalogue(_) => "catalogue",
             Self::Gaps(_) => "gaps",
             Self::Minutes(_) => "minutes",
+            Self::Market(_) => "market",
             Self::Feed(_) => "feed",
             Self::Stored(_) => "stored",
         }
@@ -59,6 +62,7 @@ impl Message {
             Self::Catalogue(catalogue) => &catalogue.exchange.name,
             Self::Gaps(report) => &report.exchange,
             Self::Minutes(report) => &report.exchange,
+            Self::Market(report) => &report.exchange,
             Self::Feed(status) => &status.exchange,
             Self::Stored(stored) => &stored.exchange,
         }
@@ -90,6 +94,7 @@ impl Message {
             Self::Catalogue(body) => write(self.kind(), body, 128 + body.instruments.len() * 80),
             Self::Gaps(body) => write(self.kind(), body, 128 + body.gaps.len() * 320),
             Self::Minutes(body) => write(self.kind(), body, 192 + body.minutes.len() * 192),
+            Self::Market(body) => write(self.kind(), body, 256 + body.rows.len() * 144),
             Self::Feed(body) => write(self.kind(), body, 512),
             Self::Stored(body) => write(self.kind(), body, 96),
         }
@@ -132,6 +137,7 @@ enum Kind {
     Catalogue,
     Gaps,
     Minutes,
+    Market,
     Feed,
     Stored,
 }
@@ -158,6 +164,7 @@ impl<'de> de::Visitor<'de> for EnvelopeVisitor {
                     (Some(_), Some(Kind::Catalogue)) => message = Some(Message::Catalogue(map.next_value()?)),
                     (Some(_), Some(Kind::Gaps)) => message = Some(Message::Gaps(map.next_value()?)),
                     (Some(_), Some(Kind::Minutes)) => message = Some(Message::Minutes(map.next_value()?)),
+                    (Some(_), Some(Kind::Market)) => message = Some(Message::Market(map.next_value()?)),
                     (Some(_), Some(Kind::Feed)) => message = Some(Message::Feed(map.next_value()?)),
                     (Some(_), Some(Kind::Stored)) => message = Some(Message::Stored(map.next_value()?)),
                     _ => early_body = Some(map.next_value::<&'de RawValue>()?),
@@ -191,6 +198,7 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
         Kind::Catalogue => Message::Catalogue(serde_json::from_str(body)?),
         Kind::Gaps => Message::Gaps(serde_json::from_str(body)?),
         Kind::Minutes => Message::Minutes(serde_json::from_str(body)?),
+        Kind::Market => Message::Market(serde_json::from_str(body)?),
         Kind::Feed => Message::Feed(serde_json::from_str(body)?),
         Kind::Stored => Message::Stored(serde_json::from_str(body)?),
     })
@@ -198,7 +206,7 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Exchange, FeedState, Instrument, InstrumentStatus, Side, Tick, TickSource};
+    use domain::{Exchange, FeedState, Instrument, InstrumentStatus, MarketRow, Side, Tick, TickSource};
 
     use super::*;
 
@@ -228,7 +236,22 @@ mod tests {
                 quote: "USDT".into(),
                 status: InstrumentStatus::Trading,
             }],
+            taken_at: Some("2026-11-20T12:00:00Z".parse().unwrap()),
         });
+        let market = Message::Market(MarketReport::new(
+            "binance",
+            vec![MarketRow {
+                ticker: "BTCUSDT".into(),
+                price: "64250.01".parse().unwrap(),
+                open_24h: Some("64000".parse().unwrap()),
+                high_24h: None,
+                low_24h: None,
+                volume_24h: Some("0.5".parse().unwrap()),
+                quote_volume_24h: None,
+                exchange_time: None,
+                received_at: "2026-11-20T12:00:00.200Z".parse().unwrap(),
+            }],
+        ));
         let feed = Message::Feed(FeedStatus {
             exchange: "binance".into(),
             state: FeedState::Waiting,
@@ -244,7 +267,7 @@ mod tests {
             queued: Some(3),
         });
         let stored = Message::Stored(Stored { exchange: "binance".into(), rows: 3 });
-        for message in [ticks(), catalogue, feed, stored] {
+        for message in [ticks(), catalogue, market, feed, stored] {
             assert_eq!(Message::decode(&message.encode().unwrap()).unwrap(), message);
         }
     }

@@ -69,7 +69,7 @@ COMMENT ON COLUMN candle.change_square_sum IS 'Of a wide candle: sum of the squa
 
 CREATE TABLE stale_candle (
     open_time timestamptz NOT NULL,
-    ticker_id integer NOT NULL REFERENCES ticker,
+    ticker_id integer NOT NULL REFERENCES ticker ON DELETE CASCADE,
     PRIMARY KEY (open_time, ticker_id)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE stale_candle IS 'Five minutes of a pair whose wide candles do not know yet of what changed in their minutes.';

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use broker::{Announcer, ConsumeError, Consumer, Delivery, Message, Source, Stored};
+use chrono::Utc;
 use database::Pool;
 use process::{Check, Shutdown};
 use tokio::time::{Instant, timeout_at};
@@ -225,7 +226,9 @@ impl Writer {
     /// Tries until the database takes it, or refuses the data itself, or still does not know a pair (the inner error).
     async fn store_report(&self, report: &Report, shutdown: &Shutdown) -> Result<Result<(), String>, Interrupted> {
         let mut delays = retry_delays();
-        let patience = Instant::now() + CATALOGUE_PATIENCE;
+        // News that waited elsewhere for so long wait no longer here: else those behind them would add up.
+        let waited = report.passing_since().and_then(|since| (Utc::now() - since).to_std().ok()).unwrap_or_default();
+        let patience = Instant::now() + CATALOGUE_PATIENCE.saturating_sub(waited);
         loop {
             let outcome = match self.pool.get().await {
                 Ok(mut client) => report.store(&mut client).await,
@@ -234,6 +237,10 @@ impl Writer {
             match outcome {
                 Ok(unknown) if unknown.is_empty() => {
                     self.database.ok();
+                    return Ok(Ok(()));
+                }
+                Ok(unknown) if report.passing_since().is_some() && Instant::now() >= patience => {
+                    metrics::counter!("market_rows_unknown_total").increment(unknown.len() as u64);
                     return Ok(Ok(()));
                 }
                 Ok(unknown) if Instant::now() >= patience => {
