@@ -157,6 +157,8 @@ fn row(number: usize, now: DateTime<Utc>) -> LatestPrice {
         high_24h: Some(price),
         low_24h: Some(price),
         quote_volume_24h: Decimal::from(1_000_000 - number),
+        volume_24h: Decimal::ZERO,
+        told_24h_by: None,
     }
 }
 

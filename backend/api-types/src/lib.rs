@@ -162,7 +162,8 @@ pub struct LatestPrice {
     /// Whether that is long ago: longer than `API_STALE_SECONDS`, a minute where not said.
     #[serde(default)]
     pub stale: bool,
-    /// How it came: `stream`, `poll` or `backfill`.
+    /// How it came: `stream`, `poll`, `backfill`; `market` where the exchange told it of its whole market; `candle` where it is the
+    /// close of a minute, whose ticks are not kept.
     #[schema(example = "stream")]
     pub source: String,
     /// The price 24 hours ago, or the oldest within them; null while nothing that old is stored.
@@ -184,6 +185,142 @@ pub struct LatestPrice {
     /// Units of the quote that changed hands in the last 24 hours, as far as they were recorded.
     #[schema(value_type = String, example = "18234511.25")]
     pub quote_volume_24h: Decimal,
+    /// Units of the base that changed hands in them.
+    #[serde(default)]
+    #[schema(value_type = String, example = "284.05")]
+    pub volume_24h: Decimal,
+    /// Whose these 24 hours are: `exchange` where it told them of its whole market, `recorded` where they are summed up from
+    /// what was recorded; null where there are none.
+    #[serde(default)]
+    #[schema(example = "recorded")]
+    pub told_24h_by: Option<String>,
+}
+
+/// What a pair did over a span of time. Deviations are sample standard deviations, null for fewer than two values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StatisticsRow {
+    /// The exchange.
+    #[schema(example = "binance")]
+    pub exchange: String,
+    /// The pair.
+    #[schema(example = "BTCUSDT")]
+    pub ticker: String,
+    /// Where the span begins: a whole minute.
+    pub from: DateTime<Utc>,
+    /// Where it ends: a whole minute, which is not in it.
+    pub to: DateTime<Utc>,
+    /// How many prices there are: those of the trades; in minutes without trades, those that were asked for.
+    #[schema(example = 48211)]
+    pub count: i64,
+    /// How many trades.
+    #[schema(example = 48211)]
+    pub trades: i64,
+    /// First price.
+    #[schema(value_type = String, example = "63100.5")]
+    pub open: Decimal,
+    /// Highest price.
+    #[schema(value_type = String, example = "64800")]
+    pub max: Decimal,
+    /// Lowest price.
+    #[schema(value_type = String, example = "62950.5")]
+    pub min: Decimal,
+    /// Last price.
+    #[schema(value_type = String, example = "64250.01")]
+    pub close: Decimal,
+    /// Change from the first to the last, in percent, two decimals.
+    #[schema(value_type = Option<String>, example = "1.82")]
+    pub change_percent: Option<Decimal>,
+    /// Mean of the prices.
+    #[schema(value_type = String, example = "63871.204")]
+    pub mean: Decimal,
+    /// Deviation of the prices.
+    #[schema(value_type = Option<String>, example = "402.7713")]
+    pub deviation: Option<Decimal>,
+    /// The same in percent of the mean, four decimals: comparable between pairs.
+    #[schema(value_type = Option<String>, example = "0.6306")]
+    pub deviation_percent: Option<Decimal>,
+    /// Mean price of what changed hands; null where nothing did.
+    #[schema(value_type = Option<String>, example = "63880.11")]
+    pub vwap: Option<Decimal>,
+    /// Units of the base that changed hands.
+    #[schema(value_type = String, example = "284.05")]
+    pub volume: Decimal,
+    /// Units of the quote that changed hands.
+    #[schema(value_type = String, example = "18145233.2")]
+    pub quote_volume: Decimal,
+    /// Minutes of the span that have prices.
+    #[schema(example = 1440)]
+    pub minutes: i64,
+    /// How many one-minute returns are known: close / close of the minute right before − 1.
+    #[schema(example = 1439)]
+    pub returns: i64,
+    /// Deviation of those returns.
+    #[schema(value_type = Option<String>, example = "0.000412")]
+    pub return_deviation: Option<Decimal>,
+    /// What is to be said of it: that there are too few prices for a deviation.
+    pub remark: Option<String>,
+}
+
+/// A place in the ranking by volatility.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VolatilityRow {
+    /// From 1 on. Pairs with too few prices come last.
+    #[schema(example = 1)]
+    pub rank: usize,
+    /// What it did.
+    #[serde(flatten)]
+    pub statistics: StatisticsRow,
+}
+
+/// The price of a coin over all markets, in US dollars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConsolidatedPrice {
+    /// Code of the coin.
+    #[schema(example = "BTC")]
+    pub symbol: String,
+    /// Its name.
+    #[schema(example = "bitcoin")]
+    pub coin: String,
+    /// Mean of the prices that count, weighted by what was traded in 24 hours.
+    #[schema(value_type = String, example = "64250.01")]
+    pub price: Decimal,
+    /// The middle one of the prices that count.
+    #[schema(value_type = String, example = "64249.5")]
+    pub median: Decimal,
+    /// The highest of them above the lowest, in percent of the median.
+    #[schema(value_type = String, example = "0.021")]
+    pub spread_percent: Decimal,
+    /// What each market says, the most traded first.
+    pub contributions: Vec<Contribution>,
+}
+
+/// What one market says of a coin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Contribution {
+    /// The exchange.
+    #[schema(example = "binance")]
+    pub exchange: String,
+    /// The pair.
+    #[schema(example = "BTCUSDT")]
+    pub ticker: String,
+    /// Its price in US dollars.
+    #[schema(value_type = String, example = "64250.01")]
+    pub price: Decimal,
+    /// By which pairs, each with its price.
+    #[schema(example = "binance:BTCUSDT 64250.01 × USDT 1 (assumed)")]
+    pub path: String,
+    /// When it was made.
+    pub time: DateTime<Utc>,
+    /// What was traded in 24 hours, in US dollars: its weight.
+    #[schema(value_type = String, example = "18145233.2")]
+    pub volume_usd: Decimal,
+    /// How far it is above the weighted price, in percent; negative where it is below.
+    #[schema(value_type = String, example = "-0.004")]
+    pub premium_percent: Decimal,
+    /// Whether it counts.
+    pub counts: bool,
+    /// Why it does not.
+    pub reason: Option<String>,
 }
 
 /// What a pair cost at the end of each of the last hours: enough for a small picture in a list.

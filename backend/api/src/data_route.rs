@@ -1,4 +1,7 @@
 //! Around every route of data: the answer that is kept, or a new one, compressed and tagged.
+//!
+//! Most answer in our formats. Some answer in a form of their own, as others expect it of them; `format`, where they have it, is a
+//! parameter like any other then.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -20,9 +23,19 @@ use crate::{
     server::State,
 };
 
+/// In which form a route answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// In the one of ours that is asked for.
+    Ours,
+    /// In one of its own.
+    Own,
+}
+
 /// Answers a request to the route of this pattern.
 pub(crate) async fn serve(
     pattern: &'static str,
+    form: Form,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -30,8 +43,11 @@ pub(crate) async fn serve(
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    let asked =
-        Format::asked(request.query_string(), &request).and_then(|format| Ok((format, Encoding::accepted(&request)?)));
+    let format = match form {
+        Form::Ours => Format::asked(request.query_string(), &request),
+        Form::Own => Ok(Format::Json),
+    };
+    let asked = format.and_then(|format| Ok((format, Encoding::accepted(&request)?)));
     let (format, encoding) = match asked {
         Ok(asked) => asked,
         Err(failure) => return Ok(request.into_response(failure.error_response())),
@@ -41,7 +57,7 @@ pub(crate) async fn serve(
         return make(None, encoding, &state, request, next).await;
     }
     let http = request.request().clone();
-    let question = Question { target: target(&http), format, encoding };
+    let question = Question { target: target(&http, form), format, encoding };
     if let Some(kept) = cache.find(&question) {
         return Ok(request.into_response(kept.response(&http)));
     }
@@ -87,7 +103,7 @@ async fn make(
 
 /// Path and parameters in a form that is the same for the same question: sorted, without the format, which is known
 /// beside it. Most questions have that form already.
-fn target(request: &HttpRequest) -> Cow<'_, str> {
+fn target(request: &HttpRequest, form: Form) -> Cow<'_, str> {
     let query = request.query_string();
     if !query.contains('&') && !query.contains('%') && !query.contains(Format::PARAMETER) {
         return Cow::Borrowed(request.uri().path_and_query().map_or("/", |target| target.as_str()));
@@ -97,7 +113,7 @@ fn target(request: &HttpRequest) -> Cow<'_, str> {
     };
     let mut pairs = pairs.into_inner();
     // Only the first: a second one makes the question a mistake.
-    if let Some(index) = pairs.iter().position(|(name, _)| name == Format::PARAMETER) {
+    if let Some(index) = pairs.iter().position(|(name, _)| form == Form::Ours && name == Format::PARAMETER) {
         pairs.remove(index);
     }
     pairs.sort();

@@ -3,6 +3,7 @@
 #![allow(unused_qualifications, reason = "utoipa's macros qualify what they are given")]
 
 pub(crate) mod candles;
+pub(crate) mod consolidated;
 pub(crate) mod dead_letters;
 pub(crate) mod exchanges;
 pub(crate) mod feeds;
@@ -11,10 +12,15 @@ pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod live;
 pub(crate) mod metrics;
+pub(crate) mod pairs;
 pub(crate) mod price_history;
 pub(crate) mod prices;
 pub(crate) mod problems;
 pub(crate) mod sparklines;
+pub(crate) mod statistics;
 pub(crate) mod symbols;
 pub(crate) mod tickers;
 pub(crate) mod ticks;
+pub(crate) mod top;
+pub(crate) mod udf;
+pub(crate) mod volatility;

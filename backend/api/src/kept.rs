@@ -13,10 +13,11 @@ use actix_web::{
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::encoding::Encoding;
+use crate::{encoding::Encoding, handlers::top};
 
 /// Of the headers that its maker set, those that belong to the answer.
-const OF_THE_ANSWER: [HeaderName; 3] = [header::CONTENT_TYPE, header::CACHE_CONTROL, header::LINK];
+static OF_THE_ANSWER: [HeaderName; 6] =
+    [header::CONTENT_TYPE, header::CACHE_CONTROL, header::LINK, top::PRICES, top::RANKS, top::MINUTE];
 
 /// What decides whether it is fresh.
 #[derive(Debug, Clone, Copy)]

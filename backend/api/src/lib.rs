@@ -33,6 +33,7 @@ mod reply;
 mod routes;
 mod server;
 mod settings;
+mod span;
 mod table;
 
 pub use openapi::document;

@@ -53,7 +53,9 @@ pub(crate) async fn finish(
         Some(response) => request.into_response(response),
         None => next.call(request).await?.map_into_boxed_body(),
     };
-    if failed(response.status()) && !is(response.headers(), PROBLEM_JSON) {
+    // A few routes fail in a form of their own, which is JSON too.
+    let is_ours = is(response.headers(), PROBLEM_JSON) || is(response.headers(), "application/json");
+    if failed(response.status()) && !is_ours {
         response = as_problem(response);
     }
     if !response.headers().contains_key(header::ETAG) {

@@ -8,8 +8,8 @@ use utoipa::{IntoResponses, OpenApi};
 
 use crate::conventions::Conventions;
 use crate::handlers::{
-    candles, dead_letters, exchanges, feeds, gaps, health, live, metrics, price_history, prices, problems, sparklines,
-    symbols, tickers, ticks,
+    candles, consolidated, dead_letters, exchanges, feeds, gaps, health, live, metrics, pairs, price_history, prices,
+    problems, sparklines, statistics, symbols, tickers, ticks, top, udf, volatility,
 };
 
 #[derive(OpenApi)]
@@ -22,7 +22,8 @@ use crate::handlers::{
     ),
     paths(
         symbols::list, exchanges::list, tickers::list, tickers::of_coin, price_history::list, prices::list, prices::find,
-        sparklines::list, candles::list, ticks::list, gaps::list, dead_letters::list, dead_letters::find, feeds::list, live::socket, live::events, health::live, health::ready,
+        sparklines::list, statistics::list, statistics::find, volatility::list, consolidated::find, top::list, udf::config, udf::time, udf::symbols, udf::search, udf::history,
+        pairs::help, pairs::all, pairs::newest, pairs::last_day, pairs::deviation, pairs::rank, candles::list, ticks::list, gaps::list, dead_letters::list, dead_letters::find, feeds::list, live::socket, live::events, health::live, health::ready,
         metrics::render, problems::list, problems::find, serve
     ),
     components(schemas(api_types::live::LiveEvent)),
@@ -30,6 +31,8 @@ use crate::handlers::{
     tags(
         (name = "catalogue", description = "What there is"),
         (name = "prices", description = "What it costs and did cost"),
+        (name = "charting", description = "TradingView's UDF, for charting tools"),
+        (name = "earlier", description = "Answers in the forms of earlier systems, for scripts that know those"),
         (name = "live", description = "What is happening now"),
         (name = "operation", description = "For whoever keeps it running")
     )

@@ -17,7 +17,6 @@ use chrono_tz::Tz;
 use crate::{
     error::{Code, Failure},
     format::Format,
-    paging::Paging,
 };
 
 /// Names of coins, exchanges and pairs are shorter; more is not looked for.
@@ -28,27 +27,40 @@ const LONGEST_CURSOR: usize = 1_024;
 
 /// The query parameters of a route.
 pub(crate) trait FromQuery: Sized {
-    /// Every name that may be given.
-    const NAMES: &'static [&'static str];
+    /// Every name that may be given; of several parts, none but theirs.
+    const NAMES: &'static [&'static str] = &[];
 
-    /// Those of a second part, where there is one.
-    const MORE_NAMES: &'static [&'static str] = &[];
+    /// The parameter that may be given several times, where there is one.
+    const REPEATED: Option<&'static str> = None;
 
     /// Whether answers come in the form that `format` names, which every route of data takes.
     const HAS_FORMAT: bool = true;
+
+    /// The names of all parts.
+    fn names() -> Vec<&'static str> {
+        Self::NAMES.to_vec()
+    }
 
     /// Reads them.
     fn from_query(query: &Query) -> Result<Self, Failure>;
 }
 
-impl<T: FromQuery> FromQuery for (T, Paging) {
-    const NAMES: &'static [&'static str] = T::NAMES;
-    const MORE_NAMES: &'static [&'static str] = Paging::NAMES;
+macro_rules! parts {
+    ($($part:ident)+) => {
+        impl<$($part: FromQuery),+> FromQuery for ($($part,)+) {
+            fn names() -> Vec<&'static str> {
+                [$($part::names()),+].concat()
+            }
 
-    fn from_query(query: &Query) -> Result<Self, Failure> {
-        Ok((T::from_query(query)?, Paging::from_query(query)?))
-    }
+            fn from_query(query: &Query) -> Result<Self, Failure> {
+                Ok(($($part::from_query(query)?,)+))
+            }
+        }
+    };
 }
+parts!(A B);
+parts!(A B C);
+parts!(A B C D);
 
 /// Hands a route its query parameters.
 pub(crate) struct Asked<T>(pub(crate) T);
@@ -60,7 +72,7 @@ impl<T: FromQuery> FromRequest for Asked<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let read = || {
             let format: &[&str] = if T::HAS_FORMAT { &[Format::PARAMETER] } else { &[] };
-            let query = Query::read(request.query_string(), &[T::NAMES, T::MORE_NAMES, format].concat())?;
+            let query = Query::read(request.query_string(), &[&T::names(), format].concat(), T::REPEATED)?;
             query.text(Format::PARAMETER)?.map(Format::parse).transpose()?;
             T::from_query(&query)
         };
@@ -79,11 +91,27 @@ impl FromQuery for Nothing {
     }
 }
 
+/// The parameters of a route that answers in a form of its own.
+pub(crate) struct Own<T>(pub(crate) T);
+
+impl<T: FromQuery> FromQuery for Own<T> {
+    const REPEATED: Option<&'static str> = T::REPEATED;
+    const HAS_FORMAT: bool = false;
+
+    fn names() -> Vec<&'static str> {
+        T::names()
+    }
+
+    fn from_query(query: &Query) -> Result<Self, Failure> {
+        T::from_query(query).map(Self)
+    }
+}
+
 /// The part of a URL behind the question mark.
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn read(text: &str, names: &[&str]) -> Result<Self, Failure> {
+    fn read(text: &str, names: &[&str], repeated: Option<&str>) -> Result<Self, Failure> {
         if text.is_empty() {
             return Ok(Self(Vec::new()));
         }
@@ -97,7 +125,7 @@ impl Query {
                     .at(name, value)
                     .allowed(allowed));
             }
-            if pairs[..index].iter().any(|(other, _)| other == name) {
+            if repeated != Some(name.as_str()) && pairs[..index].iter().any(|(other, _)| other == name) {
                 return Err(Failure::new(Code::RepeatedParameter, format!("{name} is given twice")).at(name, value));
             }
         }
@@ -108,6 +136,28 @@ impl Query {
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Failure> {
         let Some((_, value)) = self.0.iter().find(|(other, _)| other == name) else { return Ok(None) };
         checked(name, value).map(Some)
+    }
+
+    /// The text of a parameter that must be given.
+    pub(crate) fn required(&self, name: &str, allowed: &str) -> Result<&str, Failure> {
+        self.text(name)?.ok_or_else(|| Failure::parameter(name, "", format!("{name} is missing"), allowed))
+    }
+
+    /// The text of a parameter that some clients give without a value.
+    pub(crate) fn non_empty(&self, name: &str) -> Result<Option<&str>, Failure> {
+        let is_empty = self.0.iter().any(|(other, value)| other == name && value.is_empty());
+        if is_empty { Ok(None) } else { self.text(name) }
+    }
+
+    /// The values of a parameter that may be given several times.
+    pub(crate) fn every(&self, name: &str, most: usize) -> Result<Vec<&str>, Failure> {
+        let values: Vec<&str> =
+            self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect();
+        if values.len() > most {
+            let detail = format!("{name} is given {} times", values.len());
+            return Err(Failure::parameter(name, values[most], detail, format!("at most {most} times")));
+        }
+        values.into_iter().map(|value| checked(name, value)).collect()
     }
 
     /// The text of `cursor`.
@@ -209,7 +259,8 @@ fn bounded<'a>(name: &str, value: &'a str, longest: usize) -> Result<&'a str, Fa
     Err(Failure::parameter(name, value, format!("{name} {message}"), allowed))
 }
 
-fn moment(text: &str) -> Option<DateTime<Utc>> {
+/// A moment that can be asked for; see [`Query::moment`].
+pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
     /// As seconds, this is the year 5138; as milliseconds, 1973.
     const MILLISECONDS_FROM: i64 = 100_000_000_000;
     let moment = match text.parse::<i64>() {
@@ -218,8 +269,13 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
         // A plus sign that was not escaped arrives as a space.
         Err(_) => DateTime::parse_from_rfc3339(&text.replacen(' ', "+", 1)).ok()?.to_utc(),
     };
-    let (first, last) = (DateTime::UNIX_EPOCH, Utc.with_ymd_and_hms(2262, 1, 1, 0, 0, 0).single()?);
-    (first..last).contains(&moment).then_some(moment)
+    is_askable(moment).then_some(moment)
+}
+
+/// Whether PostgreSQL and our arithmetic agree about it.
+pub(crate) fn is_askable(moment: DateTime<Utc>) -> bool {
+    let last = Utc.with_ymd_and_hms(2262, 1, 1, 0, 0, 0).single().unwrap_or_default();
+    (DateTime::UNIX_EPOCH..last).contains(&moment)
 }
 
 #[cfg(test)]
@@ -254,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_or_said_twice_is_refused_by_name() {
-        let refused = |text: &str| Query::read(text, &["limit", "from"]).err().unwrap().problem();
+        let refused = |text: &str| Query::read(text, &["limit", "from"], None).err().unwrap().problem();
         let unknown = refused("limit=5&limti=6");
         assert_eq!((unknown.code.as_str(), unknown.parameter.as_deref()), ("unknown_parameter", Some("limti")));
         assert_eq!(unknown.allowed.as_deref(), Some("limit, from"));
@@ -263,7 +319,7 @@ mod tests {
 
     #[test]
     fn bounds_are_checked_and_told() {
-        let query = |text: &str| Query::read(text, &["limit", "from", "to", "tickers"]).unwrap();
+        let query = |text: &str| Query::read(text, &["limit", "from", "to", "tickers"], None).unwrap();
         for text in
             ["limit=0", "limit=1001", "limit=abc", "limit=", "limit=99999999999999999999", "limit=1.5", "limit=%00"]
         {

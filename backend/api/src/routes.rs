@@ -11,11 +11,11 @@ use actix_web::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    data_route,
+    data_route::{self, Form},
     error::Failure,
     handlers::{
-        candles, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, problems,
-        sparklines, symbols, tickers, ticks,
+        candles, consolidated, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, pairs,
+        price_history, prices, problems, sparklines, statistics, symbols, tickers, ticks, top, udf, volatility,
     },
     openapi,
 };
@@ -38,6 +38,10 @@ fn table() -> Vec<Entry> {
         data("/prices", prices::list),
         data("/prices/{exchange}/{ticker}", prices::find),
         data("/sparklines", sparklines::list),
+        data("/statistics", statistics::list),
+        data("/statistics/{exchange}/{ticker}", statistics::find),
+        data("/volatility", volatility::list),
+        data("/consolidated/{coin}", consolidated::find),
         data("/candles/{exchange}/{ticker}", candles::list),
         data("/ticks/{exchange}/{ticker}", ticks::list),
         data("/gaps", gaps::list),
@@ -46,6 +50,18 @@ fn table() -> Vec<Entry> {
         data("/feeds", feeds::list),
         data("/problems", problems::list),
         data("/problems/{code}", problems::find),
+        own("/top", top::list),
+        own("/udf/config", udf::config),
+        own("/udf/time", udf::time),
+        own("/udf/symbols", udf::symbols),
+        own("/udf/search", udf::search),
+        own("/udf/history", udf::history),
+        own("/service/v1/", pairs::help),
+        own("/service/v1/pairs/all", pairs::all),
+        own("/service/v1/pair/{pair}", pairs::newest),
+        own("/service/v1/pair_last_day/{pair}", pairs::last_day),
+        own("/service/v1/std/{pair}", pairs::deviation),
+        own("/service/v1/rank", pairs::rank),
         other("/live", web::get().to(live::socket)),
         other("/live/events", web::get().to(live::events)),
         other("/health/live", get(health::live)),
@@ -72,8 +88,19 @@ where
     F::Output: Responder + 'static,
     Args: FromRequest + 'static,
 {
-    let serve = move |request, next: Next<BoxBody>| data_route::serve(path, request, next);
+    let serve = move |request, next: Next<BoxBody>| data_route::serve(path, Form::Ours, request, next);
     Entry { path, route: get(handler).wrap(from_fn(serve)), is_data: true }
+}
+
+/// A route of data that answers in a form of its own.
+fn own<F, Args>(path: &'static str, handler: F) -> Entry
+where
+    F: Handler<Args>,
+    F::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
+    let serve = move |request, next: Next<BoxBody>| data_route::serve(path, Form::Own, request, next);
+    other(path, get(handler).wrap(from_fn(serve)))
 }
 
 fn other(path: &'static str, route: Route) -> Entry {
@@ -81,7 +108,7 @@ fn other(path: &'static str, route: Route) -> Entry {
 }
 
 pub(crate) fn configure(app: &mut ServiceConfig) {
-    let undescribed = [other("/", get(index::show)), other("/docs", get(index::docs))];
+    let undescribed = [own("/", index::show), other("/docs", get(index::docs))];
     for Entry { path, route, .. } in table().into_iter().chain(undescribed) {
         app.service(web::resource(path).route(route).default_service(web::to(wrong_method)));
     }

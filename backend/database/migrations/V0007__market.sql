@@ -110,7 +110,7 @@ BEGIN
     SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, volume = excluded.volume,
         quote_volume = excluded.quote_volume, trades = excluded.trades, ticks = excluded.ticks,
         price_sum = excluded.price_sum, square_sum = excluded.square_sum, first_time = excluded.first_time, first_trade_id = -1,
-        last_time = excluded.last_time, last_trade_id = -1, revision = old.revision + 1, from_exchange = true,
+        last_time = excluded.last_time, last_trade_id = -1, revision = old.revision + (old.trades > 0)::integer, from_exchange = true,
         updated_at = now()
     WHERE old.trades < excluded.trades;
     GET DIAGNOSTICS changed = ROW_COUNT;

@@ -73,10 +73,10 @@ pub enum Span {
     },
 }
 
-/// What the prices of one minute add up to.
+/// What the prices of some minutes add up to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MinuteSum {
-    /// Where the minute begins.
+pub struct PriceSum {
+    /// Where they begin.
     pub open_time: DateTime<Utc>,
     /// Sum of its prices.
     pub price_sum: Decimal,
@@ -265,24 +265,26 @@ async fn list_of_calendar(
 }
 
 const SUMS: &str = "
-    SELECT open_time, price_sum, ticks FROM candle
+    SELECT date_bin(make_interval(mins => $3), open_time, '2001-01-01 00:00:00Z'), sum(price_sum), sum(ticks)::bigint
+    FROM candle
     WHERE ticker_id = $1 AND width = '1m' AND open_time >= $2
-    ORDER BY open_time DESC";
+    GROUP BY 1 ORDER BY 1 DESC";
 
-/// What the prices of each minute since `from` add up to, newest first.
+/// What the prices of every so many minutes since `from` add up to, newest first. Reads every minute.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn list_minute_sums(
+pub async fn list_sums(
     client: &impl GenericClient,
     ticker_id: i32,
     from: DateTime<Utc>,
-) -> Result<Vec<MinuteSum>> {
-    let doing = "listing minutes";
+    minutes: i32,
+) -> Result<Vec<PriceSum>> {
+    let doing = "listing sums of prices";
     let statement = client.prepare_cached(SUMS).await.context(doing)?;
-    let rows = client.query(&statement, &[&ticker_id, &from]).await.context(doing)?;
+    let rows = client.query(&statement, &[&ticker_id, &from, &minutes]).await.context(doing)?;
     let read = |row: &Row| {
-        Ok(MinuteSum {
+        Ok(PriceSum {
             open_time: row.try_get(0).context(doing)?,
             price_sum: row.try_get(1).context(doing)?,
             ticks: row.try_get(2).context(doing)?,

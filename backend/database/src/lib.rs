@@ -21,6 +21,7 @@ pub mod prices;
 pub mod question;
 pub mod rollup;
 pub mod settings;
+pub mod snapshot;
 pub mod sparklines;
 pub mod statistics;
 pub mod symbols;

@@ -31,11 +31,12 @@ pub struct NewestPrice {
     pub time: DateTime<Utc>,
     /// When it reached the tracker.
     pub received_at: DateTime<Utc>,
-    /// `stream` or `poll`.
+    /// `stream`, `poll` or `backfill`; `market` where the exchange told it of its whole market; `candle` where it is the close of
+    /// a minute.
     pub source: String,
 }
 
-/// What happened to a pair in the last 24 hours.
+/// What happened to a pair in 24 hours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DayStatistics {
     /// Key of the pair.
@@ -46,8 +47,12 @@ pub struct DayStatistics {
     pub high: Decimal,
     /// The lowest price within them.
     pub low: Decimal,
+    /// Units of the base that changed hands.
+    pub volume: Decimal,
     /// Units of the quote that changed hands.
     pub quote_volume: Decimal,
+    /// Who tells it: `recorded` where we summed it up, `exchange` where that told it of its whole market.
+    pub told_by: String,
 }
 
 /// One price as it is stored.
@@ -80,18 +85,22 @@ pub struct TickPosition {
     pub trade_id: Option<i64>,
 }
 
+/// Whichever is newer: the newest row of `price`, or what the exchange told last of its whole market.
 const NEWEST: &str = "
-    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name,
-           newest.price, newest.time, newest.received_at, newest.source
+    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
+           newest.received_at, newest.source
     FROM ticker
     JOIN exchange ON exchange.id = ticker.exchange_id
     JOIN symbol base ON base.id = ticker.base_id
     JOIN symbol quote ON quote.id = ticker.quote_id
     CROSS JOIN LATERAL (
-        SELECT price, time, received_at, source::text FROM price
-        WHERE price.ticker_id = ticker.id ORDER BY time DESC, trade_id DESC LIMIT 1) AS newest
-    WHERE ticker.first_tick_at IS NOT NULL
-      AND ($1::smallint IS NULL OR ticker.exchange_id = $1)
+        SELECT * FROM (
+            (SELECT price, time, received_at, source::text FROM price
+             WHERE price.ticker_id = ticker.id AND ticker.first_tick_at IS NOT NULL ORDER BY time DESC, trade_id DESC LIMIT 1)
+            UNION ALL
+            SELECT price, time, received_at, 'market' FROM market WHERE market.ticker_id = ticker.id) AS told
+        ORDER BY time DESC, source <> 'market' DESC LIMIT 1) AS newest
+    WHERE ($1::smallint IS NULL OR ticker.exchange_id = $1)
       AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2))
     ORDER BY exchange.name, ticker.ticker";
 
@@ -118,15 +127,19 @@ pub async fn list_newest_prices(
 
 /// The newest price of one pair, as [`list_newest_prices`] has it.
 const NEWEST_OF_ONE: &str = "
-    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name,
-           newest.price, newest.time, newest.received_at, newest.source
+    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
+           newest.received_at, newest.source
     FROM ticker
     JOIN exchange ON exchange.id = ticker.exchange_id
     JOIN symbol base ON base.id = ticker.base_id
     JOIN symbol quote ON quote.id = ticker.quote_id
     CROSS JOIN (
-        SELECT price, time, received_at, source::text FROM price
-        WHERE price.ticker_id = $1 ORDER BY time DESC, trade_id DESC LIMIT 1) AS newest
+        SELECT * FROM (
+            (SELECT price, time, received_at, source::text FROM price
+             WHERE price.ticker_id = $1 ORDER BY time DESC, trade_id DESC LIMIT 1)
+            UNION ALL
+            SELECT price, time, received_at, 'market' FROM market WHERE market.ticker_id = $1) AS told
+        ORDER BY time DESC, source <> 'market' DESC LIMIT 1) AS newest
     WHERE ticker.id = $1";
 
 /// The newest price of one pair; `None` while none is stored.
@@ -139,20 +152,98 @@ pub async fn find_newest_price(client: &impl GenericClient, ticker_id: i32) -> R
     client.query_opt(&statement, &[&ticker_id]).await.context(doing)?.as_ref().map(NewestPrice::try_from).transpose()
 }
 
-/// Of the minutes that began within them. An exchange's clock may be ahead of ours.
-const DAY: &str = "
-    SELECT ticker_id, open, high, low, quote_volume
-    FROM sum_candles($1, date_bin('1 minute', now() - interval '23:59:00.000001', '2001-01-01 00:00:00Z'),
-                     date_bin('1 minute', now() + interval '1 hour', '2001-01-01 00:00:00Z'))";
+/// What a pair cost at a moment. The close of a minute stands in where its ticks are not kept (any more).
+const AT: &str = "
+    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
+           newest.received_at, newest.source
+    FROM ticker
+    JOIN exchange ON exchange.id = ticker.exchange_id
+    JOIN symbol base ON base.id = ticker.base_id
+    JOIN symbol quote ON quote.id = ticker.quote_id
+    CROSS JOIN LATERAL (
+        SELECT * FROM (
+            (SELECT price, time, received_at, source::text FROM price
+             WHERE price.ticker_id = ticker.id AND time <= $1 AND ticker.first_tick_at IS NOT NULL
+             ORDER BY time DESC, trade_id DESC LIMIT 1)
+            UNION ALL
+            (SELECT close, last_time, last_time, 'candle' FROM candle
+             WHERE candle.ticker_id = ticker.id AND width = '1m'
+               AND open_time < date_bin('1 minute', $1, '2001-01-01 00:00:00Z')
+             ORDER BY open_time DESC LIMIT 1)) AS told
+        ORDER BY time DESC, source <> 'candle' DESC LIMIT 1) AS newest
+    WHERE ($2::smallint IS NULL OR ticker.exchange_id = $2)
+      AND ($3::text[] IS NULL OR lower(ticker.ticker) = ANY($3))
+      AND ($4::int IS NULL OR ticker.id = $4)
+    ORDER BY exchange.name, ticker.ticker";
 
-/// What happened to these pairs in the last 24 hours, one row for each that has prices in them.
+/// Which pairs are wanted; what is `None` does not matter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PriceFilter<'a> {
+    /// Key of the exchange.
+    pub exchange_id: Option<i16>,
+    /// These tickers only, in lower-case.
+    pub tickers: Option<&'a [String]>,
+    /// Key of the only pair.
+    pub ticker_id: Option<i32>,
+}
+
+/// The newest price of every pair at or before a moment, by exchange and ticker; a pair without one is left out.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn list_day_statistics(client: &impl GenericClient, ticker_ids: &[i32]) -> Result<Vec<DayStatistics>> {
+pub async fn list_prices_at(
+    client: &impl GenericClient,
+    moment: DateTime<Utc>,
+    filter: PriceFilter<'_>,
+) -> Result<Vec<NewestPrice>> {
+    let doing = "looking for prices at a moment";
+    let PriceFilter { exchange_id, tickers, ticker_id } = filter;
+    let statement = client.prepare_cached(AT).await.context(doing)?;
+    let rows = client.query(&statement, &[&moment, &exchange_id, &tickers, &ticker_id]).await.context(doing)?;
+    rows.iter().map(NewestPrice::try_from).collect()
+}
+
+/// Of the minutes that began within them. An exchange's clock may be ahead of ours.
+const DAY: &str = "
+    SELECT ticker_id, open, high, low, volume, quote_volume, 'recorded'
+    FROM sum_candles($1, date_bin('1 minute', $2::timestamptz - interval '23:59:00.000001', '2001-01-01 00:00:00Z'),
+                     date_bin('1 minute', $2::timestamptz + interval '1 minute', '2001-01-01 00:00:00Z'))";
+
+/// What the exchange itself told within the last minutes, and for the other pairs the same as above.
+const LAST_DAY: &str = "
+    WITH told AS MATERIALIZED (
+        SELECT ticker_id, open_24h, high_24h, low_24h, volume_24h, quote_volume_24h FROM market
+        WHERE ticker_id = ANY($1) AND time > now() - interval '5 minutes'
+          AND (open_24h, high_24h, low_24h, volume_24h, quote_volume_24h) IS NOT NULL
+    )
+    SELECT ticker_id, open_24h, high_24h, low_24h, volume_24h, quote_volume_24h, 'exchange' FROM told
+    UNION ALL
+    SELECT ticker_id, open, high, low, volume, quote_volume, 'recorded'
+    FROM sum_candles(ARRAY(SELECT id FROM unnest($1::int[]) AS id WHERE id NOT IN (SELECT ticker_id FROM told)),
+                     date_bin('1 minute', now() - interval '23:59:00.000001', '2001-01-01 00:00:00Z'),
+                     date_bin('1 minute', now() + interval '1 hour', '2001-01-01 00:00:00Z'))";
+
+/// What happened to these pairs in the 24 hours that end at a moment (its minute included), or now, one row for each that has
+/// prices in them. What an exchange tells of its whole market is the same thing, rolling, and knows the time before we began.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_day_statistics(
+    client: &impl GenericClient,
+    ticker_ids: &[i32],
+    until: Option<DateTime<Utc>>,
+) -> Result<Vec<DayStatistics>> {
     let doing = "summing up a day";
-    let statement = client.prepare_cached(DAY).await.context(doing)?;
-    let rows = client.query(&statement, &[&ticker_ids]).await.context(doing)?;
+    let rows = match until {
+        Some(until) => {
+            let statement = client.prepare_cached(DAY).await.context(doing)?;
+            client.query(&statement, &[&ticker_ids, &until]).await
+        }
+        None => {
+            let statement = client.prepare_cached(LAST_DAY).await.context(doing)?;
+            client.query(&statement, &[&ticker_ids]).await
+        }
+    };
     let decimal =
         |row: &Row, column: usize| row.try_get::<_, Decimal>(column).map(|value| value.normalize()).context(doing);
     let read = |row: &Row| {
@@ -161,10 +252,12 @@ pub async fn list_day_statistics(client: &impl GenericClient, ticker_ids: &[i32]
             open: decimal(row, 1)?,
             high: decimal(row, 2)?,
             low: decimal(row, 3)?,
-            quote_volume: decimal(row, 4)?,
+            volume: decimal(row, 4)?,
+            quote_volume: decimal(row, 5)?,
+            told_by: row.try_get(6).context(doing)?,
         })
     };
-    rows.iter().map(read).collect()
+    rows.context(doing)?.iter().map(read).collect()
 }
 
 /// The index holds the row without a trade number after the others of its time; read backwards it comes first.

@@ -37,7 +37,8 @@ const CLOSES: &str = "
         ORDER BY hour)
     FROM ticker
     JOIN exchange ON exchange.id = ticker.exchange_id
-    WHERE ticker.first_tick_at IS NOT NULL
+    LEFT JOIN market ON market.ticker_id = ticker.id
+    WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL
       AND ($1::smallint IS NULL OR ticker.exchange_id = $1)
       AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2))
     ORDER BY exchange.name, ticker.ticker";

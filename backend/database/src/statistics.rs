@@ -94,3 +94,49 @@ fn read(row: &Row) -> std::result::Result<Statistics, tokio_postgres::Error> {
         last_time: row.try_get(16)?,
     })
 }
+
+/// The closes of a pair's minutes, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closes {
+    /// Key of the pair.
+    pub ticker_id: i32,
+    /// Where each minute begins.
+    pub open_times: Vec<DateTime<Utc>>,
+    /// Its last price.
+    pub prices: Vec<Decimal>,
+    /// Their sample standard deviation; `None` for fewer than two.
+    pub deviation: Option<Decimal>,
+}
+
+const CLOSES: &str = "
+    SELECT ticker_id, array_agg(open_time ORDER BY open_time), array_agg(close ORDER BY open_time), stddev_samp(close)
+    FROM candle
+    WHERE ticker_id = ANY($1) AND width = '1m' AND open_time >= $2 AND open_time < $3
+    GROUP BY ticker_id";
+
+/// What each of these pairs cost at the end of each minute from `from` until just before `to`; a pair without prices in between
+/// is left out. Reads every minute.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_closes(
+    client: &impl GenericClient,
+    ticker_ids: &[i32],
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> Result<Vec<Closes>> {
+    let doing = "listing closes of minutes";
+    let statement = client.prepare_cached(CLOSES).await.context(doing)?;
+    let rows = client.query(&statement, &[&ticker_ids, &from, &to]).await.context(doing)?;
+    let read = |row: &Row| {
+        let prices: Vec<Decimal> = row.try_get(2)?;
+        let deviation: Option<Decimal> = row.try_get(3)?;
+        Ok(Closes {
+            ticker_id: row.try_get(0)?,
+            open_times: row.try_get(1)?,
+            prices: prices.into_iter().map(|price| price.normalize()).collect(),
+            deviation: deviation.map(|deviation| deviation.normalize()),
+        })
+    };
+    rows.iter().map(|row| read(row).context(doing)).collect()
+}

@@ -32,13 +32,14 @@ pub struct TickerFilter {
 }
 
 const LIST: &str = "
-    SELECT ticker.id, ticker.ticker, exchange.name, base.name, ticker.first_tick_at IS NOT NULL
+    SELECT ticker.id, ticker.ticker, exchange.name, base.name, coalesce(ticker.first_tick_at, market.time) IS NOT NULL
     FROM ticker
+    LEFT JOIN market ON market.ticker_id = ticker.id
     JOIN exchange ON exchange.id = ticker.exchange_id
     JOIN symbol base ON base.id = ticker.base_id
     WHERE ($1::smallint IS NULL OR ticker.exchange_id = $1)
       AND ($2::int IS NULL OR ticker.base_id = $2)
-      AND ($3::bool IS NULL OR (ticker.first_tick_at IS NOT NULL) = $3)
+      AND ($3::bool IS NULL OR (coalesce(ticker.first_tick_at, market.time) IS NOT NULL) = $3)
     ORDER BY exchange.name, ticker.ticker";
 
 /// The pairs that the filter lets through, by exchange and ticker.
@@ -55,11 +56,12 @@ pub async fn list_tickers(client: &impl GenericClient, filter: TickerFilter) -> 
 /// The index finds the usual spellings; only what it does not find is looked for by reading all of the exchange's
 /// pairs. `Append` runs its second half only while the limit is not reached.
 const FIND: &str = "
-    SELECT found.id, found.ticker, exchange.name, base.name, found.first_tick_at IS NOT NULL
+    SELECT found.id, found.ticker, exchange.name, base.name, coalesce(found.first_tick_at, market.time) IS NOT NULL
     FROM (SELECT * FROM ticker WHERE exchange_id = $1 AND ticker IN ($2, upper($2))
           UNION ALL
           SELECT * FROM ticker WHERE exchange_id = $1 AND lower(ticker) = lower($2)
           LIMIT 1) AS found
+    LEFT JOIN market ON market.ticker_id = found.id
     JOIN exchange ON exchange.id = found.exchange_id
     JOIN symbol base ON base.id = found.base_id";
 
@@ -75,12 +77,13 @@ pub async fn find_ticker(client: &impl GenericClient, exchange_id: i16, ticker: 
 }
 
 const FIND_ANYWHERE: &str = "
-    SELECT ticker.id, ticker.ticker, exchange.name, base.name, ticker.first_tick_at IS NOT NULL
+    SELECT ticker.id, ticker.ticker, exchange.name, base.name, coalesce(ticker.first_tick_at, market.time) IS NOT NULL
     FROM ticker
+    LEFT JOIN market ON market.ticker_id = ticker.id
     JOIN exchange ON exchange.id = ticker.exchange_id
     JOIN symbol base ON base.id = ticker.base_id
     WHERE lower(ticker.ticker) = lower($1)
-    ORDER BY ticker.first_tick_at IS NULL, exchange.name = 'simulated', exchange.id, ticker.ticker
+    ORDER BY coalesce(ticker.first_tick_at, market.time) IS NULL, exchange.name = 'simulated', exchange.id, ticker.ticker
     LIMIT 1";
 
 /// The pair that is meant by a ticker without an exchange, however it is capitalised: a recorded one before one that is

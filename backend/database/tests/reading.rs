@@ -174,9 +174,11 @@ async fn a_day_is_summed_up_from_what_is_stored_of_it() {
         open: dec("100"),
         high: dec("160.5"),
         low: dec("40"),
+        volume: dec("8"),
         quote_volume: dec("841"),
+        told_by: "recorded".to_owned(),
     };
     fold(&mut client).await;
-    let days = list_day_statistics(&client, &[bitcoin, ethereum]).await.unwrap();
+    let days = list_day_statistics(&client, &[bitcoin, ethereum], None).await.unwrap();
     assert_eq!(days, [of_bitcoin], "of ethereum nothing is that new");
 }

@@ -37,6 +37,8 @@ pub(crate) fn price(ticker: &str, price: &str, change: Option<&str>, volume: &st
         high_24h: None,
         low_24h: None,
         quote_volume_24h: decimal(volume),
+        volume_24h: Decimal::ZERO,
+        told_24h_by: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use actix_web::web;
 use api_types::{Page, PriceHistoryMinute};
 use chrono::{TimeDelta, Utc};
-use database::candles::{MinuteSum, list_minute_sums};
+use database::candles::{PriceSum, list_sums};
 use domain::Window;
 use rust_decimal::Decimal;
 use utoipa::IntoParams;
@@ -32,17 +32,21 @@ pub(crate) struct Wanted {
     /// that was known first.
     #[param(example = "binance")]
     exchange: Option<String>,
+    /// Over how many minutes each mean is. 1 where not said; intervals of an hour's or a day's parts begin with the hour or the day.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 1440, example = 5)]
+    every: i32,
 }
 
 impl FromQuery for Wanted {
-    const NAMES: &'static [&'static str] = &["exchange"];
+    const NAMES: &'static [&'static str] = &["exchange", "every"];
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
-        Ok(Self { exchange: query.text("exchange")?.map(str::to_owned) })
+        let every = query.number("every", 1..=1_440)?.and_then(|every| i32::try_from(every).ok()).unwrap_or(1);
+        Ok(Self { exchange: query.text("exchange")?.map(str::to_owned), every })
     }
 }
 
-/// The mean price of every minute in a window of time, newest first
+/// The mean price of every minute, or of every so many, in a window of time, newest first
 #[utoipa::path(
     get,
     path = "/price-history-minutes/{window}/{ticker}",
@@ -55,7 +59,7 @@ impl FromQuery for Wanted {
         Paging
     ),
     responses(
-        (status = 200, description = "A row for each minute that has prices", body = Page<PriceHistoryMinute>),
+        (status = 200, description = "A row for each minute, or so many, that has prices", body = Page<PriceHistoryMinute>),
         Failures
     )
 )]
@@ -71,7 +75,7 @@ pub(crate) async fn list(
             Some(exchange) => lookup::ticker(client, &exchange, &ticker).await?,
             None => lookup::ticker_anywhere(client, &ticker).await?,
         };
-        let minutes = list_minute_sums(client, ticker.id, Utc::now() - window).await?;
+        let minutes = list_sums(client, ticker.id, Utc::now() - window, wanted.every).await?;
         Ok((ticker.ticker, minutes))
     });
     let (ticker, minutes) = found.await?;
@@ -90,7 +94,7 @@ fn read_window(text: &str) -> Result<TimeDelta, Failure> {
     Ok(window.length())
 }
 
-fn row(ticker: &str, minute: &MinuteSum) -> PriceHistoryMinute {
+fn row(ticker: &str, minute: &PriceSum) -> PriceHistoryMinute {
     PriceHistoryMinute {
         ticker: ticker.to_owned(),
         price: mean(minute.price_sum, minute.ticks),

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use actix_web::web;
 use api_types::{Data, LatestPrice, Page};
 use chrono::{DateTime, TimeDelta, Utc};
-use database::prices::{DayStatistics, NewestPrice, find_newest_price, list_day_statistics, list_newest_prices};
+use database::prices::{
+    DayStatistics, NewestPrice, PriceFilter, find_newest_price, list_day_statistics, list_newest_prices, list_prices_at,
+};
 use rust_decimal::Decimal;
 use utoipa::IntoParams;
 
@@ -14,7 +16,7 @@ use crate::{
     lookup,
     openapi::Failures,
     paging::Paging,
-    parameters::{Asked, FromQuery, Nothing, Query},
+    parameters::{Asked, FromQuery, Query},
     reply::{Answer, One, Reply},
     server::State,
 };
@@ -42,26 +44,49 @@ impl FromQuery for Wanted {
     }
 }
 
-/// The newest price of every recorded pair, by exchange and ticker
+/// As of when prices are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Moment {
+    /// The newest price at or before this moment instead of the newest of all, and the 24 hours until then: RFC 3339, or seconds
+    /// or milliseconds since 1970. Ages are told from there.
+    #[param(value_type = Option<String>, example = "2026-11-20T12:00:00Z")]
+    pub(crate) at: Option<DateTime<Utc>>,
+}
+
+impl FromQuery for Moment {
+    const NAMES: &'static [&'static str] = &["at"];
+
+    fn from_query(query: &Query) -> Result<Self, Failure> {
+        Ok(Self { at: query.moment("at")? })
+    }
+}
+
+/// The newest price of every recorded pair, or that at a moment, by exchange and ticker
 #[utoipa::path(
     get,
     path = "/prices",
     tag = "prices",
-    params(Wanted, Paging),
+    params(Wanted, Moment, Paging),
     responses((status = 200, description = "The prices", body = Page<LatestPrice>), Failures)
 )]
 pub(crate) async fn list(
-    Asked((wanted, paging)): Asked<(Wanted, Paging)>,
+    Asked((wanted, moment, paging)): Asked<(Wanted, Moment, Paging)>,
     state: web::Data<State>,
 ) -> Answer<Vec<LatestPrice>> {
+    let Moment { at } = moment;
     let found = state.reader.read(async |client| {
         let exchange = lookup::optional_exchange(client, wanted.exchange.as_deref()).await?;
         let exchange_id = exchange.map(|exchange| exchange.id);
-        let newest = list_newest_prices(client, exchange_id, wanted.tickers.as_deref()).await?;
-        let now = Utc::now();
+        let tickers = wanted.tickers.as_deref();
+        let newest = match at {
+            Some(at) => list_prices_at(client, at, PriceFilter { exchange_id, tickers, ticker_id: None }).await?,
+            None => list_newest_prices(client, exchange_id, tickers).await?,
+        };
+        let now = at.unwrap_or_else(Utc::now);
         let (newest, next) = paging.cut(newest, |price| format!("{} {}", price.exchange, price.ticker))?;
         let ids: Vec<i32> = newest.iter().map(|price| price.ticker_id).collect();
-        Ok((newest, next, list_day_statistics(client, &ids).await?, now))
+        Ok((newest, next, list_day_statistics(client, &ids, at).await?, now))
     });
     let (newest, next, days, now) = found.await?;
     let days: HashMap<i32, DayStatistics> = days.into_iter().map(|day| (day.ticker_id, day)).collect();
@@ -70,32 +95,39 @@ pub(crate) async fn list(
     Ok(Reply::of(rows).page(next).read_at(now))
 }
 
-/// The newest price of one pair
+/// The newest price of one pair, or that at a moment
 #[utoipa::path(
     get,
     path = "/prices/{exchange}/{ticker}",
     tag = "prices",
     params(
         ("exchange" = String, Path, description = "Name of the exchange", example = "binance"),
-        ("ticker" = String, Path, description = "The pair", example = "BTCUSDT")
+        ("ticker" = String, Path, description = "The pair", example = "BTCUSDT"),
+        Moment
     ),
     responses((status = 200, description = "The price", body = Data<LatestPrice>), Failures)
 )]
 pub(crate) async fn find(
     names: web::Path<(String, String)>,
-    _: Asked<Nothing>,
+    Asked(Moment { at }): Asked<Moment>,
     state: web::Data<State>,
 ) -> Answer<One<LatestPrice>> {
     let (exchange, ticker) = names.into_inner();
     let found = state.reader.read(async |client| {
         let exchange = lookup::exchange(client, &exchange).await?;
         let ticker = lookup::ticker(client, &exchange, &ticker).await?;
-        let Some(price) = find_newest_price(client, ticker.id).await? else {
-            let message = format!("{} lists this pair, but no price of it is stored", exchange.name);
+        let ticker_id = Some(ticker.id);
+        let price = match at {
+            Some(at) => list_prices_at(client, at, PriceFilter { ticker_id, ..PriceFilter::default() }).await?.pop(),
+            None => find_newest_price(client, ticker.id).await?,
+        };
+        let Some(price) = price else {
+            let when = at.map(|at| format!(" of {at:?} or before")).unwrap_or_default();
+            let message = format!("{} lists this pair, but no price of it{when} is stored", exchange.name);
             return Err(Failure::new(Code::NotRecorded, message).at("ticker", &ticker.ticker));
         };
-        let now = Utc::now();
-        Ok((price, list_day_statistics(client, &[ticker.id]).await?, now))
+        let now = at.unwrap_or_else(Utc::now);
+        Ok((price, list_day_statistics(client, &[ticker.id], at).await?, now))
     });
     let (price, days, now) = found.await?;
     Ok(Reply::of(One(row(days.first(), price, now, state.stale_after))).read_at(now))
@@ -124,10 +156,12 @@ fn row(day: Option<&DayStatistics>, newest: NewestPrice, now: DateTime<Utc>, sta
         high_24h: [day.map(|day| day.high), of_the_day].into_iter().flatten().max(),
         low_24h: [day.map(|day| day.low), of_the_day].into_iter().flatten().min(),
         quote_volume_24h: day.map(|day| day.quote_volume).unwrap_or_default(),
+        volume_24h: day.map(|day| day.volume).unwrap_or_default(),
+        told_24h_by: day.map(|day| day.told_by.clone()),
     }
 }
 
-fn change_percent(open: Decimal, price: Decimal) -> Option<Decimal> {
+pub(crate) fn change_percent(open: Decimal, price: Decimal) -> Option<Decimal> {
     let change = price.checked_sub(open)?.checked_div(open)?.checked_mul(Decimal::ONE_HUNDRED)?;
     Some(change.round_dp(2).normalize())
 }

@@ -167,7 +167,7 @@ impl TestServer {
                  INSERT INTO candle (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades,
                                      ticks, price_sum, square_sum, first_time, first_trade_id, last_time, last_trade_id)
                  SELECT {ticker_id}, '1m', t, {open}, {high}, {low}, {close}, 2, 2 * {close}, 2, 2, {open} + {close},
-                        {open} * {open} + {close} * {close}, t, 1, t + interval '30 seconds', 2
+                        {open}::numeric * {open} + {close}::numeric * {close}, t, 1, t + interval '30 seconds', 2
                  FROM date_trunc('minute', now() - interval '{ago} minutes') AS t"
             ))
             .await;

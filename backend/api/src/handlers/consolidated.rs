@@ -1,0 +1,123 @@
+//! `/consolidated`
+
+use std::cmp::Reverse;
+
+use actix_web::web;
+use api_types::{ConsolidatedPrice, Contribution, Data};
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use database::snapshot::{Markets, PairAtMinute, list_pairs_at};
+use domain::{
+    consolidated::{Opinion, consolidate, percent},
+    usd::{PricedPair, UsdPrices},
+};
+use rust_decimal::Decimal;
+
+use crate::{
+    error::{Code, Failure},
+    handlers::prices::Moment,
+    lookup,
+    openapi::Failures,
+    parameters::Asked,
+    reply::{Answer, One, Reply},
+    server::State,
+};
+
+/// A price that is older says what a market thought, not what it thinks.
+const OLDEST: TimeDelta = TimeDelta::minutes(10);
+
+/// The price of a coin in US dollars over every market that trades it, now or at a moment: weighted by volume, and the median; who
+/// contributed, and whose price is too far from the others to count
+#[utoipa::path(
+    get,
+    path = "/consolidated/{coin}",
+    tag = "prices",
+    params(("coin" = String, Path, description = "Name or code of the coin", example = "bitcoin"), Moment),
+    responses((status = 200, description = "The price", body = Data<ConsolidatedPrice>), Failures)
+)]
+pub(crate) async fn find(
+    name: web::Path<String>,
+    Asked(Moment { at }): Asked<Moment>,
+    state: web::Data<State>,
+) -> Answer<One<ConsolidatedPrice>> {
+    let now = at.unwrap_or_else(Utc::now);
+    let found = state.reader.read(async |client| {
+        let coin = lookup::coin(client, &name).await?;
+        let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
+        Ok((coin, list_pairs_at(client, minute, Markets::Real).await?))
+    });
+    let (coin, pairs) = found.await?;
+    let (symbol, coin) = (coin.code, coin.name);
+    let none = || {
+        let detail = format!("no market tells a price of {coin} in dollars as of {now:?}, or by coins that have one");
+        Failure::new(Code::NotRecorded, detail).at("coin", &symbol)
+    };
+    let mut contributions = contributions(&symbol, &pairs, now);
+    contributions.sort_by_key(|contribution| Reverse(contribution.volume_usd));
+    let fresh: Vec<usize> = (0..contributions.len()).filter(|index| contributions[*index].counts).collect();
+    let opinions: Vec<Opinion> = fresh
+        .iter()
+        .map(|index| Opinion { price: contributions[*index].price, volume: contributions[*index].volume_usd })
+        .collect();
+    let together = consolidate(&opinions).ok_or_else(none)?;
+    for (index, counts) in fresh.into_iter().zip(&together.counts) {
+        if !counts {
+            contributions[index].counts = false;
+            contributions[index].reason = Some("too far from what the other markets say".to_owned());
+        }
+    }
+    for contribution in &mut contributions {
+        let above = contribution.price - together.weighted;
+        contribution.premium_percent = percent(above, together.weighted).unwrap_or_default();
+    }
+    let price = ConsolidatedPrice {
+        symbol,
+        coin,
+        price: together.weighted,
+        median: together.median,
+        spread_percent: together.spread_percent,
+        contributions,
+    };
+    Ok(Reply::of(One(price)).read_at(now))
+}
+
+/// What each market says, in dollars; too old ones among them.
+fn contributions(symbol: &str, pairs: &[PairAtMinute], now: DateTime<Utc>) -> Vec<Contribution> {
+    let usd = UsdPrices::new(pairs.iter().map(priced));
+    let contribution = |pair: &PairAtMinute| {
+        let quote = usd.of(&pair.quote)?;
+        let own = format!("{}:{} {}", pair.exchange, pair.ticker, pair.price);
+        let is_old = now - pair.time > OLDEST;
+        Some(Contribution {
+            exchange: pair.exchange.clone(),
+            ticker: pair.ticker.clone(),
+            price: in_dollars(pair.price, quote.price)?,
+            path: if quote.path.is_empty() { own } else { format!("{own} × {}", quote.path) },
+            time: pair.time,
+            volume_usd: in_dollars(pair.quote_volume, quote.price)?,
+            premium_percent: Decimal::ZERO,
+            counts: !is_old,
+            reason: is_old.then(|| format!("older than {} minutes", OLDEST.num_minutes())),
+        })
+    };
+    pairs.iter().filter(|pair| pair.base == symbol).filter_map(contribution).collect()
+}
+
+/// A pair as prices in dollars are made of it.
+pub(crate) fn priced(pair: &PairAtMinute) -> PricedPair {
+    PricedPair {
+        base: pair.base.as_str().into(),
+        quote: pair.quote.as_str().into(),
+        name: format!("{}:{}", pair.exchange, pair.ticker),
+        price: pair.price,
+        quote_volume: pair.quote_volume,
+    }
+}
+
+/// To twelve digits, unless the rate is one.
+pub(crate) fn in_dollars(amount: Decimal, rate: Decimal) -> Option<Decimal> {
+    if rate == Decimal::ONE {
+        return Some(amount);
+    }
+    let product = amount.checked_mul(rate)?;
+    Some(product.round_sf(12).unwrap_or(product).normalize())
+}

@@ -1,0 +1,110 @@
+//! What every pair cost at a minute, and what was traded of it in the 24 hours until then: what rankings and prices in dollars
+//! are made of.
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
+use rust_decimal::Decimal;
+
+use crate::{Context as _, Result};
+
+/// A pair at a minute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairAtMinute {
+    /// The exchange's name.
+    pub exchange: String,
+    /// The exchange's own spelling of the pair.
+    pub ticker: String,
+    /// Key of the coin that is bought and sold.
+    pub base_id: i32,
+    /// Its code.
+    pub base: String,
+    /// Code of what it is priced in.
+    pub quote: String,
+    /// Where the newest minute begins that has a price.
+    pub open_time: DateTime<Utc>,
+    /// The last price of that minute.
+    pub price: Decimal,
+    /// When that price was made.
+    pub time: DateTime<Utc>,
+    /// Units of the quote that changed hands in the 24 hours that end with the minute.
+    pub quote_volume: Decimal,
+}
+
+/// Which exchanges count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Markets {
+    /// Only this one, by its key.
+    Of(i16),
+    /// All real ones; where there is none, the simulated one.
+    Real,
+}
+
+/// The 24 hours that the exchange itself told of stand in for ours while the minute is running: it knows those before we began
+/// to record.
+const SNAPSHOT: &str = "
+    WITH counted AS MATERIALIZED (
+        SELECT id FROM exchange
+        WHERE CASE WHEN $2::smallint IS NOT NULL THEN id = $2
+                   ELSE name <> 'simulated' OR NOT EXISTS (
+                       SELECT FROM ticker JOIN exchange real ON real.id = ticker.exchange_id
+                       LEFT JOIN market ON market.ticker_id = ticker.id
+                       WHERE real.name <> 'simulated' AND coalesce(ticker.first_tick_at, market.time) IS NOT NULL) END
+    ), wanted AS MATERIALIZED (
+        SELECT ticker.id, newest.open_time, newest.close, newest.last_time
+        FROM ticker
+        LEFT JOIN market ON market.ticker_id = ticker.id
+        CROSS JOIN LATERAL (
+            SELECT open_time, close, last_time FROM candle
+            WHERE ticker_id = ticker.id AND width = '1m' AND open_time <= $1
+            ORDER BY open_time DESC LIMIT 1) AS newest
+        WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL AND ticker.exchange_id IN (SELECT id FROM counted)
+          AND newest.open_time > $1 - interval '24 hours'
+    ), told AS (
+        SELECT ticker_id, quote_volume_24h AS quote_volume FROM market
+        WHERE quote_volume_24h IS NOT NULL AND time > $1 - interval '1 minute' AND $1 > now() - interval '2 minutes'
+    ), summed AS (
+        SELECT * FROM sum_candles(ARRAY(SELECT id FROM wanted WHERE id NOT IN (SELECT ticker_id FROM told)),
+                                  $1 - interval '1439 minutes', $1 + interval '1 minute')
+    )
+    SELECT exchange.name, ticker.ticker, base.id, base.code, quote.code, wanted.open_time, wanted.close, wanted.last_time,
+           coalesce(told.quote_volume, summed.quote_volume, 0)
+    FROM wanted
+    JOIN ticker USING (id)
+    JOIN exchange ON exchange.id = ticker.exchange_id
+    JOIN symbol base ON base.id = ticker.base_id
+    JOIN symbol quote ON quote.id = ticker.quote_id
+    LEFT JOIN told ON told.ticker_id = wanted.id
+    LEFT JOIN summed ON summed.ticker_id = wanted.id
+    ORDER BY exchange.name, ticker.ticker";
+
+/// Every pair that has a price in the 24 hours that end with this whole minute, by exchange and ticker.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_pairs_at(
+    client: &impl GenericClient,
+    minute: DateTime<Utc>,
+    markets: Markets,
+) -> Result<Vec<PairAtMinute>> {
+    let doing = "looking at the market at a minute";
+    let exchange_id = match markets {
+        Markets::Of(id) => Some(id),
+        Markets::Real => None,
+    };
+    let statement = client.prepare_cached(SNAPSHOT).await.context(doing)?;
+    let rows = client.query(&statement, &[&minute, &exchange_id]).await.context(doing)?;
+    let read = |row: &tokio_postgres::Row| {
+        Ok(PairAtMinute {
+            exchange: row.try_get(0)?,
+            ticker: row.try_get(1)?,
+            base_id: row.try_get(2)?,
+            base: row.try_get(3)?,
+            quote: row.try_get(4)?,
+            open_time: row.try_get(5)?,
+            price: row.try_get::<_, Decimal>(6)?.normalize(),
+            time: row.try_get(7)?,
+            quote_volume: row.try_get::<_, Decimal>(8)?.normalize(),
+        })
+    };
+    rows.iter().map(read).collect::<std::result::Result<_, _>>().context(doing)
+}
