@@ -133,13 +133,24 @@ async fn begin(
     from: DateTime<Utc>,
 ) -> anyhow::Result<Option<DateTime<Utc>>> {
     let name = exchange.identity().name;
-    let listed = exchange.catalogue().await.with_context(|| format!("{name} cannot be asked (--binance-rest-url)"))?;
+    let listed = patiently(async || exchange.catalogue().await).await;
+    let listed = listed.with_context(|| format!("{name} cannot be asked (--binance-rest-url)"))?;
     if !listed.iter().any(|one| one.ticker == *ticker) {
         bail!("{name} does not list {ticker} any more, and tells nothing of it");
     }
-    let first =
-        minutes.first(ticker).await.with_context(|| format!("asking {name} for the first candle of {ticker}"))?;
+    let first = patiently(async || minutes.first(ticker).await).await;
+    let first = first.with_context(|| format!("asking {name} for the first candle of {ticker}"))?;
     Ok(first.map(|first| first.max(from)))
+}
+
+/// Asks again as long as the exchange asks to be left alone for a while; the connector waits so long.
+async fn patiently<T>(ask: impl AsyncFn() -> Result<T, RestError>) -> Result<T, RestError> {
+    loop {
+        match ask().await {
+            Err(error @ RestError::Limited { .. }) => println!("{error}"),
+            answer => return answer,
+        }
+    }
 }
 
 /// Fetching and storing.
