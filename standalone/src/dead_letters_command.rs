@@ -9,11 +9,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use database::{Client, dead_letters::Decision, question::Answer};
+use database::{Client, dead_letters::Decision};
 
 use crate::{
     settings::{Chosen, DeadLetters},
-    sql_command::{ask, connect, print},
+    sql_command::{ask, connect, print, rows},
 };
 
 /// How long a db-handler may take to put a message back before we leave it to it.
@@ -152,14 +152,6 @@ async fn decide(client: &Client, decision: Decision) -> anyhow::Result<bool> {
 
 fn unknown(id: i64) -> String {
     format!("there is no dead letter {id}; `crypto-tracker dead-letters list` shows which there are")
-}
-
-fn rows(answers: Vec<Answer>) -> Vec<Vec<Option<String>>> {
-    let rows = |answer| match answer {
-        Answer::Rows { rows, .. } => rows,
-        Answer::Done(_) => Vec::new(),
-    };
-    answers.into_iter().flat_map(rows).collect()
 }
 
 fn unhex(digits: &str) -> Vec<u8> {

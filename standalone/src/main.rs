@@ -1,7 +1,9 @@
 //! `crypto-tracker`: the whole system in one process. Only puts together what the other crates do.
 
+mod backfill_command;
 mod dead_letters_command;
 mod embedded_postgres;
+mod progress;
 mod settings;
 mod sql_command;
 mod sql_door;
@@ -21,6 +23,7 @@ fn main() -> anyhow::Result<()> {
         None => (arguments.run, None),
         Some(Command::Demo(demo)) => (demo.run.clone(), Some(*demo)),
         Some(Command::Sql(sql)) => return runtime()?.block_on(sql_command::run(&sql)),
+        Some(Command::Backfill(backfill)) => return runtime()?.block_on(backfill_command::run(&backfill)),
         Some(Command::DeadLetters(letters)) => return runtime()?.block_on(dead_letters_command::run(&letters)),
     };
     process::telemetry::init(&run.log)?;

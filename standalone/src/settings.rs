@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand};
 use process::LogSettings;
 
@@ -25,6 +26,11 @@ pub(crate) enum Command {
     Demo(Box<Demo>),
     /// Put a question in SQL to the running program, and print the answer
     Sql(Box<Sql>),
+    /// Fetch one-minute candles of the past from an exchange, while the program runs or into a PostgreSQL server
+    ///
+    /// The exchange's candles take the place of those that count fewer trades, and of no others. Stopped or broken off, the same
+    /// command goes on where it was.
+    Backfill(Box<Backfill>),
     /// Look through the messages that could not be stored, and put them back or delete them
     #[command(subcommand)]
     DeadLetters(Box<DeadLetters>),
@@ -67,6 +73,60 @@ pub(crate) struct Asked {
     /// A server is asked instead, where one is named.
     #[command(flatten)]
     pub(crate) database: database::DatabaseSettings,
+}
+
+/// Candles of the past.
+#[derive(Debug, Args)]
+pub(crate) struct Backfill {
+    /// Name under which the exchange's prices are kept
+    #[arg(long, value_name = "NAME", default_value = "binance")]
+    pub(crate) exchange: String,
+    /// The pair, as the exchange writes it: BTCUSDT
+    #[arg(long)]
+    pub(crate) ticker: String,
+    /// Where to begin: a day (2026-01-01) or a moment (2026-01-01T12:00:00Z), in UTC
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) from: DateTime<Utc>,
+    /// Where to end: a day, a moment, or now
+    #[arg(long, value_name = "TIME", default_value = "now", value_parser = moment)]
+    pub(crate) to: DateTime<Utc>,
+    /// Name under which prices from the Binance connector are kept: binance_us for Binance US
+    #[arg(long, env = "BINANCE_NAME", value_name = "NAME")]
+    pub(crate) binance_name: Option<String>,
+    /// Address of Binance's REST API: `https://api.binance.us` for Binance US
+    #[arg(long, env = "BINANCE_REST_URL", value_name = "URL")]
+    pub(crate) binance_rest_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+impl Backfill {
+    /// What the tracker is told by the environment, and by these flags.
+    pub(crate) fn tracking(&self) -> Result<tracker::Settings, clap::Error> {
+        #[derive(Parser)]
+        struct Tracking {
+            #[command(flatten)]
+            settings: tracker::Settings,
+        }
+        let mut settings = Tracking::try_parse_from(["backfill"])?.settings;
+        if let Some(name) = &self.binance_name {
+            settings.binance_name.clone_from(name);
+        }
+        if let Some(url) = &self.binance_rest_url {
+            settings.binance_rest_url.clone_from(url);
+        }
+        Ok(settings)
+    }
+}
+
+/// A moment in UTC; of a day, its beginning.
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    if text == "now" {
+        return Ok(Utc::now());
+    }
+    let day = text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|time| time.and_utc());
+    let time = day.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()));
+    time.ok_or_else(|| "write a day as 2026-01-31, a moment as 2026-01-31T12:00:00Z, or now".to_owned())
 }
 
 /// What to do with messages that could not be stored.

@@ -41,6 +41,15 @@ pub(crate) async fn ask(client: &Client, query: &str) -> anyhow::Result<Vec<Answ
     Ok(question::ask_only(client, query, TIME_LIMIT).await?)
 }
 
+/// The rows of all answers, each with one text or null per column.
+pub(crate) fn rows(answers: Vec<Answer>) -> Vec<Vec<Option<String>>> {
+    let rows = |answer| match answer {
+        Answer::Rows { rows, .. } => rows,
+        Answer::Done(_) => Vec::new(),
+    };
+    answers.into_iter().flat_map(rows).collect()
+}
+
 /// Prints answers.
 pub(crate) fn print(answers: &[Answer], csv: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();

@@ -3,8 +3,8 @@
 //! Speaks PostgreSQL's protocol, so that psql and its like can connect, and answers each question on the shared
 //! connection, inside a read-only transaction: nobody's open session holds up the recording, and nobody changes it by
 //! accident. The embedded database cannot be interrupted, a time limit included; so a question that looks as if it would
-//! take long is refused beforehand. The only changes that it lets through are an operator's decisions on dead letters. Only
-//! the simple protocol (questions without parameters) is spoken.
+//! take long is refused beforehand. The only changes that it lets through are an operator's: decisions on dead letters, and
+//! candles of an exchange to be taken over. Only the simple protocol (questions without parameters) is spoken.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use database::{
     Pool,
     dead_letters::Decision,
+    minutes::Page,
     question::{self, Answer},
 };
 use futures_util::stream;
@@ -97,6 +98,10 @@ impl SimpleQueryHandler for SqlDoor {
             decision.carry_out(&client).await.map_err(|error| refuse(&error))?;
             return Ok(vec![Response::Execution(Tag::new("CALL"))]);
         }
+        if let Some(page) = Page::parse(query) {
+            let taken = page.carry_out(&client).await.map_err(|error| refuse(&error))?;
+            return taken.map(|_| vec![Response::Execution(Tag::new("CALL"))]).ok_or_else(|| unknown(&page));
+        }
         let cost = question::estimate(&client, query).await.map_err(|error| refuse(&error))?;
         let lower = query.to_ascii_lowercase();
         if cost.is_some_and(|cost| cost > MOST_COST || NEVER_ENDING.iter().any(|word| lower.contains(word))) {
@@ -105,6 +110,12 @@ impl SimpleQueryHandler for SqlDoor {
         let answers = question::ask_only(&client, query, TIME_LIMIT).await.map_err(|error| refuse(&error))?;
         Ok(answers.into_iter().map(response).collect())
     }
+}
+
+fn unknown(page: &Page) -> PgWireError {
+    let message = format!("no catalogue of exchange {} lists ticker {}", page.report.exchange, page.report.ticker);
+    // P0002: no data found.
+    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), "P0002".to_owned(), message)))
 }
 
 fn too_long(cost: Option<f64>) -> PgWireError {

@@ -76,6 +76,9 @@ pub trait Minutes: Send + Sync {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<Vec<ExchangeMinute>, RestError>>;
+
+    /// Asks for the first minute of a ticker that the exchange has; `None` where it has none.
+    fn first<'a>(&'a self, ticker: &'a SmolStr) -> BoxFuture<'a, Result<Option<DateTime<Utc>>, RestError>>;
 }
 
 /// Trades that can be asked for by their number.

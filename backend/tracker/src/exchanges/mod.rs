@@ -19,6 +19,23 @@ fn create(name: &str, settings: &Settings) -> Result<Arc<dyn Exchange>, Error> {
     }
 }
 
+/// The exchange whose prices are kept under this name.
+///
+/// # Errors
+/// When there is none, or its settings cannot be used.
+pub fn find(name: &str, settings: &Settings) -> Result<Arc<dyn Exchange>, Error> {
+    let mut names = Vec::with_capacity(KNOWN.len());
+    for known in KNOWN {
+        let exchange = create(known, settings)?;
+        let kept = exchange.identity().name;
+        if kept == name {
+            return Ok(exchange);
+        }
+        names.push(kept);
+    }
+    Err(Error(format!("no exchange is kept under the name {name:?}; known are: {}", names.join(", "))))
+}
+
 /// The exchanges that the settings name, each once.
 ///
 /// # Errors

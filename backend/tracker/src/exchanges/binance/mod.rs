@@ -69,6 +69,14 @@ impl Binance {
             .map_err(|mistake| Error(format!("BINANCE_REST_URL: {mistake}")))?;
         Ok(Self { name: name.into(), rest, stream_url })
     }
+
+    /// Candles that open between two moments, both included, in milliseconds since 1970: the oldest of them.
+    async fn klines(&self, ticker: &str, start: i64, end: i64, limit: usize) -> Result<Vec<Kline>, RestError> {
+        let (start, end, limit) = (start.to_string(), end.to_string(), limit.to_string());
+        let query =
+            [("symbol", ticker), ("interval", "1m"), ("startTime", &start), ("endTime", &end), ("limit", &limit)];
+        self.rest.get_when_spare("/api/v3/klines", &query).await
+    }
 }
 
 impl Exchange for Binance {
@@ -202,17 +210,16 @@ impl Minutes for Binance {
         to: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<Vec<ExchangeMinute>, RestError>> {
         async move {
-            let (start, end) = (from.timestamp_millis().to_string(), (to.timestamp_millis() - 1).to_string());
-            let limit = MOST_KLINES.to_string();
-            let query = [
-                ("symbol", ticker.as_str()),
-                ("interval", "1m"),
-                ("startTime", &start),
-                ("endTime", &end),
-                ("limit", &limit),
-            ];
-            let klines: Vec<Kline> = self.rest.get_when_spare("/api/v3/klines", &query).await?;
+            let klines = self.klines(ticker, from.timestamp_millis(), to.timestamp_millis() - 1, MOST_KLINES).await?;
             Ok(klines.iter().filter_map(parse::minute).collect())
+        }
+        .boxed()
+    }
+
+    fn first<'a>(&'a self, ticker: &'a SmolStr) -> BoxFuture<'a, Result<Option<DateTime<Utc>>, RestError>> {
+        async move {
+            let klines = self.klines(ticker, 0, Utc::now().timestamp_millis(), 1).await?;
+            Ok(klines.first().and_then(|kline| DateTime::from_timestamp_millis(kline.0)))
         }
         .boxed()
     }
