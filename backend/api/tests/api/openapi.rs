@@ -17,7 +17,14 @@ fn examples(document: &Value) -> Vec<(String, String, Vec<String>)> {
                     let example = parameter["example"].as_str().unwrap_or_else(|| panic!("{pattern}: {name}"));
                     path = path.replace(&format!("{{{name}}}"), &example.replace(' ', "%20"));
                 }
-                Some("query") => names.push(name.to_owned()),
+                Some("query") => {
+                    names.push(name.to_owned());
+                    if parameter["required"] == true {
+                        let example = parameter["example"].to_string();
+                        let mark = if path.contains('?') { '&' } else { '?' };
+                        path = format!("{path}{mark}{name}={}", example.trim_matches('"'));
+                    }
+                }
                 Some("header") => assert_eq!(name, "if-none-match", "{pattern}"),
                 other => panic!("{pattern}: {other:?}"),
             }
@@ -55,7 +62,8 @@ async fn the_described_parameters_are_exactly_those_that_are_understood() {
         if ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/live", "/top"].contains(&pattern.as_str()) {
             continue;
         }
-        let error = server.error(&format!("{path}?no_such_parameter=1"), 400).await;
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let error = server.error(&format!("{path}{mark}no_such_parameter=1"), 400).await;
         let allowed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         assert_eq!(error["allowed"], allowed, "{pattern}");
     }
