@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     error::{Code, Failure},
     format::Format,
-    table::write_csv,
+    table::{write_csv, write_lines},
 };
 
 /// What a handler of data returns: `Answer<Vec<SymbolRow>>`, or `Answer<One<LatestPrice>>`.
@@ -127,14 +127,7 @@ impl<T: Table> Reply<T> {
                 serde_json::to_vec(&Envelope { data, as_of: *as_of, next_cursor })
             }
             Format::Csv => write_csv(self.data.rows()),
-            Format::Jsonl => {
-                let mut lines = Vec::new();
-                for row in self.data.rows() {
-                    serde_json::to_writer(&mut lines, row)?;
-                    lines.push(b'\n');
-                }
-                Ok(lines)
-            }
+            Format::Jsonl => write_lines(self.data.rows()),
         }
     }
 }

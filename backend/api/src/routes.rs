@@ -14,8 +14,8 @@ use crate::{
     data_route,
     error::Failure,
     handlers::{
-        candles, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, problems,
-        sparklines, symbols, tickers, ticks,
+        candles, dead_letters, exchanges, export, feeds, gaps, health, index, live, metrics, price_history, prices,
+        problems, sparklines, symbols, tickers, ticks,
     },
     openapi,
 };
@@ -46,6 +46,8 @@ fn table() -> Vec<Entry> {
         data("/feeds", feeds::list),
         data("/problems", problems::list),
         data("/problems/{code}", problems::find),
+        other("/export/ticks/{exchange}/{ticker}", get(export::ticks)),
+        other("/export/candles/{exchange}/{ticker}", get(export::candles)),
         other("/live", web::get().to(live::socket)),
         other("/live/events", web::get().to(live::events)),
         other("/health/live", get(health::live)),

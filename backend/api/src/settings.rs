@@ -40,6 +40,9 @@ pub struct Settings {
     /// From which age on a newest price is called stale, in seconds
     #[arg(long, env = "API_STALE_SECONDS", value_name = "SECONDS", default_value_t = STALE_SECONDS)]
     pub api_stale_seconds: u32,
+    /// How many exports may run at once
+    #[arg(long, env = "API_EXPORTS", value_name = "COUNT", default_value_t = EXPORTS)]
+    pub api_exports: usize,
     /// How many clients may listen to the live feed at once
     #[arg(long, env = "API_LIVE_CLIENTS", value_name = "COUNT", default_value_t = LIVE_CLIENTS)]
     pub api_live_clients: usize,
@@ -67,6 +70,7 @@ const CACHE_MS: u64 = 1_000;
 const CACHE_BYTES: u64 = 64_000_000;
 const RATE_LIMIT: u32 = 50;
 const STALE_SECONDS: u32 = 60;
+const EXPORTS: usize = 4;
 const LIVE_CLIENTS: usize = 1_000;
 const LIVE_PACE_MS: u64 = 100;
 const LIVE_SEND_MS: u64 = 10_000;
@@ -86,6 +90,7 @@ impl Default for Settings {
             api_rate_limit: RATE_LIMIT,
             api_trust_proxy: false,
             api_stale_seconds: STALE_SECONDS,
+            api_exports: EXPORTS,
             api_live_clients: LIVE_CLIENTS,
             api_live_pace_ms: LIVE_PACE_MS,
             api_live_send_timeout_ms: LIVE_SEND_MS,

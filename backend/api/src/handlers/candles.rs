@@ -46,12 +46,17 @@ impl FromQuery for Wanted {
     const NAMES: &'static [&'static str] = &["interval", "from", "to", "limit", "cursor"];
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
-        let allowed = Interval::ALL.map(Interval::as_str).join(", ");
-        let interval = query.parsed("interval", &allowed)?.unwrap_or(Interval::OneMinute);
+        let interval = interval(query)?;
         let (from, to) = query.span(Utc::now())?;
         let cursor = query.cursor()?.map(cursor::read).transpose()?.map(|position| position.time);
         Ok(Self { interval, from, to, limit: query.number("limit", 1..=1000)?.unwrap_or(500), cursor })
     }
+}
+
+/// Reads `interval`.
+pub(crate) fn interval(query: &Query) -> Result<Interval, Failure> {
+    let allowed = Interval::ALL.map(Interval::as_str).join(", ");
+    Ok(query.parsed("interval", &allowed)?.unwrap_or(Interval::OneMinute))
 }
 
 /// Open, high, low, close and volume, oldest first; an interval without prices is left out
@@ -97,12 +102,13 @@ pub(crate) async fn list(
 }
 
 /// Where the next candle opens, or this one if it opens right here.
-fn next_open(interval: Interval, time: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn next_open(interval: Interval, time: DateTime<Utc>) -> DateTime<Utc> {
     let open = interval.open_time(time);
     if open == time { time } else { open + interval.duration() }
 }
 
-fn row(candle: &StoredCandle, interval: Interval, now: DateTime<Utc>) -> CandleRow {
+/// What is told of a candle.
+pub(crate) fn row(candle: &StoredCandle, interval: Interval, now: DateTime<Utc>) -> CandleRow {
     CandleRow {
         open_time: candle.open_time,
         open: candle.open,
