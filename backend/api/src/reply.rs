@@ -7,7 +7,7 @@ use actix_web::{
     body::BoxBody,
     http::header::{self, HeaderValue},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -96,7 +96,7 @@ impl<T: Table> Reply<T> {
 
     /// Says when it was read, where it is about now.
     pub(crate) fn read_at(mut self, moment: DateTime<Utc>) -> Self {
-        self.as_of = Some(moment);
+        self.as_of = Some(moment.trunc_subsecs(3));
         self
     }
 

@@ -35,7 +35,8 @@ pub struct Settings {
     #[arg(long, env = "API_RATE_LIMIT", value_name = "COUNT", default_value_t = RATE_LIMIT)]
     pub api_rate_limit: u32,
     /// Whether a proxy of ours stands before the API: whom it names last in X-Forwarded-For is who asks
-    #[arg(long, env = "API_TRUST_PROXY", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "API_TRUST_PROXY", value_name = "BOOL", default_value_t = false,
+          action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub api_trust_proxy: bool,
     /// From which age on a newest price is called stale, in seconds
     #[arg(long, env = "API_STALE_SECONDS", value_name = "SECONDS", default_value_t = STALE_SECONDS)]
