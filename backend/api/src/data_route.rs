@@ -85,25 +85,23 @@ async fn make(
     }
 }
 
-/// Path and parameters in a form that is the same for the same question: sorted, without the format, which is known
-/// beside it. Most questions have that form already.
+/// Path and parameters in a form that is the same for the same question: decoded and sorted. Most questions have just one
+/// form, and are taken as they are.
 fn target(request: &HttpRequest) -> Cow<'_, str> {
+    let as_it_is = || Cow::Borrowed(request.uri().path_and_query().map_or("/", |target| target.as_str()));
     let query = request.query_string();
-    if !query.contains('&') && !query.contains('%') && !query.contains(Format::PARAMETER) {
-        return Cow::Borrowed(request.uri().path_and_query().map_or("/", |target| target.as_str()));
+    if !query.contains('&') && !query.contains('%') {
+        return as_it_is();
     }
-    let Ok(pairs) = web::Query::<Vec<(String, String)>>::from_query(query) else {
-        return Cow::Borrowed(request.uri().path_and_query().map_or("/", |target| target.as_str()));
-    };
+    let Ok(pairs) = web::Query::<Vec<(String, String)>>::from_query(query) else { return as_it_is() };
     let mut pairs = pairs.into_inner();
-    // Only the first: a second one makes the question a mistake.
-    if let Some(index) = pairs.iter().position(|(name, _)| name == Format::PARAMETER) {
-        pairs.remove(index);
+    // It parts names and values below, so that nothing that is asked for may hold it.
+    if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+        return as_it_is();
     }
     pairs.sort();
     let mut target = request.uri().path().to_owned();
     for (name, value) in pairs {
-        // No value that is taken holds a control character.
         target.extend(["\0", &name, "\0", &value]);
     }
     Cow::Owned(target)
