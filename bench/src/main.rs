@@ -34,8 +34,8 @@ struct Arguments {
     /// Run the pipeline at full speed and nothing else, for a profiler
     #[arg(long)]
     pipeline_only: bool,
-    /// Seconds in which the API is asked for each path
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    /// Seconds in which the API is asked for each path, in each of five rounds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     api_seconds: u64,
     /// Measure the API and nothing else
     #[arg(long)]

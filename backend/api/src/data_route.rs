@@ -3,10 +3,10 @@
 use std::{borrow::Cow, sync::Arc};
 
 use actix_web::{
-    Error, HttpMessage as _, HttpRequest, ResponseError as _,
+    Error, HttpRequest, ResponseError as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::StatusCode,
+    http::{Method, StatusCode},
     middleware::Next,
     web,
 };
@@ -14,11 +14,20 @@ use actix_web::{
 use crate::{
     cache::{Maker, Question, Turn},
     encoding::Encoding,
+    error::Failure,
     format::Format,
-    kept::Kept,
-    middleware::Label,
+    kept::{Form, Kept},
     server::State,
 };
+
+/// The answer that is kept and fresh, if there is one. Asked before anything looks for a route, which would cost more than
+/// all the rest.
+pub(crate) fn kept(state: &State, request: &ServiceRequest) -> Option<Arc<Kept>> {
+    if !state.cache.is_on() || !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    state.cache.find(&question(request.request()).ok()?)
+}
 
 /// Answers a request to the route of this pattern.
 pub(crate) async fn serve(
@@ -26,35 +35,33 @@ pub(crate) async fn serve(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    request.extensions_mut().insert(Label(pattern));
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    let asked =
-        Format::asked(request.query_string(), &request).and_then(|format| Ok((format, Encoding::accepted(&request)?)));
-    let (format, encoding) = match asked {
-        Ok(asked) => asked,
+    let http = request.request().clone();
+    let question = match question(&http) {
+        Ok(question) => question,
         Err(failure) => return Ok(request.into_response(failure.error_response())),
     };
-    let cache = &state.cache;
-    if !cache.is_on() {
-        return make(None, encoding, &state, request, next).await;
+    let form = Form { pattern, encoding: question.encoding };
+    if !state.cache.is_on() {
+        return make(None, form, &state, request, next).await;
     }
-    let http = request.request().clone();
-    let question = Question { target: target(&http), format, encoding };
-    if let Some(kept) = cache.find(&question) {
-        return Ok(request.into_response(kept.response(&http)));
+    match state.cache.turn(question).await {
+        Turn::Have(kept) => Ok(request.into_response(kept.response(http.headers()))),
+        Turn::Make(maker) => make(Some(maker), form, &state, request, next).await,
+        Turn::Alone => make(None, form, &state, request, next).await,
     }
-    match cache.turn(question).await {
-        Turn::Have(kept) => Ok(request.into_response(kept.response(&http))),
-        Turn::Make(maker) => make(Some(maker), encoding, &state, request, next).await,
-        Turn::Alone => make(None, encoding, &state, request, next).await,
-    }
+}
+
+fn question(request: &HttpRequest) -> Result<Question<'_>, Failure> {
+    let format = Format::asked(request.query_string(), request)?;
+    Ok(Question { target: target(request), format, encoding: Encoding::accepted(request)? })
 }
 
 async fn make(
     maker: Option<Maker<'_>>,
-    encoding: Encoding,
+    form: Form,
     state: &State,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -62,18 +69,15 @@ async fn make(
     let reading = maker.as_ref().map_or_else(|| state.cache.reading(), |maker| maker.reading);
     let answered = next.call(request).await?.map_into_boxed_body();
     let (http, response) = answered.into_parts();
-    let kept = if response.status() == StatusCode::OK {
-        Kept::of(response, encoding, reading)
-    } else {
-        Err(Box::new(response))
-    };
+    let kept =
+        if response.status() == StatusCode::OK { Kept::of(response, form, reading) } else { Err(Box::new(response)) };
     match kept {
         Ok(kept) => {
             let kept = Arc::new(kept);
             if let Some(maker) = maker {
                 maker.made(kept.clone());
             }
-            let response = kept.response(&http);
+            let response = kept.response(http.headers());
             Ok(ServiceResponse::new(http, response))
         }
         Err(response) => {

@@ -55,7 +55,7 @@ async fn an_export_of_candles_is_every_page_of_them() {
         "INSERT INTO candle (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
                              price_sum, first_time, first_trade_id, last_time, last_trade_id)
          SELECT {BTCUSDT}, '1m', t, 1 + n % 7, 9, 1, 1 + n % 5, 1, 1, 1, 1, 1, t, n, t, n
-         FROM generate_series(1, 11111) AS n, LATERAL (SELECT timestamptz '2026-01-07 10:17:00Z' + n * interval '3 minutes') AS m (t)"
+         FROM generate_series(1, 11111) AS n, LATERAL (SELECT timestamptz '2026-01-07 10:17:00Z' + n * interval '3 minutes') AS m (t); ANALYZE candle;"
     );
     server.sql(&sql).await;
     for (interval, count) in [("1m", 11_111), ("5m", 6_667), ("1d", 24), ("1w", 4)] {
