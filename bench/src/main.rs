@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "this program's output is its purpose")]
 
+mod api_limit;
 mod broker_limit;
 mod database_limit;
 mod market;
@@ -33,6 +34,12 @@ struct Arguments {
     /// Run the pipeline at full speed and nothing else, for a profiler
     #[arg(long)]
     pipeline_only: bool,
+    /// Seconds in which the API is asked for each path, in each of five rounds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    api_seconds: u64,
+    /// Measure the API and nothing else
+    #[arg(long)]
+    api_only: bool,
 }
 
 /// Ticks per second.
@@ -42,6 +49,9 @@ type Rate = f64;
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     process::tls::install();
+    if arguments.api_only {
+        return api_limit::measure(arguments.api_seconds).await;
+    }
     let frames = market::frames(arguments.ticks);
     let bytes = frames.iter().map(String::len).sum::<usize>() / frames.len();
     println!(
@@ -77,7 +87,8 @@ async fn main() -> anyhow::Result<()> {
         arguments.latency_rate, latency.median_ms, latency.p99_ms, latency.longest_ms, latency.ticks
     );
     println!("(aim at 10,000 ticks/s: median under 12 ms, p99 under 30 ms)");
-    Ok(())
+    println!();
+    api_limit::measure(arguments.api_seconds).await
 }
 
 fn print(what: &str, rate: Rate) {

@@ -6,7 +6,7 @@ use std::{error::Error, io, time::Duration};
 
 use api_types::{CandleRow, Data, FeedRow, GapRow, LatestPrice, Problem, Sparkline};
 use chrono::{DateTime, SecondsFormat, Utc};
-use reqwest::{Response, Url};
+use reqwest::{Response, StatusCode, Url, header::RETRY_AFTER};
 use serde::de::DeserializeOwned;
 
 use crate::{settings::ApiAddress, state::SeriesKey};
@@ -15,6 +15,10 @@ use crate::{settings::ApiAddress, state::SeriesKey};
 const NEWEST_CANDLES: usize = 500;
 /// Candles asked for at once, to go back or to write them to a file: as many as the API gives.
 const CANDLES_A_PAGE: usize = 1_000;
+
+/// How often one question is asked that comes too often, and how long is waited between two times at most.
+const MOST_TRIES: u32 = 5;
+const LONGEST_WAIT_SECONDS: u64 = 10;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -116,9 +120,22 @@ impl Client {
         self.get(self.api.route(&["sparklines"])).await
     }
 
+    /// Asks, and again where the API says that this was too often: writing a year of minutes to a file takes hundreds of
+    /// pages.
+    async fn ask(&self, url: Url) -> Result<Response, ClientError> {
+        for _ in 1..MOST_TRIES {
+            let response = self.http.get(url.clone()).send().await.map_err(|error| unreachable_because(&error))?;
+            match asked_too_often(&response) {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                None => return Ok(response),
+            }
+        }
+        self.http.get(url).send().await.map_err(|error| unreachable_because(&error))
+    }
+
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ClientError> {
         let path = url.path().to_owned();
-        let response = self.http.get(url).send().await.map_err(|error| unreachable_because(&error))?;
+        let response = self.ask(url).await?;
         if !response.status().is_success() {
             return Err(refusal(&path, response).await);
         }
@@ -128,6 +145,12 @@ impl Client {
             Err(error) => Err(ClientError::Unexpected(format!("{path}: {error}"))),
         }
     }
+}
+
+/// In how many seconds the API wants to be asked again, where it was asked too often.
+fn asked_too_often(response: &Response) -> Option<u64> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse::<u64>().ok()?;
+    (response.status() == StatusCode::TOO_MANY_REQUESTS).then_some(seconds.min(LONGEST_WAIT_SECONDS))
 }
 
 fn moment(time: DateTime<Utc>) -> String {

@@ -5,6 +5,7 @@ mod benchmark;
 mod cargo;
 mod chaos;
 mod check;
+mod schemathesis;
 mod servers;
 mod steps;
 mod test;
@@ -42,6 +43,10 @@ enum Command {
     ///
     /// Runs the package `chaos` with the arguments given.
     Chaos(chaos::Arguments),
+    /// Ask the API all that its description allows, and much that it does not, and compare.
+    ///
+    /// Installs schemathesis into target/schemathesis, with Python's venv and pip, and starts `crypto-tracker demo`.
+    Schemathesis(schemathesis::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Bench(arguments) => benchmark::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
+        Command::Schemathesis(arguments) => schemathesis::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -36,7 +36,7 @@ const UNHEARD: Duration = Duration::from_millis(250);
 const EXPECTED: usize = 1_000;
 
 /// What was asked for.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Question<'a> {
     /// Path and parameters.
     pub(crate) target: Cow<'a, str>,
@@ -51,12 +51,6 @@ struct Key(Question<'static>);
 impl Equivalent<Key> for Question<'_> {
     fn equivalent(&self, key: &Key) -> bool {
         self == &key.0
-    }
-}
-
-impl Clone for Question<'static> {
-    fn clone(&self) -> Self {
-        Self { target: self.target.clone(), format: self.format, encoding: self.encoding }
     }
 }
 

@@ -1,15 +1,13 @@
-//! Around every route of data: the answer that is kept, or a new one, compressed and tagged.
-//!
-//! Most answer in our formats. Some answer in a form of their own, as others expect it of them; `format`, where they have it, is a
-//! parameter like any other then.
+//! Around every route of data, whether it answers in our formats or in a form of its own: the answer that is kept, or a new one,
+//! compressed and tagged.
 
 use std::{borrow::Cow, sync::Arc};
 
 use actix_web::{
-    Error, HttpMessage as _, HttpRequest, ResponseError as _,
+    Error, HttpRequest, ResponseError as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::StatusCode,
+    http::{Method, StatusCode},
     middleware::Next,
     web,
 };
@@ -17,60 +15,55 @@ use actix_web::{
 use crate::{
     cache::{Maker, Question, Turn},
     encoding::Encoding,
+    error::Failure,
     format::Format,
-    kept::Kept,
-    middleware::Label,
+    kept::{Form, Kept},
     server::State,
 };
 
-/// In which form a route answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// In the one of ours that is asked for.
-    Ours,
-    /// In one of its own.
-    Own,
+/// The answer that is kept and fresh, if there is one. Asked before anything looks for a route, which would cost more than
+/// all the rest.
+pub(crate) fn kept(state: &State, request: &ServiceRequest) -> Option<Arc<Kept>> {
+    if !state.cache.is_on() || !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return None;
+    }
+    state.cache.find(&question(request.request()).ok()?)
 }
 
 /// Answers a request to the route of this pattern.
 pub(crate) async fn serve(
     pattern: &'static str,
-    form: Form,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    request.extensions_mut().insert(Label(pattern));
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    let format = match form {
-        Form::Ours => Format::asked(request.query_string(), &request),
-        Form::Own => Ok(Format::Json),
-    };
-    let asked = format.and_then(|format| Ok((format, Encoding::accepted(&request)?)));
-    let (format, encoding) = match asked {
-        Ok(asked) => asked,
+    let http = request.request().clone();
+    let question = match question(&http) {
+        Ok(question) => question,
         Err(failure) => return Ok(request.into_response(failure.error_response())),
     };
-    let cache = &state.cache;
-    if !cache.is_on() {
-        return make(None, encoding, &state, request, next).await;
+    let form = Form { pattern, encoding: question.encoding };
+    if !state.cache.is_on() {
+        return make(None, form, &state, request, next).await;
     }
-    let http = request.request().clone();
-    let question = Question { target: target(&http, form), format, encoding };
-    if let Some(kept) = cache.find(&question) {
-        return Ok(request.into_response(kept.response(&http)));
+    match state.cache.turn(question).await {
+        Turn::Have(kept) => Ok(request.into_response(kept.response(http.headers()))),
+        Turn::Make(maker) => make(Some(maker), form, &state, request, next).await,
+        Turn::Alone => make(None, form, &state, request, next).await,
     }
-    match cache.turn(question).await {
-        Turn::Have(kept) => Ok(request.into_response(kept.response(&http))),
-        Turn::Make(maker) => make(Some(maker), encoding, &state, request, next).await,
-        Turn::Alone => make(None, encoding, &state, request, next).await,
-    }
+}
+
+/// A format that is none of ours is refused by the handler, or means something to one that answers in a form of its own.
+fn question(request: &HttpRequest) -> Result<Question<'_>, Failure> {
+    let format = Format::asked(request.query_string(), request).unwrap_or(Format::Json);
+    Ok(Question { target: target(request), format, encoding: Encoding::accepted(request)? })
 }
 
 async fn make(
     maker: Option<Maker<'_>>,
-    encoding: Encoding,
+    form: Form,
     state: &State,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -78,18 +71,15 @@ async fn make(
     let reading = maker.as_ref().map_or_else(|| state.cache.reading(), |maker| maker.reading);
     let answered = next.call(request).await?.map_into_boxed_body();
     let (http, response) = answered.into_parts();
-    let kept = if response.status() == StatusCode::OK {
-        Kept::of(response, encoding, reading)
-    } else {
-        Err(Box::new(response))
-    };
+    let kept =
+        if response.status() == StatusCode::OK { Kept::of(response, form, reading) } else { Err(Box::new(response)) };
     match kept {
         Ok(kept) => {
             let kept = Arc::new(kept);
             if let Some(maker) = maker {
                 maker.made(kept.clone());
             }
-            let response = kept.response(&http);
+            let response = kept.response(http.headers());
             Ok(ServiceResponse::new(http, response))
         }
         Err(response) => {
@@ -101,25 +91,23 @@ async fn make(
     }
 }
 
-/// Path and parameters in a form that is the same for the same question: sorted, without the format, which is known
-/// beside it. Most questions have that form already.
-fn target(request: &HttpRequest, form: Form) -> Cow<'_, str> {
+/// Path and parameters in a form that is the same for the same question: decoded and sorted. Most questions have just one
+/// form, and are taken as they are.
+fn target(request: &HttpRequest) -> Cow<'_, str> {
+    let as_it_is = || Cow::Borrowed(request.uri().path_and_query().map_or("/", |target| target.as_str()));
     let query = request.query_string();
-    if !query.contains('&') && !query.contains('%') && !query.contains(Format::PARAMETER) {
-        return Cow::Borrowed(request.uri().path_and_query().map_or("/", |target| target.as_str()));
+    if !query.contains('&') && !query.contains('%') {
+        return as_it_is();
     }
-    let Ok(pairs) = web::Query::<Vec<(String, String)>>::from_query(query) else {
-        return Cow::Borrowed(request.uri().path_and_query().map_or("/", |target| target.as_str()));
-    };
+    let Ok(pairs) = web::Query::<Vec<(String, String)>>::from_query(query) else { return as_it_is() };
     let mut pairs = pairs.into_inner();
-    // Only the first: a second one makes the question a mistake.
-    if let Some(index) = pairs.iter().position(|(name, _)| form == Form::Ours && name == Format::PARAMETER) {
-        pairs.remove(index);
+    // It parts names and values below, so that nothing that is asked for may hold it.
+    if pairs.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
+        return as_it_is();
     }
     pairs.sort();
     let mut target = request.uri().path().to_owned();
     for (name, value) in pairs {
-        // No value that is taken holds a control character.
         target.extend(["\0", &name, "\0", &value]);
     }
     Cow::Owned(target)

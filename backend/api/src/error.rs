@@ -37,7 +37,7 @@ impl Failure {
     /// A failure, with a sentence for people.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let retry_after = match code {
-            Code::TooManyClients => Some(5),
+            Code::TooManyClients | Code::TooManyExports => Some(5),
             code if code.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
             _ => None,
         };
@@ -67,6 +67,11 @@ impl Failure {
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.0.retry_after = Some(seconds);
         self
+    }
+
+    /// Whether trying again can help.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.0.code.status() == StatusCode::SERVICE_UNAVAILABLE
     }
 
     /// The failure that stands behind a bare status, such as the framework's own answers.

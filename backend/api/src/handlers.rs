@@ -6,6 +6,7 @@ pub(crate) mod candles;
 pub(crate) mod consolidated;
 pub(crate) mod dead_letters;
 pub(crate) mod exchanges;
+pub(crate) mod export;
 pub(crate) mod feeds;
 pub(crate) mod gaps;
 pub(crate) mod health;

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpResponse,
     body::{self, BoxBody, MessageBody as _},
     http::{
         StatusCode,
-        header::{self, HeaderName, HeaderValue},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
 };
 use bytes::Bytes;
@@ -28,8 +28,18 @@ pub(crate) struct Reading {
     pub(crate) changes: u64,
 }
 
+/// What it is an answer to, and how it is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form {
+    /// The pattern of its route.
+    pub(crate) pattern: &'static str,
+    pub(crate) encoding: Encoding,
+}
+
 /// An answer.
 pub(crate) struct Kept {
+    /// The pattern of its route, for the metrics.
+    pub(crate) pattern: &'static str,
     pub(crate) reading: Reading,
     /// When it was made.
     pub(crate) made: Instant,
@@ -44,7 +54,7 @@ impl Kept {
     /// Makes one of what a handler answered. What streams cannot be kept and comes back.
     pub(crate) fn of(
         response: HttpResponse<BoxBody>,
-        encoding: Encoding,
+        form: Form,
         reading: Reading,
     ) -> Result<Self, Box<HttpResponse<BoxBody>>> {
         if !matches!(response.body().size(), body::BodySize::Sized(_) | body::BodySize::None) {
@@ -57,13 +67,13 @@ impl Kept {
         };
         let of_it = OF_THE_ANSWER.iter().filter_map(|name| Some((name.clone(), response.headers().get(name)?.clone())));
         let mut headers: Vec<(HeaderName, HeaderValue)> = of_it.collect();
-        let (body, encoding) = encoding.apply(body);
+        let (body, encoding) = form.encoding.apply(body);
         // An error cannot happen: hexadecimal is always a header.
         let tag = HeaderValue::try_from(format!("\"{:032x}\"", xxh3_128(&body)))
             .unwrap_or_else(|_| HeaderValue::from_static("\"\""));
         headers.push((header::ETAG, tag.clone()));
         headers.push((header::VARY, HeaderValue::from_static("accept, accept-encoding")));
-        Ok(Self { reading, made: Instant::now(), headers, tag, encoding, body })
+        Ok(Self { pattern: form.pattern, reading, made: Instant::now(), headers, tag, encoding, body })
     }
 
     /// How much memory it takes, in bytes.
@@ -73,9 +83,9 @@ impl Kept {
         self.body.len() + AROUND
     }
 
-    /// The answer to a request: without the body where the client has it already.
-    pub(crate) fn response(&self, request: &HttpRequest) -> HttpResponse {
-        if self.is_known(request) {
+    /// The answer to a request with these headers: without the body where the client has it already.
+    pub(crate) fn response(&self, asked: &HeaderMap) -> HttpResponse {
+        if self.is_known(asked) {
             let mut response = HttpResponse::new(StatusCode::NOT_MODIFIED);
             for (name, value) in self.headers.iter().filter(|(name, _)| name != header::CONTENT_TYPE) {
                 response.headers_mut().insert(name.clone(), value.clone());
@@ -93,8 +103,8 @@ impl Kept {
         response
     }
 
-    fn is_known(&self, request: &HttpRequest) -> bool {
-        let mut known = request.headers().get_all(header::IF_NONE_MATCH);
+    fn is_known(&self, asked: &HeaderMap) -> bool {
+        let mut known = asked.get_all(header::IF_NONE_MATCH);
         known.any(|tags| {
             let mut tags = tags.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
             tags.any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.tag.as_bytes())

@@ -11,6 +11,7 @@ mod cursor;
 mod data_route;
 mod encoding;
 mod error;
+mod export;
 mod fill;
 mod format;
 mod handlers;

@@ -1,13 +1,11 @@
 //! Requests in the metrics: how many, and how long they took.
 //!
-//! Handles of what is counted are looked up once in each thread, not for each request.
+//! Handles of what is counted are looked up once in each thread, not for each answer that was kept.
 
 use std::{cell::RefCell, collections::HashMap, time::Instant};
 
-use actix_web::{HttpMessage as _, body::BoxBody, dev::ServiceResponse, http::Method};
+use actix_web::{body::BoxBody, dev::ServiceResponse, http::Method};
 use metrics::{Counter, Histogram};
-
-use crate::middleware::Label;
 
 struct Meter {
     requests: Counter,
@@ -19,22 +17,19 @@ thread_local! {
     static METERS: RefCell<HashMap<(&'static str, &'static str, u16), Meter>> = RefCell::default();
 }
 
-/// Counts an answer.
-pub(crate) fn count(response: &ServiceResponse<BoxBody>, started: Instant) {
+/// Counts an answer. The pattern of its route is looked for where it is not known.
+pub(crate) fn count(route: Option<&'static str>, response: &ServiceResponse<BoxBody>, started: Instant) {
     let request = response.request();
     let (method, status) = (known(request.method()), response.status().as_u16());
-    let label = request.extensions().get::<Label>().copied();
-    match label {
-        Some(Label(route)) => METERS.with_borrow_mut(|meters| {
-            let meter =
-                meters.entry((route, method, status)).or_insert_with(|| Meter::new(route.to_owned(), method, status));
-            meter.count(started);
-        }),
-        None => {
-            let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
-            Meter::new(route, method, status).count(started);
-        }
-    }
+    let Some(route) = route else {
+        let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+        Meter::new(route, method, status).count(started);
+        return;
+    };
+    METERS.with_borrow_mut(|meters| {
+        let meter = meters.entry((route, method, status));
+        meter.or_insert_with(|| Meter::new(route.to_owned(), method, status)).count(started);
+    });
 }
 
 /// Anyone can invent methods; each label costs memory.

@@ -16,9 +16,11 @@ use actix_web::{
 
 use crate::{
     connection::Connection,
+    data_route,
     encoding::Encoding,
     error::{Code, Failure, PROBLEM_JSON},
     meter,
+    rate_limit::Standing,
     server::State,
 };
 
@@ -34,24 +36,30 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
 
-/// The pattern of the route that answers, where it is known without looking for it.
-#[derive(Clone, Copy)]
-pub(crate) struct Label(pub(crate) &'static str);
-
 /// Outermost of all.
 pub(crate) async fn finish(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let (counted, standing) = match limit(&request) {
+    let state = request.app_data::<web::Data<State>>().cloned();
+    let (counted, standing) = match state.as_ref().and_then(|state| limit(state, &request)) {
         Some((counted, standing)) => (counted, Some(standing)),
         None => (Ok(()), None),
     };
-    let mut response = match counted.err().map(|failure| failure.error_response()).or_else(|| answered_early(&request))
-    {
-        Some(response) => request.into_response(response),
-        None => next.call(request).await?.map_into_boxed_body(),
+    let early = counted.err().map(|failure| failure.error_response()).or_else(|| answered_early(&request));
+    let mut route = None;
+    let mut response = match (early, state) {
+        (Some(response), _) => request.into_response(response),
+        (None, Some(state)) => match data_route::kept(&state, &request) {
+            Some(kept) => {
+                route = Some(kept.pattern);
+                let response = kept.response(request.headers());
+                request.into_response(response)
+            }
+            None => next.call(request).await?.map_into_boxed_body(),
+        },
+        (None, None) => next.call(request).await?.map_into_boxed_body(),
     };
     // A few routes fail in a form of their own, which is JSON too.
     let is_ours = is(response.headers(), PROBLEM_JSON) || is(response.headers(), "application/json");
@@ -68,13 +76,12 @@ pub(crate) async fn finish(
     if !headers.contains_key(header::CACHE_CONTROL) && is(headers, "application/json") {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    meter::count(&response, started);
+    meter::count(route, &response, started);
     Ok(response)
 }
 
 /// Counts a request of its address. Those of whoever watches over the process are not counted.
-fn limit(request: &ServiceRequest) -> Option<(Result<(), Failure>, crate::rate_limit::Standing)> {
-    let state = request.app_data::<web::Data<State>>()?;
+fn limit(state: &State, request: &ServiceRequest) -> Option<(Result<(), Failure>, Standing)> {
     let limit = state.rate_limit.as_ref()?;
     let path = request.path();
     let watched = path.starts_with("/health/") || path == "/metrics";

@@ -104,6 +104,9 @@ codes! {
     TooManyClients "too_many_clients" SERVICE_UNAVAILABLE "Too many listen already"
         "As many clients listen to the live feed as API_LIVE_CLIENTS allows."
         "Come again later, or raise the setting.";
+    TooManyExports "too_many_exports" SERVICE_UNAVAILABLE "Too many exports run already"
+        "As many exports run as API_EXPORTS allows. Each reads the database page by page until its client has all."
+        "Come again when one is over, or raise the setting.";
     NotReady "not_ready" SERVICE_UNAVAILABLE "Not everything works"
         "Something that answers need does not work just now."
         "`data` and `detail` say what.";

@@ -7,13 +7,13 @@ use actix_web::{
     body::BoxBody,
     http::header::{self, HeaderValue},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{Code, Failure},
     format::Format,
-    table::write_csv,
+    table::{write_csv, write_lines},
 };
 
 /// What a handler of data returns: `Answer<Vec<SymbolRow>>`, or `Answer<One<LatestPrice>>`.
@@ -96,7 +96,7 @@ impl<T: Table> Reply<T> {
 
     /// Says when it was read, where it is about now.
     pub(crate) fn read_at(mut self, moment: DateTime<Utc>) -> Self {
-        self.as_of = Some(moment);
+        self.as_of = Some(moment.trunc_subsecs(3));
         self
     }
 
@@ -127,14 +127,7 @@ impl<T: Table> Reply<T> {
                 serde_json::to_vec(&Envelope { data, as_of: *as_of, next_cursor })
             }
             Format::Csv => write_csv(self.data.rows()),
-            Format::Jsonl => {
-                let mut lines = Vec::new();
-                for row in self.data.rows() {
-                    serde_json::to_writer(&mut lines, row)?;
-                    lines.push(b'\n');
-                }
-                Ok(lines)
-            }
+            Format::Jsonl => write_lines(self.data.rows()),
         }
     }
 }

@@ -11,10 +11,10 @@ use actix_web::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    data_route::{self, Form},
+    data_route,
     error::Failure,
     handlers::{
-        candles, consolidated, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, pairs,
+        candles, consolidated, dead_letters, exchanges, export, feeds, gaps, health, index, live, metrics, pairs,
         price_history, prices, problems, sparklines, statistics, symbols, tickers, ticks, top, udf, volatility,
     },
     openapi,
@@ -62,6 +62,8 @@ fn table() -> Vec<Entry> {
         own("/service/v1/pair_last_day/{pair}", pairs::last_day),
         own("/service/v1/std/{pair}", pairs::deviation),
         own("/service/v1/rank", pairs::rank),
+        other("/export/ticks/{exchange}/{ticker}", get(export::ticks)),
+        other("/export/candles/{exchange}/{ticker}", get(export::candles)),
         other("/live", web::get().to(live::socket)),
         other("/live/events", web::get().to(live::events)),
         other("/health/live", get(health::live)),
@@ -88,7 +90,7 @@ where
     F::Output: Responder + 'static,
     Args: FromRequest + 'static,
 {
-    let serve = move |request, next: Next<BoxBody>| data_route::serve(path, Form::Ours, request, next);
+    let serve = move |request, next: Next<BoxBody>| data_route::serve(path, request, next);
     Entry { path, route: get(handler).wrap(from_fn(serve)), is_data: true }
 }
 
@@ -99,7 +101,7 @@ where
     F::Output: Responder + 'static,
     Args: FromRequest + 'static,
 {
-    let serve = move |request, next: Next<BoxBody>| data_route::serve(path, Form::Own, request, next);
+    let serve = move |request, next: Next<BoxBody>| data_route::serve(path, request, next);
     other(path, get(handler).wrap(from_fn(serve)))
 }
 

@@ -1,16 +1,16 @@
 //! Binds the address, starts what runs beside the requests, and stops in order.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{App, HttpServer, dev, middleware::from_fn, web};
 use chrono::TimeDelta;
 use database::Pool;
 use process::{Health, Shutdown};
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    Settings, cache::Cache, connection::Connection, live::Hub, middleware, rate_limit::RateLimit, reader::Reader,
-    readiness::DatabaseChecks, routes,
+    Settings, cache::Cache, connection::Connection, export, live::Hub, middleware, rate_limit::RateLimit,
+    reader::Reader, readiness::DatabaseChecks, routes,
 };
 
 /// The API cannot serve.
@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) cache: Cache,
     /// Where there is a limit.
     pub(crate) rate_limit: Option<RateLimit>,
+    /// One for each export that may run.
+    pub(crate) exports: Arc<Semaphore>,
     pub(crate) health: Health,
     pub(crate) shutdown: Shutdown,
     /// From which age on a newest price is stale.
@@ -71,6 +73,7 @@ impl Server {
             hub: hub.clone(),
             cache: Cache::new(settings, hub.news()),
             rate_limit: RateLimit::new(settings),
+            exports: export::seats(settings.api_exports),
             health,
             shutdown: shutdown.clone(),
             stale_after: settings.stale_after(),

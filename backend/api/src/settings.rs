@@ -35,11 +35,15 @@ pub struct Settings {
     #[arg(long, env = "API_RATE_LIMIT", value_name = "COUNT", default_value_t = RATE_LIMIT)]
     pub api_rate_limit: u32,
     /// Whether a proxy of ours stands before the API: whom it names last in X-Forwarded-For is who asks
-    #[arg(long, env = "API_TRUST_PROXY", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "API_TRUST_PROXY", value_name = "BOOL", default_value_t = false,
+          action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub api_trust_proxy: bool,
     /// From which age on a newest price is called stale, in seconds
     #[arg(long, env = "API_STALE_SECONDS", value_name = "SECONDS", default_value_t = STALE_SECONDS)]
     pub api_stale_seconds: u32,
+    /// How many exports may run at once
+    #[arg(long, env = "API_EXPORTS", value_name = "COUNT", default_value_t = EXPORTS)]
+    pub api_exports: usize,
     /// How many clients may listen to the live feed at once
     #[arg(long, env = "API_LIVE_CLIENTS", value_name = "COUNT", default_value_t = LIVE_CLIENTS)]
     pub api_live_clients: usize,
@@ -67,6 +71,7 @@ const CACHE_MS: u64 = 1_000;
 const CACHE_BYTES: u64 = 64_000_000;
 const RATE_LIMIT: u32 = 50;
 const STALE_SECONDS: u32 = 60;
+const EXPORTS: usize = 4;
 const LIVE_CLIENTS: usize = 1_000;
 const LIVE_PACE_MS: u64 = 100;
 const LIVE_SEND_MS: u64 = 10_000;
@@ -86,6 +91,7 @@ impl Default for Settings {
             api_rate_limit: RATE_LIMIT,
             api_trust_proxy: false,
             api_stale_seconds: STALE_SECONDS,
+            api_exports: EXPORTS,
             api_live_clients: LIVE_CLIENTS,
             api_live_pace_ms: LIVE_PACE_MS,
             api_live_send_timeout_ms: LIVE_SEND_MS,

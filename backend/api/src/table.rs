@@ -1,4 +1,4 @@
-//! Rows as CSV: the columns that the JSON has, in its order.
+//! Rows as CSV and as lines of JSON. The columns of CSV are those that the JSON has, in its order.
 //!
 //! Each row is written as JSON first and its members become cells, so that both always say the same. What holds: one
 //! line of column names, also where there are no rows; lines end with LF; a cell of text never begins like a formula,
@@ -16,11 +16,36 @@ use serde_json::value::RawValue;
 /// What CSV begins a cell with that a spreadsheet would compute; the last four are the full-width forms.
 const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
-/// Writes rows.
+/// Writes the names of the columns, and rows.
 ///
 /// # Errors
 /// When a row cannot be written as an object.
 pub(crate) fn write_csv<R: Serialize + DeserializeOwned>(rows: &[R]) -> Result<Vec<u8>, serde_json::Error> {
+    write(rows, true)
+}
+
+/// Writes rows that follow others.
+///
+/// # Errors
+/// As [`write_csv`].
+pub(crate) fn write_more_csv<R: Serialize + DeserializeOwned>(rows: &[R]) -> Result<Vec<u8>, serde_json::Error> {
+    write(rows, false)
+}
+
+/// Writes rows as JSON, one on each line.
+///
+/// # Errors
+/// When a row cannot be written.
+pub(crate) fn write_lines<R: Serialize>(rows: &[R]) -> Result<Vec<u8>, serde_json::Error> {
+    let mut lines = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut lines, row)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+fn write<R: Serialize + DeserializeOwned>(rows: &[R], with_names: bool) -> Result<Vec<u8>, serde_json::Error> {
     let mut columns: Vec<Cow<'_, str>> = columns::<R>().iter().map(|name| Cow::Borrowed(*name)).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut json = Vec::new();
@@ -28,16 +53,16 @@ pub(crate) fn write_csv<R: Serialize + DeserializeOwned>(rows: &[R]) -> Result<V
         json.clear();
         serde_json::to_writer(&mut json, row)?;
         let members: Members<'_> = serde_json::from_slice(&json)?;
-        if index == 0 {
-            if columns.is_empty() {
-                columns = members.0.iter().map(|(name, _)| Cow::Owned(name.to_string())).collect();
-            }
+        if index == 0 && columns.is_empty() {
+            columns = members.0.iter().map(|(name, _)| Cow::Owned(name.to_string())).collect();
+        }
+        if index == 0 && with_names {
             write_line(&mut writer, columns.iter())?;
         }
         let cell = |name: &Cow<'_, str>| members.0.iter().find(|(other, _)| other == name).map_or(Ok("".into()), text);
         write_line(&mut writer, columns.iter().map(cell).collect::<Result<Vec<_>, _>>()?)?;
     }
-    if rows.is_empty() {
+    if rows.is_empty() && with_names {
         write_line(&mut writer, columns.iter())?;
     }
     writer.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))

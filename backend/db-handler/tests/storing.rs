@@ -172,6 +172,41 @@ async fn what_is_published_is_stored_once_with_its_candles() {
     timeout(SOON, bench.handling).await.unwrap().unwrap().unwrap();
 }
 
+/// With RabbitMQ in between, and without it.
+#[tokio::test]
+async fn whoever_listens_is_told_of_what_is_committed() {
+    let host = VirtualHost::create();
+    for host in [None, Some(&host)] {
+        let bench = Bench::start(host).await;
+        let live = host.map_or(bench.publisher.live(), |host| broker::Live::rabbitmq(settings(host)));
+        let mut live = live.subscribe();
+        let connected = async {
+            while live.state().is_err() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(SOON, connected).await.expect("the live feed is connected");
+        bench.publish(catalogue()).await;
+        let mut next = 0;
+        let told = async {
+            let mut told = 0;
+            // News are lost until their connection stands.
+            while told < 100 {
+                bench.publish(trades(next..next + 10)).await;
+                next += 10;
+                while let Ok(Some(message)) = timeout(Duration::from_millis(100), live.recv()).await {
+                    if let Message::Stored(stored) = message.as_ref() {
+                        assert_eq!(stored.exchange, "binance");
+                        assert!(bench.prices().await > 0 || stored.rows == 1, "after the commit");
+                        told += stored.rows;
+                    }
+                }
+            }
+        };
+        timeout(SOON, told).await.expect("commits are told");
+    }
+}
+
 #[tokio::test]
 async fn lost_connections_to_both_servers_lose_and_double_nothing() {
     let host = VirtualHost::create();

@@ -65,7 +65,7 @@ impl FromQuery for Wanted {
             }
         };
         Ok(Self {
-            interval: query.parsed("interval", Width::NAMES)?.unwrap_or(Width::ONE_MINUTE),
+            interval: interval(query)?,
             tz: query.zone("tz")?.unwrap_or(Tz::UTC),
             from,
             to,
@@ -74,6 +74,11 @@ impl FromQuery for Wanted {
             cursor: query.cursor()?.map(cursor::read).transpose()?.map(|position| position.time),
         })
     }
+}
+
+/// The width of a candle, where one is asked for.
+pub(crate) fn interval(query: &Query) -> Result<Width, Failure> {
+    Ok(query.parsed("interval", Width::NAMES)?.unwrap_or(Width::ONE_MINUTE))
 }
 
 /// Open, high, low, close and volume, oldest first; an interval without prices is left out
@@ -136,7 +141,8 @@ pub(crate) async fn list(
     Ok(Reply::of(rows).page(next).lasting(lasting))
 }
 
-fn row(candle: &StoredCandle, width: Width, zone: Tz, now: DateTime<Utc>) -> CandleRow {
+/// What is told of a candle.
+pub(crate) fn row(candle: &StoredCandle, width: Width, zone: Tz, now: DateTime<Utc>) -> CandleRow {
     CandleRow {
         open_time: candle.open_time,
         open: candle.open,

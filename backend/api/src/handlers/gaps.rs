@@ -36,8 +36,8 @@ pub(crate) struct Wanted {
     /// How many. 100 where not said.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
     limit: usize,
-    /// `next_cursor` of the page before. The last page that can be reached ends with the 10,000th row: narrow the question
-    /// down to an exchange or a pair for what is behind it.
+    /// `next_cursor` of the page before. Behind the 10,000th gap it is refused: narrow the question down, to a pair for
+    /// instance.
     #[param(value_type = Option<String>)]
     cursor: Option<String>,
 }
@@ -81,10 +81,18 @@ pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) 
             open: wanted.open,
             missing: wanted.missing,
         };
-        Ok(list_gaps(client, &filter, paging.rows_to_read(MOST_READ)).await?)
+        Ok(list_gaps(client, &filter, paging.rows_to_read(MOST_READ + 1)).await?)
     });
     let name = |gap: &StoredGap| format!("{} {} {}", gap.exchange, gap.ticker, gap.first_trade_id);
-    let (gaps, next) = paging.cut(found.await?, name)?;
+    let found = found.await?;
+    let are_more = found.len() as i64 > MOST_READ;
+    let (gaps, next) = paging.cut(found, name)?;
+    if are_more && next.is_none() {
+        let value = paging.cursor.as_deref().unwrap_or_default();
+        let detail = format!("pages reach no further than {MOST_READ} gaps, and there are more");
+        let allowed = "a question narrowed down by exchange, ticker, open or missing";
+        return Err(Failure::parameter("cursor", value, detail, allowed));
+    }
     Ok(Reply::of(gaps.into_iter().map(row).collect::<Vec<_>>()).page(next))
 }
 

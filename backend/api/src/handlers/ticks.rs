@@ -79,7 +79,8 @@ pub(crate) async fn list(
     Ok(Reply::of(ticks.into_iter().map(row).collect::<Vec<_>>()).page(next_cursor).lasting(Lasting::until(to)))
 }
 
-fn row(tick: StoredTick) -> TickRow {
+/// What is told of a tick.
+pub(crate) fn row(tick: StoredTick) -> TickRow {
     TickRow {
         trade_id: tick.trade_id,
         price: tick.price,

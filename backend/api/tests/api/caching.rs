@@ -1,9 +1,13 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use api::Settings;
 use broker::{Message, Stored};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     health::wait_until,
@@ -84,17 +88,13 @@ async fn a_hundred_who_ask_at_once_cost_one_query() {
     let settings = Settings { api_cache_ms: 600_000, api_database_wait_ms: 20, ..settings() };
     let server = start_with(settings, 1).await;
     hear(&server).await;
-    let locker = pool(&server.database, 1).get().await.unwrap();
-    locker.batch_execute("BEGIN; LOCK TABLE symbol IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let locker = lock(&server).await;
     let asking = async {
         let all = (0..100).map(|_| server.response("/symbols"));
         futures_util::future::join_all(all).await
     };
     let unlocking = async {
-        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'symbol'::regclass";
-        while locker.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait_until_held_up(&locker).await;
         // Many times as long as one may wait for a connection.
         tokio::time::sleep(Duration::from_millis(400)).await;
         locker.batch_execute("ROLLBACK").await.unwrap();
@@ -104,6 +104,58 @@ async fn a_hundred_who_ask_at_once_cost_one_query() {
         assert_eq!(answer.status(), 200);
         assert!(answer.text().await.unwrap().contains("bitcoin"));
     }
+}
+
+/// Holds up every answer about coins until it is told `ROLLBACK`.
+async fn lock(server: &TestServer) -> database::Client {
+    let locker = pool(&server.database, 1).get().await.unwrap();
+    locker.batch_execute("BEGIN; LOCK TABLE symbol IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    locker
+}
+
+async fn wait_until_held_up(locker: &database::Client) {
+    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'symbol'::regclass";
+    while locker.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_gives_up_leaves_the_making_to_those_who_wait() {
+    let server = keeping().await;
+    let locker = lock(&server).await;
+    let mut first = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    first.write_all(b"GET /symbols HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    wait_until_held_up(&locker).await;
+    let waiting = server.response("/symbols");
+    let leaving = async {
+        drop(first);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        locker.batch_execute("ROLLBACK").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(waiting, leaving);
+    assert_eq!(answer.status(), 200);
+    assert!(answer.text().await.unwrap().contains("bitcoin"));
+}
+
+/// Were they to try one behind the other, the last would wait for as many timeouts as there are.
+#[tokio::test]
+async fn where_the_first_fails_those_who_waited_ask_at_once() {
+    let settings = Settings { api_cache_ms: 600_000, api_query_timeout_ms: 300, ..settings() };
+    let server = start_with(settings, 4).await;
+    hear(&server).await;
+    let locker = lock(&server).await;
+    let asked = Instant::now();
+    let answers = futures_util::future::join_all((0..30).map(|_| server.response("/symbols"))).await;
+    assert!(answers.iter().all(|answer| answer.status() == 503));
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    locker.batch_execute("ROLLBACK").await.unwrap();
+    let back = async {
+        while server.response("/symbols").await.status() != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), back).await.expect("failures are not kept");
 }
 
 #[tokio::test]
@@ -135,7 +187,6 @@ async fn a_question_is_the_same_in_any_order_and_another_in_another_form() {
     let paths = [
         "/tickers?exchange=binance&recorded=true",
         "/tickers?recorded=true&exchange=binance",
-        "/tickers?recorded=true&format=json&exchange=binance",
         "/tickers?recorded=%74rue&exchange=binance",
     ];
     let expected = server.data(paths[0]).await;
@@ -146,9 +197,16 @@ async fn a_question_is_the_same_in_any_order_and_another_in_another_form() {
     assert_eq!(server.data("/tickers?recorded=true&exchange=kraken").await, json!([]));
     let csv = server.response("/tickers?exchange=binance&recorded=true&format=csv").await.text().await.unwrap();
     assert_eq!(csv, "ticker,exchange,coin\n", "asked anew");
+    let first_page = "/tickers?exchange=binance&limit=1";
+    let by_header = server.response_to(first_page, &[(header::ACCEPT, "text/csv")]).await;
+    let by_parameter = server.response(&format!("{first_page}&format=csv")).await;
+    let link = |response: &reqwest::Response| response.headers()[header::LINK].to_str().unwrap().to_owned();
+    assert!(!link(&by_header).contains("format=") && link(&by_parameter).contains("format=csv"), "each as it asked");
     for path in ["/tickers?recorded=true&recorded=true&exchange=binance", "/tickers?format=json&format=json"] {
         assert_eq!(server.error(path, 400).await["code"], "repeated_parameter", "{path}");
     }
+    let forged = server.error("/tickers?exchange=binance%00recorded%00true", 400).await;
+    assert_eq!(forged["parameter"], "exchange", "not what is kept of the first");
     assert_eq!(server.error("/tickers?exchange=binance&recorded=true&x=1", 400).await["code"], "unknown_parameter");
 }
 

@@ -39,11 +39,13 @@ async fn an_address_that_asks_too_often_is_told_when_to_come_again() {
     assert_eq!(headers["ratelimit"], r#""address";r=0;t=10"#);
     let problem: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
     assert_eq!((&problem["code"], &problem["status"]), (&"rate_limited".into(), &429.into()));
-    let mut statuses = Vec::new();
     for path in ["/no/such/route", "/live", "/live/events", "/openapi.json", "/"] {
-        statuses.push(status(&server, path, "").await);
+        let mut refused = false;
+        for _ in 0..100 {
+            refused |= status(&server, path, "").await == 429;
+        }
+        assert!(refused, "{path}");
     }
-    assert!(statuses.iter().filter(|status| **status == 429).count() >= 3, "{statuses:?}");
     for path in ["/health/live", "/health/ready", "/metrics"] {
         for _ in 0..20 {
             let response = server.response(path).await;

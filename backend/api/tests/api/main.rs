@@ -7,6 +7,7 @@ mod compression;
 mod dead_letters;
 mod errors;
 mod exchanges;
+mod exports;
 mod feeds;
 mod foreign;
 mod formats;

@@ -88,3 +88,28 @@ async fn a_cursor_of_something_else_is_told() {
     let gone = server.error("/symbols?cursor=4e4f5045", 400).await;
     assert!(gone["allowed"].as_str().unwrap().contains("next_cursor"), "{gone}");
 }
+
+/// A list that is cut off somewhere must not look complete.
+#[tokio::test]
+async fn gaps_beyond_the_last_page_that_can_be_reached_are_told() {
+    let server = start().await;
+    let sql = format!(
+        "INSERT INTO gap (ticker_id, first_trade_id, last_trade_id, cause, state, missing, attempts, found_at, updated_at,
+                          revision)
+         SELECT {BTCUSDT}, n * 10, n * 10, 'silence', 'open', 1, 0, now() - n * interval '1 second', now(), 1
+         FROM generate_series(1, 10001) AS n"
+    );
+    server.sql(&sql).await;
+    let (mut rows, mut cursor) = (0, String::new());
+    let refused = loop {
+        let (status, body) = server.get(&format!("/gaps?limit=1000{cursor}")).await;
+        if status != 200 {
+            break body;
+        }
+        rows += body["data"].as_array().unwrap().len();
+        cursor = format!("&cursor={}", body["next_cursor"].as_str().unwrap());
+    };
+    assert_eq!(rows, 10_000);
+    assert_eq!((refused["status"].as_u64(), refused["parameter"].as_str()), (Some(400), Some("cursor")), "{refused}");
+    assert!(refused["allowed"].as_str().unwrap().contains("ticker"), "{refused}");
+}
