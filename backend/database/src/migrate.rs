@@ -69,7 +69,8 @@ async fn run(client: &mut Client) -> Result<()> {
 
 /// Not every user may make roles; what one does then, an administrator has to know.
 async fn tell_of_missing_role(client: &Client) -> Result<()> {
-    let row = client.query_one("SELECT to_regrole('analyst') IS NULL", &[]).await.context("looking for the role analyst")?;
+    let row =
+        client.query_one("SELECT to_regrole('analyst') IS NULL", &[]).await.context("looking for the role analyst")?;
     if row.get(0) {
         tracing::warn!(
             "the role analyst could not be made; where somebody is to have it, an administrator runs in this database: \

@@ -1,7 +1,10 @@
 //! The role `analyst`: reads everything, changes nothing, and is cut off.
 
 use database::{Client, DatabaseSettings, migrate};
-use testbed::{database::TestDatabase, servers::{PostgresServer, Tuning}};
+use testbed::{
+    database::TestDatabase,
+    servers::{PostgresServer, Tuning},
+};
 
 use crate::sample;
 
@@ -28,8 +31,14 @@ async fn an_analyst_reads_everything_and_changes_nothing() {
     let (database, pool) = sample::stored().await;
     let owner = pool.get().await.unwrap();
     let name = format!("reads_{}", database.name());
-    owner.batch_execute(&format!("CALL create_analyst('{name}', 'first'); CALL create_analyst('{name}', 'it''s new')")).await.unwrap();
-    owner.batch_execute("SELECT create_price_partition('2025-05-01'); CREATE TABLE made_later (id integer)").await.unwrap();
+    owner
+        .batch_execute(&format!("CALL create_analyst('{name}', 'first'); CALL create_analyst('{name}', 'it''s new')"))
+        .await
+        .unwrap();
+    owner
+        .batch_execute("SELECT create_price_partition('2025-05-01'); CREATE TABLE made_later (id integer)")
+        .await
+        .unwrap();
     let analyst = connect(&url_for(&database.url(), &name, "it%27s%20new")).await;
 
     let relations = "SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -38,7 +47,8 @@ async fn an_analyst_reads_everything_and_changes_nothing() {
     assert!(relations.iter().any(|row| row.get::<_, &str>(0) == "price_2025_05_01"));
     let count = analyst.query_one("SELECT count(*) FROM prices", &[]).await.unwrap().get::<_, i64>(0);
     assert!(count > 500, "{count} prices");
-    let routines = "SELECT oid::regprocedure::text, prokind = 'p' OR provolatile = 'v', has_function_privilege(oid, 'EXECUTE')
+    let routines =
+        "SELECT oid::regprocedure::text, prokind = 'p' OR provolatile = 'v', has_function_privilege(oid, 'EXECUTE')
                     FROM pg_proc WHERE pronamespace = 'public'::regnamespace";
     for row in analyst.query(routines, &[]).await.unwrap() {
         let (routine, changes, may): (&str, bool, bool) = (row.get(0), row.get(1), row.get(2));
@@ -59,11 +69,21 @@ async fn an_analyst_reads_everything_and_changes_nothing() {
         if row.get::<_, &str>(1) != "v" {
             assert_eq!(refusal(&analyst, &format!("DELETE FROM {relation}")).await, denied, "{relation}");
             assert_eq!(refusal(&analyst, &format!("TRUNCATE {relation}")).await, denied, "{relation}");
-            assert_eq!(refusal(&analyst, &format!("INSERT INTO {relation} DEFAULT VALUES")).await, denied, "{relation}");
+            assert_eq!(
+                refusal(&analyst, &format!("INSERT INTO {relation} DEFAULT VALUES")).await,
+                denied,
+                "{relation}"
+            );
         }
     }
-    for statement in ["UPDATE price SET price = 1", "CALL replay_dead_letter(1)", "CALL drop_dead_letter(1)",
-                      "SELECT create_price_partition('2025-05-02')", "CALL create_analyst('other', 'x')", "CALL grant_analyst()"] {
+    for statement in [
+        "UPDATE price SET price = 1",
+        "CALL replay_dead_letter(1)",
+        "CALL drop_dead_letter(1)",
+        "SELECT create_price_partition('2025-05-02')",
+        "CALL create_analyst('other', 'x')",
+        "CALL grant_analyst()",
+    ] {
         assert_eq!(refusal(&analyst, statement).await, denied, "{statement}");
     }
     drop(analyst);
@@ -78,8 +98,12 @@ async fn an_analyst_is_cut_off() {
     owner.batch_execute(&format!("CALL create_analyst('{name}', 'secret')")).await.unwrap();
     let url = url_for(&database.url(), &name, "secret");
     let analyst = connect(&url).await;
-    for (setting, value) in [("statement_timeout", "1min"), ("lock_timeout", "5s"),
-                             ("idle_in_transaction_session_timeout", "1min"), ("default_transaction_read_only", "on")] {
+    for (setting, value) in [
+        ("statement_timeout", "1min"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "1min"),
+        ("default_transaction_read_only", "on"),
+    ] {
         let row = analyst.query_one("SELECT current_setting($1)", &[&setting]).await.unwrap();
         assert_eq!(row.get::<_, &str>(0), value, "{setting}");
     }
@@ -104,7 +128,10 @@ async fn a_role_that_is_no_analyst_is_left_alone() {
 
 /// A login goes when its sessions have gone.
 async fn forget(owner: &Client, database: &TestDatabase, name: &str) {
-    let sessions = format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}' AND usename = '{name}'", database.name());
+    let sessions = format!(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}' AND usename = '{name}'",
+        database.name()
+    );
     owner.batch_execute(&format!("{sessions}; DROP ROLE {name}")).await.unwrap();
 }
 
@@ -120,8 +147,15 @@ async fn without_the_right_to_make_roles_an_administrator_makes_the_role_later()
     migrate(&pool).await.unwrap();
 
     let administrator = connect(&recorded).await;
-    assert_eq!(refusal(&administrator, "CALL create_analyst('anna', 'secret')").await, "42704", "there is no such role yet");
-    administrator.batch_execute("CREATE ROLE analyst; CALL grant_analyst(); CALL create_analyst('anna', 'secret')").await.unwrap();
+    assert_eq!(
+        refusal(&administrator, "CALL create_analyst('anna', 'secret')").await,
+        "42704",
+        "there is no such role yet"
+    );
+    administrator
+        .batch_execute("CREATE ROLE analyst; CALL grant_analyst(); CALL create_analyst('anna', 'secret')")
+        .await
+        .unwrap();
     pool.get().await.unwrap().batch_execute("SELECT create_price_partition('2025-05-01')").await.unwrap();
     let analyst = connect(&url_for(&recorded, "anna", "secret")).await;
     analyst.batch_execute("SELECT FROM prices; SELECT FROM price_2025_05_01").await.unwrap();

@@ -75,7 +75,8 @@ async fn store(client: &mut Client, ticks: &[(i32, TickSource, Tick)]) {
     for day in ticks.iter().map(|(_, _, tick)| tick.time().date_naive()).collect::<std::collections::BTreeSet<_>>() {
         partitions::create(client, day).await.unwrap();
     }
-    let prices = ticks.iter().map(|(ticker_id, source, tick)| NewPrice { ticker_id: *ticker_id, source: *source, tick });
+    let prices =
+        ticks.iter().map(|(ticker_id, source, tick)| NewPrice { ticker_id: *ticker_id, source: *source, tick });
     let stored = ingest::store(client, prices.collect(), &[], false).await.unwrap();
     assert_eq!(stored.inserted, ticks.len() as u64, "every trade of the sample is another one");
     while rollup::round(client, 500).await.unwrap() == 500 {}

@@ -15,9 +15,14 @@ async fn a_price_at_a_moment_is_the_last_one_until_then() {
     let (_database, pool) = sample::stored().await;
     let client = pool.get().await.unwrap();
     let at = async |moment: &str| {
-        text(&client, &format!("SELECT price_at.price = price.price AS same, price_at.time, age
+        text(
+            &client,
+            &format!(
+                "SELECT price_at.price = price.price AS same, price_at.time, age
                                 FROM price_at('Binance', 'BTCUSDT', '{moment}') JOIN price
-                                  ON price.ticker_id = pair_id('binance', 'BTCUSDT') AND price.time = price_at.time"))
+                                  ON price.ticker_id = pair_id('binance', 'BTCUSDT') AND price.time = price_at.time"
+            ),
+        )
         .await
     };
     assert_eq!(at("2025-03-25 05:00Z").await, ["(t,\"2025-03-25 04:00:00+00\",01:00:00)"]);
@@ -53,7 +58,10 @@ async fn a_return_is_told_against_the_day_right_before_only() {
 async fn coverage_tells_of_days_without_any_price_and_of_what_is_missing() {
     let (_database, pool) = sample::at_noon().await;
     let client = pool.get().await.unwrap();
-    client.batch_execute("DELETE FROM candle WHERE open_time >= '2025-03-28Z' AND open_time < '2025-03-29Z'").await.unwrap();
+    client
+        .batch_execute("DELETE FROM candle WHERE open_time >= '2025-03-28Z' AND open_time < '2025-03-29Z'")
+        .await
+        .unwrap();
     let days = text(
         &client,
         "SELECT ticker, day, minutes, minutes_expected, percent, trades_missing FROM coverage
@@ -130,8 +138,16 @@ async fn conditions_on_pair_and_time_reach_the_indexes() {
         "price_at('binance', 'BTCUSDT', '2025-03-26Z')".to_owned(),
     ];
     for question in widths.iter().chain(&questions) {
-        let plan: Vec<String> = client.query(&format!("EXPLAIN SELECT * FROM {question}"), &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
-        let recorded = |line: &&String| ["price", "candle", "gap"].iter().any(|table| line.contains(&format!("Seq Scan on {table}")));
+        let plan: Vec<String> = client
+            .query(&format!("EXPLAIN SELECT * FROM {question}"), &[])
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        let recorded = |line: &&String| {
+            ["price", "candle", "gap"].iter().any(|table| line.contains(&format!("Seq Scan on {table}")))
+        };
         let whole: Vec<&String> = plan.iter().filter(recorded).collect();
         assert!(whole.is_empty(), "{question}: {whole:?}\n{}", plan.join("\n"));
         if question.contains("time >=") && !question.starts_with("daily_returns") {
