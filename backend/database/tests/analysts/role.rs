@@ -9,7 +9,7 @@ use testbed::{
 use crate::sample;
 
 /// The same database for somebody else.
-fn url_for(url: &str, user: &str, password: &str) -> String {
+pub(crate) fn url_for(url: &str, user: &str, password: &str) -> String {
     let (_, place) = url.split_once('@').unwrap();
     format!("postgres://{user}:{password}@{place}")
 }
