@@ -38,7 +38,10 @@ async fn a_dump_restores_every_row_and_a_db_handler_goes_on_with_it() {
     let (recorded, pool) = sample::stored().await;
     // As long as somebody records: what is not folded yet, and half a day of new partitions.
     let client = pool.get().await.unwrap();
-    client.batch_execute("UPDATE candle SET updated_at = now() WHERE width = '1m' AND open_time > '2025-04-02 11:00Z'").await.unwrap();
+    client
+        .batch_execute("UPDATE candle SET updated_at = now() WHERE width = '1m' AND open_time > '2025-04-02 11:00Z'")
+        .await
+        .unwrap();
     let before = content(&client).await;
     assert!(before.iter().any(|(name, rows, _)| name == "stale_candle" && *rows > 0), "something is left to be folded");
 
@@ -63,7 +66,8 @@ async fn a_dump_restores_every_row_and_a_db_handler_goes_on_with_it() {
     assert_eq!(definitions(&restored), definitions_before);
 
     // It goes on: keys are given, partitions made, candles folded.
-    let inserted = client.query_one("INSERT INTO symbol (code, name) VALUES ('NEW', 'new') RETURNING id", &[]).await.unwrap();
+    let inserted =
+        client.query_one("INSERT INTO symbol (code, name) VALUES ('NEW', 'new') RETURNING id", &[]).await.unwrap();
     assert!(inserted.get::<_, i32>(0) > 3, "keys go on where they were");
     assert!(database::rollup::round(&mut client, 500).await.unwrap() > 0);
     client.batch_execute("SELECT create_price_partition('2025-05-01')").await.unwrap();

@@ -48,7 +48,11 @@ async fn every_panel_of_grafana_has_its_answer() {
         for panel in board["panels"].as_array().unwrap() {
             for target in panel["targets"].as_array().unwrap() {
                 let uid = target["datasource"]["uid"].as_str().unwrap();
-                assert!(source.contains(&format!("uid: {uid}\n")), "{}: the data source {uid} is provisioned", panel["title"]);
+                assert!(
+                    source.contains(&format!("uid: {uid}\n")),
+                    "{}: the data source {uid} is provisioned",
+                    panel["title"]
+                );
                 let rows = client.query(&asked(target["rawSql"].as_str().unwrap()), &[]).await;
                 let rows = rows.unwrap_or_else(|error| panic!("{}: {error:?}", panel["title"]));
                 assert!(!rows.is_empty(), "{} shows something", panel["title"]);
