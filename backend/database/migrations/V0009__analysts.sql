@@ -142,8 +142,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL generate_series(
     date_trunc('day', recorded.from_time, 'UTC'), recorded.to_time - interval '1 microsecond', interval '24 hours') AS day (begin)
 CROSS JOIN LATERAL (
-    SELECT extract(epoch FROM least(day.begin + interval '24 hours', recorded.to_time) - greatest(day.begin, recorded.from_time))::integer / 60
-) AS minute (expected)
+    SELECT greatest(0, extract(epoch FROM least(day.begin + interval '24 hours', recorded.to_time)
+                                        - greatest(day.begin, recorded.from_time))::integer / 60)) AS minute (expected)
 LEFT JOIN LATERAL (
     SELECT minutes, trades FROM candle
     WHERE candle.ticker_id = ticker.id AND candle.width = '1d' AND candle.open_time = day.begin LIMIT 1) AS candle ON true
@@ -157,7 +157,7 @@ COMMENT ON VIEW coverage IS 'How complete each UTC day of each recorded pair is,
 COMMENT ON COLUMN coverage.day IS 'The day, in UTC.';
 COMMENT ON COLUMN coverage.minutes IS 'Minutes of it that have a price. A minute in which a quiet pair was not traded has none, and nothing is wrong with it: see trades_missing.';
 COMMENT ON COLUMN coverage.minutes_expected IS 'Minutes that there were: 1440, fewer on the first day and today.';
-COMMENT ON COLUMN coverage.percent IS 'minutes in percent of minutes_expected.';
+COMMENT ON COLUMN coverage.percent IS 'minutes in percent of minutes_expected; null in the first minutes.';
 COMMENT ON COLUMN coverage.trades IS 'Trades that are stored or counted in candles; 0 where only polled prices are known.';
 COMMENT ON COLUMN coverage.trades_missing IS 'Trades of which the gap ledger knows that they are missing still. A hole counts on the day on which it begins.';
 
