@@ -138,7 +138,7 @@ JOIN exchange ON exchange.id = ticker.exchange_id
 CROSS JOIN LATERAL (
     SELECT date_trunc('minute', least(ticker.first_tick_at, (
                SELECT first_time FROM candle WHERE ticker_id = ticker.id AND width = '1d' ORDER BY open_time LIMIT 1)), 'UTC'),
-           rolled_until()) AS recorded (from_time, to_time)
+           least(rolled_until(), ticker.delisted_at)) AS recorded (from_time, to_time)
 CROSS JOIN LATERAL generate_series(
     date_trunc('day', recorded.from_time, 'UTC'), recorded.to_time - interval '1 microsecond', interval '24 hours') AS day (begin)
 CROSS JOIN LATERAL (
@@ -153,7 +153,7 @@ LEFT JOIN LATERAL (
       AND coalesce(gap.from_time, gap.to_time, gap.found_at) >= day.begin
       AND coalesce(gap.from_time, gap.to_time, gap.found_at) < day.begin + interval '24 hours') AS hole (missing) ON true
 WHERE ticker.first_tick_at IS NOT NULL;
-COMMENT ON VIEW coverage IS 'How complete each UTC day of each recorded pair is, from its first price until now; days without any price too.';
+COMMENT ON VIEW coverage IS 'How complete each UTC day of each recorded pair is, from its first price until now or until it was delisted; days without any price too.';
 COMMENT ON COLUMN coverage.day IS 'The day, in UTC.';
 COMMENT ON COLUMN coverage.minutes IS 'Minutes of it that have a price. A minute in which a quiet pair was not traded has none, and nothing is wrong with it: see trades_missing.';
 COMMENT ON COLUMN coverage.minutes_expected IS 'Minutes that there were: 1440, fewer on the first day and today.';
@@ -164,6 +164,9 @@ COMMENT ON COLUMN coverage.trades_missing IS 'Trades of which the gap ledger kno
 COMMENT ON COLUMN tickers.base IS 'Code of the coin that is bought and sold: BTC.';
 COMMENT ON COLUMN tickers.coin IS 'Its name: bitcoin.';
 COMMENT ON COLUMN tickers.quote IS 'Code of what it is priced in: USDT.';
+COMMENT ON COLUMN markets.base IS 'Code of the coin that is bought and sold: BTC.';
+COMMENT ON COLUMN markets.quote IS 'Code of what it is priced in: USDT.';
+COMMENT ON COLUMN markets.change_24h IS 'How the price changed in the 24 hours: price / open_24h - 1.';
 COMMENT ON COLUMN prices.exchange_time IS 'When the exchange says it happened; null where it gave no time.';
 COMMENT ON COLUMN candles.mean_price IS 'Mean of the prices of its ticks, unweighted; where origin is "exchange", weighted by volume, since the exchange tells no other.';
 COMMENT ON COLUMN candles.is_final IS 'Whether the interval is over; a late tick may still correct it.';
@@ -180,9 +183,8 @@ DECLARE
 BEGIN
     FOR told IN
         SELECT oid, relname FROM pg_class
-        WHERE relkind = 'v' AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'price'::regclass)
-          AND relname IN ('tickers', 'prices', 'candles', 'gaps', 'differences', 'dead_letters', 'latest_prices', 'candles_1m',
-                          'candles_5m', 'candles_1h', 'candles_1d', 'daily_returns', 'volatility', 'coverage')
+        WHERE relkind = 'v'
+          AND (relnamespace, relowner) = (SELECT relnamespace, relowner FROM pg_class WHERE oid = 'price'::regclass)
         ORDER BY oid
     LOOP
         FOR uncommented IN
@@ -260,8 +262,7 @@ END $$;
 COMMENT ON PROCEDURE create_analyst IS 'Makes a login that may read everything and change nothing, with limits on how long a question may take; called again, it sets the password anew. Without a password, psql''s \password sets one that no log sees.';
 
 REVOKE EXECUTE ON ROUTINE price_ticker_exists(), ticker_keeps_its_prices(), mark_stale_candles(), create_price_partition(date),
-    create_candle_partition(date), replay_dead_letter(bigint), drop_dead_letter(bigint), grant_analyst(),
-    create_analyst(text, text) FROM PUBLIC;
+    create_candle_partition(date), replay_dead_letter, drop_dead_letter, take_minutes, grant_analyst, create_analyst FROM PUBLIC;
 
 -- A role belongs to the whole server: another database may be making it at this moment.
 DO $$

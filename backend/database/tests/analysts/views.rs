@@ -82,6 +82,14 @@ async fn coverage_tells_of_days_without_any_price_and_of_what_is_missing() {
             "(ETHUSDT,2025-04-02,123,720,17.08,0)",
         ]
     );
+    let delisting = "UPDATE ticker SET status = 'delisted', delisted_at = '2025-04-01 12:00Z' WHERE ticker = 'ETHUSDT'";
+    client.batch_execute(delisting).await.unwrap();
+    let last = "SELECT day, minutes_expected FROM coverage WHERE exchange = 'binance' AND ticker = 'ETHUSDT' ORDER BY day DESC LIMIT 1";
+    assert_eq!(
+        text(&client, last).await,
+        ["(2025-04-01,720)"],
+        "nothing is expected of a pair that is no longer listed"
+    );
 }
 
 #[tokio::test]
