@@ -162,3 +162,22 @@ async fn without_the_right_to_make_roles_an_administrator_makes_the_role_later()
     analyst.batch_execute("SET default_transaction_read_only = off").await.unwrap();
     assert_eq!(refusal(&analyst, "DELETE FROM price").await, "42501");
 }
+
+/// On a server of its own, on which nobody has made the role yet.
+#[tokio::test]
+async fn databases_of_one_server_may_be_migrated_at_the_same_time() {
+    let server = tokio::task::spawn_blocking(|| PostgresServer::start(Tuning::Tests).unwrap()).await.unwrap();
+    let administrator = connect(&server.url()).await;
+    let mut migrating = tokio::task::JoinSet::new();
+    for number in 0..4 {
+        administrator.batch_execute(&format!("CREATE DATABASE recorded_{number}")).await.unwrap();
+        let url = server.address().url(&format!("recorded_{number}"));
+        migrating.spawn(async move {
+            let pool = database::connect(&DatabaseSettings::at(url)).unwrap();
+            migrate(&pool).await.unwrap();
+            let may = "SELECT has_table_privilege('analyst', 'prices', 'SELECT')";
+            pool.get().await.unwrap().query_one(may, &[]).await.unwrap().get::<_, bool>(0)
+        });
+    }
+    assert_eq!(migrating.join_all().await, [true; 4]);
+}
