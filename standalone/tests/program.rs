@@ -185,6 +185,29 @@ fn a_demo_outlives_kill_9_and_stops_cleanly() {
     assert!(stopping.elapsed() < Duration::from_secs(10), "{:?}", stopping.elapsed());
 }
 
+/// The backup that docs/OPERATIONS.md tells for the embedded database.
+#[test]
+fn a_copy_of_the_stopped_folder_is_a_backup() {
+    let place = TempDir::new().unwrap();
+    let (recorded, copied) = (place.path().join("recorded"), place.path().join("copied"));
+    let mut program = Program::demo(&recorded);
+    wait_for_prices(&program, 300);
+    // Its one connection stores batch after batch, so that what one moment and those before it stored does not change any more.
+    let until = program.sql("SELECT max(stored_at) FROM price");
+    let sums =
+        format!("SELECT count(*), sum(price), sum(quantity), max(trade_id) FROM price WHERE stored_at <= '{until}'");
+    wait_for_prices(&program, program.count() + 200);
+    let before = program.sql(&sums);
+    program.signal("-TERM");
+    assert!(program.child.wait().unwrap().success());
+    assert!(Command::new("cp").arg("-a").arg(&recorded).arg(&copied).status().unwrap().success());
+    std::fs::remove_dir_all(&recorded).unwrap();
+
+    let restored = Program::demo(&copied);
+    wait_for_prices(&restored, 500);
+    assert_eq!(restored.sql(&sums), before);
+}
+
 #[test]
 fn an_operator_looks_through_the_dead_letters_and_decides() {
     let folder = TempDir::new().unwrap();

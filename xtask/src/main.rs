@@ -5,6 +5,7 @@ mod benchmark;
 mod cargo;
 mod chaos;
 mod check;
+mod schema;
 mod schemathesis;
 mod servers;
 mod steps;
@@ -35,6 +36,10 @@ enum Command {
     Servers(servers::Arguments),
     /// Check formatting, lints and documentation, as .ci/run does before it tests.
     Check,
+    /// Write docs/SCHEMA.md, and the answers in docs/QUERIES.md, from a freshly migrated database.
+    ///
+    /// What stands in them comes from the migrations' comments, docs/schema/ and the sample data of the tests.
+    Schema,
     /// Measure the pipeline in release mode, against servers that sync every commit to disk.
     ///
     /// Runs the package `bench` with the arguments given.
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Servers(arguments) => servers::run(&arguments),
         Command::Check => check::run(),
+        Command::Schema => schema::run(),
         Command::Bench(arguments) => benchmark::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Schemathesis(arguments) => schemathesis::run(&arguments),

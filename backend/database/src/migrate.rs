@@ -57,10 +57,27 @@ async fn run(client: &mut Client) -> Result<()> {
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.context("waiting for the migration lock")?;
     let outcome = runner().set_abort_missing(true).run_async(&mut ***client).await;
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.context("releasing the migration lock")?;
-    for migration in outcome?.applied_migrations() {
+    let report = outcome?;
+    for migration in report.applied_migrations() {
         tracing::info!(version = %migration.version(), name = migration.name(), "migrated the database");
     }
+    if !report.applied_migrations().is_empty() {
+        tell_of_missing_role(client).await?;
+    }
     crate::partitions::create_coming(client).await
+}
+
+/// Not every user may make roles; what one does then, an administrator has to know.
+async fn tell_of_missing_role(client: &Client) -> Result<()> {
+    let row =
+        client.query_one("SELECT to_regrole('analyst') IS NULL", &[]).await.context("looking for the role analyst")?;
+    if row.get(0) {
+        tracing::warn!(
+            "the role analyst could not be made; where somebody is to have it, an administrator runs in this database: \
+             CREATE ROLE analyst; CALL grant_analyst();"
+        );
+    }
+    Ok(())
 }
 
 /// Tells whether the schema is as new as this binary needs it.

@@ -227,7 +227,7 @@ async fn an_exchange_s_minutes_replace_those_that_know_fewer_trades_and_are_take
                    FROM candles ORDER BY open_time";
     let first = told(vec![minute(0, 5), minute(1, 3), minute(2, 7)]);
     assert_eq!(minutes::take(&client, &first).await.unwrap(), Some(2));
-    let expected = ["100 110 5 5 105 1 exchange", "120.00 120.00 3 3 120 0 stream", "100 110 7 7 105 0 exchange"];
+    let expected = ["100 110 5 5 105 0 exchange", "120.00 120.00 3 3 120 0 stream", "100 110 7 7 105 0 exchange"];
     assert_eq!(texts(&client, candles).await, expected);
     assert_eq!(minutes::take(&client, &first).await.unwrap(), Some(0), "once more, nothing changes");
     assert_eq!(texts(&client, candles).await, expected);

@@ -124,7 +124,8 @@ impl Candle {
 
 fn square(price: Decimal) -> Result<Decimal, CandleOverflow> {
     let square = price.checked_mul(price).ok_or(CandleOverflow)?;
-    Ok(square.round_sf(SQUARE_DIGITS).unwrap_or(square))
+    // A shorter one is padded with zeros, a small one past the scale that a decimal can have: that one is kept as it is.
+    Ok(square.round_sf(SQUARE_DIGITS).filter(|rounded| rounded.scale() <= square.scale()).unwrap_or(square))
 }
 
 #[cfg(test)]
@@ -160,6 +161,24 @@ mod tests {
     fn joined(mut a: Candle, b: &Candle) -> Candle {
         a.merge(b).unwrap();
         a
+    }
+
+    #[test]
+    fn prices_with_many_zeros_are_squared_and_summed() {
+        for price in [Decimal::new(1, 8), Decimal::new(1_234, 8), Decimal::new(5, 14)] {
+            let time = Utc.with_ymd_and_hms(2026, 11, 20, 12, 0, 0).unwrap();
+            let tick = |id| Tick {
+                ticker: "SHIBUSDT".into(),
+                trade_id: Some(id),
+                price,
+                quantity: Some(Decimal::ONE),
+                taker_side: None,
+                exchange_time: Some(time),
+                received_at: time,
+            };
+            let candle = fold(&[tick(1), tick(2)]).unwrap();
+            assert_eq!(candle.square_sum, price * price * Decimal::TWO);
+        }
     }
 
     fn fold(ticks: &[Tick]) -> Option<Candle> {
