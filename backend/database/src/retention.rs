@@ -1,0 +1,437 @@
+//! Dropping days of ticks and months of one-minute candles: which should go, which may go, and how one goes.
+//!
+//! A span goes only when nothing is lost that wide candles do not say: nothing in it is still to come, to be filled, compared
+//! or folded, and its rows add up to the candles that stay. Looking takes long and locks nothing. What could change meanwhile is
+//! looked at again, under the lock and at once, in the transaction that drops it; that transaction also writes the span
+//! into `dropped`, from where on nothing of it is stored any more.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deadpool_postgres::{GenericClient, Transaction};
+use tokio_postgres::{Row, error::SqlState};
+
+use crate::{Client, Context as _, Error, Result};
+
+/// What is dropped at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The ticks of a UTC day.
+    Ticks,
+    /// The one-minute candles of a UTC month.
+    Minutes,
+}
+
+impl Kind {
+    /// Its name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ticks => "ticks",
+            Self::Minutes => "1m",
+        }
+    }
+
+    fn parent(self) -> &'static str {
+        match self {
+            Self::Ticks => "price",
+            Self::Minutes => "candle_1m",
+        }
+    }
+
+    /// How old the end of a span must be before it may go, whatever was asked for. The API serves a week of minutes.
+    pub fn shortest(self) -> TimeDelta {
+        match self {
+            Self::Ticks => TimeDelta::days(2),
+            Self::Minutes => TimeDelta::days(8),
+        }
+    }
+}
+
+/// What is to be kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// How large the database may be, in bytes; `None`: as large as it gets.
+    pub budget: Option<i64>,
+    /// For how many days ticks are kept; `None`: for ever.
+    pub ticks_days: Option<u16>,
+    /// For how many days one-minute candles are kept; `None`: for ever.
+    pub minutes_days: Option<u16>,
+}
+
+impl Limits {
+    /// Whether the database is larger than it may be.
+    pub fn is_over(&self, bytes: i64) -> bool {
+        self.budget.is_some_and(|budget| bytes > budget)
+    }
+
+    /// Whether it is larger than it should be once room is made: 95 % of the budget, so that room lasts a while.
+    pub fn is_over_target(&self, bytes: i64) -> bool {
+        self.budget.is_some_and(|budget| bytes > budget - budget / 20)
+    }
+
+    /// Which setting wants a span gone. `room` says that room must be made, for the budget.
+    pub fn why(&self, span: &StoredSpan, room: bool, now: DateTime<Utc>) -> Option<String> {
+        let age = now - span.to;
+        let (setting, days) = match span.kind {
+            Kind::Ticks => ("KEEP_TICKS_DAYS", self.ticks_days),
+            Kind::Minutes => ("KEEP_MINUTES_DAYS", self.minutes_days),
+        };
+        if age < span.kind.shortest() {
+            return None;
+        }
+        match (days, self.budget) {
+            (Some(days), _) if age >= TimeDelta::days(days.into()) => Some(format!("{setting}={days}")),
+            (_, Some(budget)) if room => Some(format!("STORAGE_BUDGET={budget}")),
+            _ => None,
+        }
+    }
+}
+
+/// A day of ticks or a month of one-minute candles, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSpan {
+    /// Which of the two.
+    pub kind: Kind,
+    /// Its table.
+    partition: String,
+    /// Where it begins.
+    pub from: DateTime<Utc>,
+    /// Where it ends.
+    pub to: DateTime<Utc>,
+    /// The room it takes, indexes included.
+    pub bytes: i64,
+}
+
+/// Every span that stands and is over, ticks first, the oldest of each first.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_spans(client: &impl GenericClient) -> Result<Vec<StoredSpan>> {
+    let rows = client
+        .query(
+            "SELECT kind, partition::text, from_time, to_time, bytes FROM stored_span
+             WHERE to_time <= now() ORDER BY kind DESC, from_time",
+            &[],
+        )
+        .await;
+    let span = |row: &Row| StoredSpan {
+        kind: if row.get::<_, &str>(0) == Kind::Ticks.as_str() { Kind::Ticks } else { Kind::Minutes },
+        partition: row.get(1),
+        from: row.get(2),
+        to: row.get(3),
+        bytes: row.get(4),
+    };
+    Ok(rows.context("listing what is kept")?.iter().map(span).collect())
+}
+
+/// Tells what is to be kept, for the report, and how large the database is. `free` is the room on its disk, where known.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn update_keeping(client: &impl GenericClient, limits: &Limits, free: Option<i64>) -> Result<i64> {
+    let days = |days: Option<u16>| days.map(i32::from);
+    let row = client
+        .query_one(
+            "INSERT INTO keeping (bytes, free_bytes, budget_bytes, ticks_days, minutes_days)
+             VALUES (pg_database_size(current_database()), $1, $2, $3, $4)
+             ON CONFLICT (one) DO UPDATE
+             SET looked_at = now(), bytes = excluded.bytes, free_bytes = excluded.free_bytes,
+                 budget_bytes = excluded.budget_bytes, ticks_days = excluded.ticks_days, minutes_days = excluded.minutes_days
+             RETURNING bytes",
+            &[&free, &limits.budget, &days(limits.ticks_days), &days(limits.minutes_days)],
+        )
+        .await;
+    Ok(row.context("telling what is to be kept")?.get(0))
+}
+
+/// Where the server keeps its files, where it runs on this machine and tells.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_data_folder(client: &impl GenericClient) -> Result<Option<String>> {
+    let row = client
+        .query_one(
+            "SELECT CASE WHEN coalesce(host(inet_server_addr()) IN ('127.0.0.1', '::1'), true)
+                          AND pg_has_role('pg_read_all_settings', 'usage')
+                    THEN current_setting('data_directory', true) END",
+            &[],
+        )
+        .await;
+    Ok(row.context("looking for the server's files")?.get(0))
+}
+
+/// Pairs that were ever recorded: `$ids` in what follows.
+const RECORDED: &str = "SELECT array_agg(id) FROM ticker WHERE first_tick_at IS NOT NULL";
+
+/// What can still change in a span `$1` to `$2`, told at once.
+const UNSETTLED: &str = "
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM stale_candle WHERE open_time >= $1 AND open_time < $2)
+            THEN 'wide candles are not folded yet'
+        WHEN EXISTS (SELECT FROM gap WHERE state IN ('open', 'filling') AND coalesce(from_time, '-infinity') < $2
+                                       AND coalesce(to_time, 'infinity') >= $1)
+            THEN 'a hole in it is open or being filled'
+        WHEN EXISTS (SELECT FROM difference WHERE state = 'open' AND open_time >= $1 AND open_time < $2)
+            THEN 'a difference from the exchange''s candles is not settled'
+    END";
+
+/// Hours with trades of a pair that is compared with the exchange, and that may still be: a tracker looks a week back, and a
+/// span is a day long at most.
+const AWAITED: &str = "
+    SELECT format('the comparison with the exchange of %s on %s is awaited', ticker.ticker,
+                  to_char(hour.open_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
+    FROM ticker
+    CROSS JOIN LATERAL (
+        SELECT open_time FROM candle
+        WHERE candle.ticker_id = ticker.id AND width = '1h' AND trades > 0 AND open_time >= greatest($1, now() - interval '8 days')
+          AND open_time < $2) AS hour
+    WHERE first_tick_at IS NOT NULL AND EXISTS (SELECT FROM comparison WHERE comparison.ticker_id = ticker.id)
+      AND NOT coalesce((
+          SELECT range_agg(tstzrange(from_time, to_time)) @> tstzrange(hour.open_time, hour.open_time + interval '1 hour')
+          FROM comparison
+          WHERE comparison.ticker_id = ticker.id AND from_time > hour.open_time - interval '1 day'
+            AND from_time < hour.open_time + interval '1 hour'), false)
+    ORDER BY hour.open_time LIMIT 1";
+
+/// Why a span may not go, as far as can be told without reading it; `None` when nothing is in the way.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_obstacle(client: &impl GenericClient, span: &StoredSpan) -> Result<Option<String>> {
+    let doing = "looking whether a span may go";
+    if span.kind == Kind::Minutes {
+        let ticks = "SELECT count(*) FROM stored_span WHERE kind = 'ticks' AND from_time >= $1 AND from_time < $2
+                     AND pg_relation_size(partition) > 0";
+        let days: i64 = client.query_one(ticks, &[&span.from, &span.to]).await.context(doing)?.get(0);
+        if days > 0 {
+            return Ok(Some(format!("{days} days of its ticks are kept, and its minutes are made of them")));
+        }
+    }
+    let twice = client.query_one("SELECT is_dropped($1, $2)", &[&span.kind.as_str(), &span.from]).await;
+    if twice.context(doing)?.get(0) {
+        return Ok(Some("it was dropped before and put back by hand; delete its row in table dropped".to_owned()));
+    }
+    if let Some(reason) = unsettled(client, span).await? {
+        return Ok(Some(reason));
+    }
+    Ok(client.query_opt(AWAITED, &[&span.from, &span.to]).await.context(doing)?.map(|row| row.get(0)))
+}
+
+async fn unsettled(client: &impl GenericClient, span: &StoredSpan) -> Result<Option<String>> {
+    let row = client.query_one(UNSETTLED, &[&span.from, &span.to]).await;
+    Ok(row.context("looking what can still change")?.get(0))
+}
+
+/// What the days' candles of a span say, which stay when it goes. Numbers as text: a sum over all pairs may have more digits
+/// than our decimals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Totals {
+    minutes: i64,
+    trades: i64,
+    volume: String,
+    quote_volume: String,
+}
+
+const TOTALS: &str = "
+    SELECT coalesce(sum(minutes), 0)::bigint, coalesce(sum(trades), 0)::bigint, coalesce(sum(volume), 0)::text,
+           coalesce(sum(quote_volume), 0)::text
+    FROM candle WHERE width = '1d' AND ticker_id = ANY($3) AND open_time >= $1 AND open_time < $2";
+
+/// Sums up the days' candles of a span.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_totals(client: &impl GenericClient, span: &StoredSpan) -> Result<Totals> {
+    let doing = "summing up the days of a span";
+    let ids: Option<Vec<i32>> = client.query_one(RECORDED, &[]).await.context(doing)?.get(0);
+    let row = client.query_one(TOTALS, &[&span.from, &span.to, &ids.unwrap_or_default()]).await.context(doing)?;
+    Ok(Totals { minutes: row.get(0), trades: row.get(1), volume: row.get(2), quote_volume: row.get(3) })
+}
+
+/// A day's candles of every width must say the same trades and volume.
+const UNEQUAL_DAY: &str = "
+    SELECT format('%s: the sums of its candles of one minute, five minutes, an hour and the day differ', ticker.ticker)
+    FROM ticker
+    CROSS JOIN LATERAL (
+        SELECT width, sum(trades) AS trades, sum(volume) AS volume, sum(coalesce(minutes, 1)) AS minutes
+        FROM candle
+        WHERE candle.ticker_id = ticker.id AND width IN ('1m', '5m', '1h', '1d') AND open_time >= $1
+          AND open_time < $1::timestamptz + interval '1 day'
+        GROUP BY width) AS sums
+    WHERE first_tick_at IS NOT NULL
+    GROUP BY ticker.id
+    HAVING count(*) <> 4 OR count(DISTINCT (trades, volume, minutes)) > 1
+    LIMIT 1";
+
+/// Whether the candles of a UTC day add up, pair by pair; else which do not.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_unequal_day(client: &impl GenericClient, day: DateTime<Utc>) -> Result<Option<String>> {
+    let statement = client.prepare_cached(UNEQUAL_DAY).await.context("adding up a day")?;
+    let unequal = client.query_opt(&statement, &[&day]).await.context("adding up a day")?;
+    Ok(unequal.map(|row| row.get(0)))
+}
+
+/// Ticks and minutes of an hour: minute by minute, the same trades and volume. A candle of the exchange counts more, since
+/// trades could not be had.
+fn unequal_hour(partition: &str) -> String {
+    format!(
+        "WITH ticked AS (
+            SELECT ticker.id AS ticker_id, tick.*
+            FROM ticker
+            CROSS JOIN LATERAL (
+                SELECT date_trunc('minute', time, 'UTC') AS open_time, count(*) AS rows,
+                       count(*) FILTER (WHERE source <> 'poll') AS trades, coalesce(sum(quantity), 0) AS volume
+                FROM {partition} AS price
+                WHERE ticker_id = ticker.id AND time >= $1 AND time < $1::timestamptz + interval '1 hour' GROUP BY 1) AS tick
+            WHERE first_tick_at IS NOT NULL
+         ), folded AS (
+            SELECT candle.*
+            FROM ticker
+            CROSS JOIN LATERAL (
+                SELECT ticker_id, open_time, trades, volume, from_exchange FROM candle
+                WHERE ticker_id = ticker.id AND width = '1m' AND open_time >= $1
+                  AND open_time < $1::timestamptz + interval '1 hour') AS candle
+            WHERE first_tick_at IS NOT NULL)
+         SELECT coalesce(sum(ticked.rows), 0)::bigint,
+                min(format('%s at %s: its ticks are %s trades, its candle says %s', ticker.ticker,
+                           to_char(open_time AT TIME ZONE 'UTC', 'HH24:MI'), coalesce(ticked.trades, 0), coalesce(folded.trades, 0)))
+                FILTER (WHERE CASE WHEN from_exchange THEN folded.trades < ticked.trades
+                              ELSE (ticked.trades, ticked.volume) IS DISTINCT FROM (folded.trades, folded.volume) END)
+         FROM ticked FULL JOIN folded USING (ticker_id, open_time) JOIN ticker ON ticker.id = ticker_id"
+    )
+}
+
+/// How many ticks an hour of a day has; or where they do not add up to its candles.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn count_equal_hour(
+    client: &impl GenericClient,
+    span: &StoredSpan,
+    hour: DateTime<Utc>,
+) -> Result<Result<i64, String>> {
+    let row = client.query_one(&unequal_hour(&span.partition), &[&hour]).await.context("adding up an hour of ticks")?;
+    Ok(row.get::<_, Option<String>>(1).map_or_else(|| Ok(row.get(0)), Err))
+}
+
+/// What became of the attempt to drop a span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is gone, with so many rows.
+    Dropped(i64),
+    /// It changed since it was looked at; or somebody else dropped it.
+    Changed,
+    /// Somebody used the table for longer than we may make others wait.
+    Busy,
+}
+
+/// Drops a span, for which `totals` were found before everything else was looked at; `rows` of its ticks were counted.
+/// Whoever wants the whole table waits meanwhile: for `patience` at most, and then as long as it takes to look into a few indexes.
+///
+/// # Errors
+/// When the database refuses; nothing is dropped then.
+pub async fn drop_span(
+    client: &mut Client,
+    span: &StoredSpan,
+    totals: &Totals,
+    rows: Option<i64>,
+    why: &str,
+    patience: Duration,
+) -> Result<Outcome> {
+    let transaction = client.transaction().await.context("beginning to drop a span")?;
+    match drop_in(&transaction, span, totals, rows.unwrap_or(totals.minutes), why, patience).await {
+        Ok(true) => {
+            transaction.commit().await.context("dropping a span")?;
+            Ok(Outcome::Dropped(rows.unwrap_or(totals.minutes)))
+        }
+        Ok(false) => Ok(Outcome::Changed),
+        Err(error) => match error.sql_state() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(Outcome::Busy),
+            Some(&SqlState::UNDEFINED_TABLE) => Ok(Outcome::Changed),
+            _ => Err(error),
+        },
+    }
+}
+
+/// The whole table first: who waits for the span while holding the table would wait for us in a circle.
+async fn drop_in(
+    transaction: &Transaction<'_>,
+    span: &StoredSpan,
+    totals: &Totals,
+    rows: i64,
+    why: &str,
+    patience: Duration,
+) -> Result<bool, Error> {
+    let doing = "dropping a span";
+    let (parent, partition) = (span.kind.parent(), &span.partition);
+    let lock = format!(
+        "SET LOCAL lock_timeout = '{}ms';
+         LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE;
+         LOCK TABLE ONLY {partition} IN ACCESS EXCLUSIVE MODE",
+        patience.as_millis().max(1)
+    );
+    transaction.batch_execute(&lock).await.context(doing)?;
+    if unsettled(transaction, span).await?.is_some() || find_totals(transaction, span).await? != *totals {
+        return Ok(false);
+    }
+    transaction
+        .execute(
+            "INSERT INTO dropped (kind, from_time, to_time, rows, bytes, trades, volume, quote_volume, why)
+             VALUES ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8::text::numeric, $9)",
+            &[
+                &span.kind.as_str(),
+                &span.from,
+                &span.to,
+                &rows,
+                &span.bytes,
+                &totals.trades,
+                &totals.volume,
+                &totals.quote_volume,
+                &why,
+            ],
+        )
+        .await
+        .context(doing)?;
+    transaction.batch_execute(&format!("DROP TABLE {partition}")).await.context(doing)?;
+    Ok(true)
+}
+
+/// Remembers which spans should go and may not, and why; those that were remembered before and are not told any more are
+/// forgotten. Returns the places in `kept` of those whose reason is new.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn update_kept(client: &mut Client, kept: &[(StoredSpan, String)]) -> Result<Vec<usize>> {
+    let doing = "remembering what may not go";
+    let transaction = client.transaction().await.context(doing)?;
+    let kinds: Vec<&str> = kept.iter().map(|(span, _)| span.kind.as_str()).collect();
+    let from: Vec<DateTime<Utc>> = kept.iter().map(|(span, _)| span.from).collect();
+    let to: Vec<DateTime<Utc>> = kept.iter().map(|(span, _)| span.to).collect();
+    let reasons: Vec<&str> = kept.iter().map(|(_, reason)| reason.as_str()).collect();
+    transaction
+        .execute(
+            "DELETE FROM kept WHERE (kind, from_time) NOT IN (SELECT * FROM unnest($1::text[], $2::timestamptz[]))",
+            &[&kinds, &from],
+        )
+        .await
+        .context(doing)?;
+    let changed = transaction
+        .query(
+            "INSERT INTO kept (kind, from_time, to_time, reason)
+             SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[]) ORDER BY 1, 2
+             ON CONFLICT (kind, from_time) DO UPDATE SET reason = excluded.reason, since = now()
+             WHERE kept.reason <> excluded.reason
+             RETURNING kind, from_time",
+            &[&kinds, &from, &to, &reasons],
+        )
+        .await
+        .context(doing)?;
+    transaction.commit().await.context(doing)?;
+    let changed: Vec<(String, DateTime<Utc>)> = changed.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let is_new = |(span, _): &(StoredSpan, String)| {
+        changed.iter().any(|(kind, from)| kind == span.kind.as_str() && *from == span.from)
+    };
+    Ok((0..kept.len()).filter(|place| is_new(&kept[*place])).collect())
+}
