@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 pub(crate) mod price_history;
 pub(crate) mod prices;
 pub(crate) mod sparklines;
+pub(crate) mod storage;
 pub(crate) mod symbols;
 pub(crate) mod tickers;
 pub(crate) mod ticks;

@@ -7,8 +7,8 @@ use api_types::ErrorBody;
 use utoipa::{IntoResponses, OpenApi};
 
 use crate::handlers::{
-    candles, dead_letters, exchanges, feeds, gaps, health, live, metrics, price_history, prices, sparklines, symbols,
-    tickers, ticks,
+    candles, dead_letters, exchanges, feeds, gaps, health, live, metrics, price_history, prices, sparklines, storage,
+    symbols, tickers, ticks,
 };
 
 #[derive(OpenApi)]
@@ -22,7 +22,7 @@ use crate::handlers::{
     paths(
         symbols::list, exchanges::list, tickers::list, tickers::of_coin, price_history::list, prices::list, prices::find,
         sparklines::list, candles::list, ticks::list, gaps::list, dead_letters::list, dead_letters::find, feeds::list, live::socket, live::events, health::live, health::ready,
-        metrics::render, serve
+        metrics::render, storage::show, serve
     ),
     components(schemas(api_types::live::LiveEvent)),
     tags(

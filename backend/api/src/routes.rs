@@ -11,7 +11,7 @@ use crate::{
     error::Failure,
     handlers::{
         candles, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, sparklines,
-        symbols, tickers, ticks,
+        storage, symbols, tickers, ticks,
     },
     openapi,
 };
@@ -32,6 +32,7 @@ fn table() -> Vec<(&'static str, Route)> {
         ("/dead-letters", get(dead_letters::list)),
         ("/dead-letters/{id}", get(dead_letters::find)),
         ("/feeds", get(feeds::list)),
+        ("/storage", get(storage::show)),
         ("/live", web::get().to(live::socket)),
         ("/live/events", web::get().to(live::events)),
         ("/health/live", get(health::live)),

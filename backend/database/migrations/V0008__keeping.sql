@@ -215,8 +215,9 @@ CREATE FUNCTION storage_report() RETURNS json LANGUAGE sql STABLE AS $$
         'bytes_per_day', total.bytes_per_day,
         'bytes_per_year', total.bytes_per_day * 365,
         'budget_bytes', budget_bytes,
-        'budget_reached_at', CASE WHEN budget_bytes > total.bytes THEN
-            now() + make_interval(days => least((budget_bytes - total.bytes) / nullif(total.bytes_per_day, 0), 36500)::integer) END,
+        -- Not told where it is a hundred years away.
+        'budget_reached_at', CASE WHEN (budget_bytes - total.bytes) / nullif(total.bytes_per_day, 0) BETWEEN 0 AND 36500 THEN
+            now() + (budget_bytes - total.bytes) / total.bytes_per_day * interval '1 day' END,
         'keep_ticks_days', ticks_days,
         'keep_minutes_days', minutes_days,
         'looked_at', looked_at,

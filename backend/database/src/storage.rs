@@ -17,7 +17,8 @@ pub struct Report {
     pub bytes_per_year: i64,
     /// How large the database may be; `None`: as large as it gets.
     pub budget_bytes: Option<i64>,
-    /// When it is that large, if nothing more is dropped; `None` without a budget, without growth, and above it.
+    /// When it is that large, if nothing more is dropped; `None` without a budget, above it, and where a century
+    /// does not suffice.
     pub budget_reached_at: Option<DateTime<Utc>>,
     /// For how many days ticks are kept; `None`: for ever.
     pub keep_ticks_days: Option<i32>,

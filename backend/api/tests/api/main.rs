@@ -16,6 +16,7 @@ mod prices;
 mod server;
 mod shutdown;
 mod sparklines;
+mod storage;
 mod symbols;
 mod tickers;
 mod ticks;
