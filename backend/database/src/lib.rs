@@ -13,6 +13,7 @@ pub mod exchanges;
 pub mod gaps;
 pub mod ingest;
 pub mod migrate;
+pub mod packing;
 pub mod partitions;
 pub mod pool;
 pub mod prices;

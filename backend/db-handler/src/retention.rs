@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
-    Pool, Result,
+    Pool, Result, packing,
     retention::{self, Kind, Outcome, StoredSpan},
     rollup,
 };
@@ -38,7 +38,9 @@ pub struct Keeper {
 
 /// Works until asked to stop. Several db-handlers may: a span goes once.
 pub async fn run(pool: Pool, settings: KeepSettings, check: Check, shutdown: Shutdown) {
-    let mut keeper = Keeper::new(pool, settings);
+    // It takes a minute, for which everybody else would wait where there is one connection.
+    let pack = pool.status().max_size > 1;
+    let mut keeper = Keeper::new(pool.clone(), settings);
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -53,7 +55,22 @@ pub async fn run(pool: Pool, settings: KeepSettings, check: Check, shutdown: Shu
                 check.failed(error.to_string());
             }
         }
+        if pack && !shutdown.is_cancelled() {
+            tokio::select! {
+                packed = pack_one(&pool) => packed.unwrap_or_else(|error| tracing::warn!(%error, "a day's index is not packed; it is tried again")),
+                () = shutdown.cancelled() => return,
+            }
+        }
     }
+}
+
+/// One day a round, so that the disk has time for others.
+async fn pack_one(pool: &Pool) -> Result<()> {
+    if let Some(packed) = packing::round(&pool.get().await?).await? {
+        tracing::info!(index = packed.index, before = packed.before, after = packed.after, "packed the index of a day");
+        metrics::counter!("index_bytes_packed_total").increment((packed.before - packed.after).max(0).unsigned_abs());
+    }
+    Ok(())
 }
 
 impl Keeper {

@@ -11,7 +11,7 @@ use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 use database::{
     Client, DatabaseSettings, Pool, catalogue,
     ingest::{self, NewPrice, Stored},
-    migrate, partitions, rollup, storage,
+    migrate, packing, partitions, rollup, storage,
 };
 use db_handler::{KeepSettings, retention::Keeper};
 use domain::{Catalogue, Exchange, Instrument, InstrumentStatus, Tick, TickSource};
@@ -332,6 +332,33 @@ async fn minutes_go_by_months_after_their_ticks_and_what_comes_late_changes_no_w
     let late = tick(7, next - TimeDelta::hours(2));
     assert_eq!(bench.store(&[late]).await.of_dropped_days, 1);
     assert_eq!(bench.candles("5m,1h,1d").await, wide);
+}
+
+#[tokio::test]
+async fn the_index_of_a_day_that_is_over_is_packed_once_and_still_refuses_repetitions() {
+    let bench = Bench::new().await;
+    let ticks = day_of(midnight(3), 8_000);
+    let (even, odd): (Vec<Tick>, Vec<Tick>) =
+        ticks.clone().into_iter().partition(|tick| tick.trade_id.unwrap() % 2 == 0);
+    // Every page of the index splits.
+    bench.store(&even).await;
+    for some in odd.chunks(100) {
+        bench.store(some).await;
+    }
+    bench.store(&day_of(midnight(1), 100)).await;
+    let packed = packing::round(&bench.client().await).await.unwrap().unwrap();
+    assert!(packed.after * 10 < packed.before * 7, "{packed:?}");
+    assert_eq!(packing::round(&bench.client().await).await.unwrap(), None, "yesterday's may still grow");
+    assert_eq!(bench.store(&ticks).await, Stored { duplicates: 8_000, ..Stored::default() });
+    // A program was killed in the middle.
+    let (partition, index) = (midnight(3).format("price_%Y_%m_%d"), &packed.index);
+    let begun = format!("CREATE UNIQUE INDEX CONCURRENTLY {index}_ccnew ON {partition} (ticker_id)");
+    assert!(bench.client().await.batch_execute(&begun).await.is_err());
+    let again = packing::round(&bench.client().await).await.unwrap().unwrap();
+    assert_eq!((&again.index, again.after), (&packed.index, packed.after));
+    let invalid = bench.text("SELECT count(*)::text FROM pg_index WHERE NOT indisvalid").await;
+    assert_eq!((invalid.as_str(), packing::round(&bench.client().await).await.unwrap()), ("0", None));
+    assert_eq!(bench.text("SHOW lock_timeout").await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
