@@ -57,13 +57,7 @@ pub async fn run(
     tasks.spawn(maintenance::run(pool.clone(), database.clone(), settings.vacuum, shutdown.clone()));
     tasks.spawn(rollup::run(pool.clone(), health.register("wider candles"), shutdown.clone()));
     let keeping = settings.keeping.clone();
-    tasks.spawn(retention::run(
-        pool.clone(),
-        keeping,
-        !settings.vacuum,
-        health.register("retention"),
-        shutdown.clone(),
-    ));
+    tasks.spawn(retention::run(pool.clone(), keeping, health.register("retention"), shutdown.clone()));
     let letters = dead_letters::Mover { source: source.clone(), pool: pool.clone() };
     tasks.spawn(letters.run(health.register("dead letters"), shutdown.clone()));
     for number in 0..settings.db_handler_writers.max(1) {
