@@ -128,7 +128,8 @@ CROSS JOIN LATERAL make_timestamp(part[1]::integer, part[2]::integer, coalesce(p
 COMMENT ON VIEW stored_span IS 'Days of ticks and months of one-minute candles that stand, with their size; rows as of the last ANALYZE, null before the first.';
 
 -- One row a kind. Rows are as of the last ANALYZE, so that the answer costs nothing; what a day brings is counted in the
--- days' candles of the last seven full days, or measured in their partitions.
+-- days' candles of the last seven full days (those of five minutes, of which there are many, of yesterday), or measured in
+-- their partitions.
 CREATE FUNCTION storage() RETURNS TABLE (kind text, bytes bigint, rows bigint, bytes_per_row bigint, rows_per_day bigint,
                                          bytes_per_day bigint, oldest timestamptz, newest timestamptz)
 LANGUAGE plpgsql STABLE AS $$
@@ -152,22 +153,21 @@ BEGIN
     LEFT JOIN LATERAL (SELECT span.first, last_time AS last FROM candle
                        WHERE candle.ticker_id = ticker.id AND width = '1d' AND open_time = last_open) AS day ON true
     LEFT JOIN LATERAL (SELECT last_time AS last FROM candle
-                       WHERE candle.ticker_id = ticker.id AND width = '1m' ORDER BY open_time DESC LIMIT 1) AS minute ON true
-    WHERE first_tick_at IS NOT NULL;
+                       WHERE candle.ticker_id = ticker.id AND width = '1m' ORDER BY open_time DESC LIMIT 1) AS minute ON true;
     SELECT count(DISTINCT open_time), sum(minutes), sum(fives), sum(hours), count(open_time), sum(comparisons)
     INTO days, minutes_a_day, fives_a_day, hours_a_day, days_a_day, comparisons_a_day
     FROM ticker
     CROSS JOIN LATERAL (
         SELECT day.open_time, day.minutes,
-               (SELECT count(*) FROM candle WHERE candle.ticker_id = ticker.id AND width = '5m'
-                   AND candle.open_time >= day.open_time AND candle.open_time < day.open_time + interval '1 day') AS fives,
+               (SELECT count(*) FROM candle WHERE day.open_time = today - interval '1 day'
+                   AND candle.ticker_id = ticker.id AND width = '5m' AND candle.open_time >= today - interval '1 day'
+                   AND candle.open_time < today) AS fives,
                (SELECT count(*) FROM candle WHERE candle.ticker_id = ticker.id AND width = '1h'
                    AND candle.open_time >= day.open_time AND candle.open_time < day.open_time + interval '1 day') AS hours,
                (SELECT count(*) FROM comparison WHERE comparison.ticker_id = ticker.id
                    AND from_time >= day.open_time AND from_time < day.open_time + interval '1 day') AS comparisons
         FROM candle AS day
-        WHERE day.ticker_id = ticker.id AND width = '1d' AND day.open_time >= today - interval '7 days' AND day.open_time < today) AS day
-    WHERE first_tick_at IS NOT NULL;
+        WHERE day.ticker_id = ticker.id AND width = '1d' AND day.open_time >= today - interval '7 days' AND day.open_time < today) AS day;
     RETURN QUERY
     WITH part AS (
         SELECT kind, coalesce(sum(bytes), 0)::bigint AS bytes, sum(rows)::bigint AS rows,
@@ -191,8 +191,8 @@ BEGIN
         FROM part
         UNION ALL
         SELECT whole.kind, whole.bytes, whole.rows, whole.bytes / nullif(whole.rows, 0)::numeric,
-               CASE whole.kind WHEN '5m' THEN fives_a_day WHEN '1h' THEN hours_a_day WHEN '1d' THEN days_a_day
-                               ELSE comparisons_a_day END / nullif(days, 0),
+               CASE whole.kind WHEN '5m' THEN fives_a_day WHEN '1h' THEN hours_a_day / nullif(days, 0)
+                               WHEN '1d' THEN days_a_day / nullif(days, 0) ELSE comparisons_a_day / nullif(days, 0) END,
                NULL, CASE whole.kind WHEN 'ledger' THEN (SELECT min(found_at) FROM gap) ELSE first_day END,
                CASE whole.kind WHEN 'ledger' THEN (SELECT max(updated_at) FROM gap) ELSE newest_wide END
         FROM whole

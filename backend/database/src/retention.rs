@@ -160,9 +160,6 @@ pub async fn find_data_folder(client: &impl GenericClient) -> Result<Option<Stri
     Ok(row.context("looking for the server's files")?.get(0))
 }
 
-/// Pairs that were ever recorded: `$ids` in what follows.
-const RECORDED: &str = "SELECT array_agg(id) FROM ticker WHERE first_tick_at IS NOT NULL";
-
 /// What can still change in a span `$1` to `$2`, told at once.
 const UNSETTLED: &str = "
     SELECT CASE
@@ -185,7 +182,7 @@ const AWAITED: &str = "
         SELECT open_time FROM candle
         WHERE candle.ticker_id = ticker.id AND width = '1h' AND trades > 0 AND open_time >= greatest($1, now() - interval '8 days')
           AND open_time < $2) AS hour
-    WHERE first_tick_at IS NOT NULL AND EXISTS (SELECT FROM comparison WHERE comparison.ticker_id = ticker.id)
+    WHERE EXISTS (SELECT FROM comparison WHERE comparison.ticker_id = ticker.id)
       AND NOT coalesce((
           SELECT range_agg(tstzrange(from_time, to_time)) @> tstzrange(hour.open_time, hour.open_time + interval '1 hour')
           FROM comparison
@@ -232,10 +229,14 @@ pub struct Totals {
     quote_volume: String,
 }
 
+/// Every pair by itself, since the key begins with it.
 const TOTALS: &str = "
     SELECT coalesce(sum(minutes), 0)::bigint, coalesce(sum(trades), 0)::bigint, coalesce(sum(volume), 0)::text,
            coalesce(sum(quote_volume), 0)::text
-    FROM candle WHERE width = '1d' AND ticker_id = ANY($3) AND open_time >= $1 AND open_time < $2";
+    FROM ticker
+    CROSS JOIN LATERAL (
+        SELECT minutes, trades, volume, quote_volume FROM candle
+        WHERE candle.ticker_id = ticker.id AND width = '1d' AND open_time >= $1 AND open_time < $2) AS day";
 
 /// Sums up the days' candles of a span.
 ///
@@ -243,8 +244,7 @@ const TOTALS: &str = "
 /// When the database cannot be asked.
 pub async fn find_totals(client: &impl GenericClient, span: &StoredSpan) -> Result<Totals> {
     let doing = "summing up the days of a span";
-    let ids: Option<Vec<i32>> = client.query_one(RECORDED, &[]).await.context(doing)?.get(0);
-    let row = client.query_one(TOTALS, &[&span.from, &span.to, &ids.unwrap_or_default()]).await.context(doing)?;
+    let row = client.query_one(TOTALS, &[&span.from, &span.to]).await.context(doing)?;
     Ok(Totals { minutes: row.get(0), trades: row.get(1), volume: row.get(2), quote_volume: row.get(3) })
 }
 
@@ -258,7 +258,6 @@ const UNEQUAL_DAY: &str = "
         WHERE candle.ticker_id = ticker.id AND width IN ('1m', '5m', '1h', '1d') AND open_time >= $1
           AND open_time < $1::timestamptz + interval '1 day'
         GROUP BY width) AS sums
-    WHERE first_tick_at IS NOT NULL
     GROUP BY ticker.id
     HAVING count(*) <> 4 OR count(DISTINCT (trades, volume, minutes)) > 1
     LIMIT 1";
@@ -285,15 +284,13 @@ fn unequal_hour(partition: &str) -> String {
                        count(*) FILTER (WHERE source <> 'poll') AS trades, coalesce(sum(quantity), 0) AS volume
                 FROM {partition} AS price
                 WHERE ticker_id = ticker.id AND time >= $1 AND time < $1::timestamptz + interval '1 hour' GROUP BY 1) AS tick
-            WHERE first_tick_at IS NOT NULL
          ), folded AS (
             SELECT candle.*
             FROM ticker
             CROSS JOIN LATERAL (
                 SELECT ticker_id, open_time, trades, volume, from_exchange FROM candle
                 WHERE ticker_id = ticker.id AND width = '1m' AND open_time >= $1
-                  AND open_time < $1::timestamptz + interval '1 hour') AS candle
-            WHERE first_tick_at IS NOT NULL)
+                  AND open_time < $1::timestamptz + interval '1 hour') AS candle)
          SELECT coalesce(sum(ticked.rows), 0)::bigint,
                 min(format('%s at %s: its ticks are %s trades, its candle says %s', ticker.ticker,
                            to_char(open_time AT TIME ZONE 'UTC', 'HH24:MI'), coalesce(ticked.trades, 0), coalesce(folded.trades, 0)))
