@@ -17,7 +17,7 @@ pub(crate) fn catalogue() -> Catalogue {
             status: InstrumentStatus::Trading,
         })
         .collect();
-    Catalogue { exchange: Exchange { name: "bench".into(), country: None }, instruments }
+    Catalogue { exchange: Exchange { name: "bench".into(), country: None }, instruments, taken_at: None }
 }
 
 pub(crate) fn ticker(number: usize) -> String {

@@ -92,7 +92,10 @@ impl Pipeline {
     async fn check(&self, ticks: usize) -> anyhow::Result<()> {
         let client = self.servers.pool.get().await?;
         let row = client
-            .query_one("SELECT (SELECT count(*) FROM price), (SELECT sum(trades)::bigint FROM candle)", &[])
+            .query_one(
+                "SELECT (SELECT count(*) FROM price), (SELECT sum(trades)::bigint FROM candle WHERE width = '1m')",
+                &[],
+            )
             .await?;
         let (stored, folded) = (row.get::<_, i64>(0) as usize, row.get::<_, i64>(1) as usize);
         anyhow::ensure!(stored == ticks && folded == ticks, "{stored} stored and {folded} folded of {ticks}");
@@ -116,7 +119,9 @@ pub(crate) async fn saturated(frames: &[String]) -> anyhow::Result<Rate> {
         pipeline.receive(frame).await?;
     }
     // Counting rows would cost what it measures: the newest candles know how many ticks were stored.
-    pipeline.wait_for("SELECT coalesce(sum(trades), 0)::bigint FROM candle", frames.len() as i64).await?;
+    pipeline
+        .wait_for("SELECT coalesce(sum(trades), 0)::bigint FROM candle WHERE width = '1m'", frames.len() as i64)
+        .await?;
     let rate = frames.len() as f64 / begin.elapsed().as_secs_f64();
     pipeline.check(frames.len()).await?;
     pipeline.stop().await;
@@ -151,7 +156,7 @@ pub(crate) async fn latency(rate: u64, seconds: u64) -> anyhow::Result<Latency> 
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    pipeline.wait_for("SELECT coalesce(sum(trades), 0)::bigint FROM candle", total as i64).await?;
+    pipeline.wait_for("SELECT coalesce(sum(trades), 0)::bigint FROM candle WHERE width = '1m'", total as i64).await?;
     pipeline.check(total as usize).await?;
     let client = pipeline.servers.pool.get().await?;
     let row = client.query_one(LATENCY, &[]).await.context("asking for latencies")?;

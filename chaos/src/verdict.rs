@@ -293,7 +293,7 @@ pub const CANDLES: &str = "
     )
     SELECT count(*)
     FROM of_trades FULL JOIN (
-        SELECT * FROM candle WHERE trades > 0 AND open_time >= date_trunc('minute', $1::timestamptz)) AS candle
+        SELECT * FROM candle WHERE width = '1m' AND trades > 0 AND open_time >= date_trunc('minute', $1::timestamptz)) AS candle
     USING (ticker_id, open_time)
     WHERE (of_trades.trades, of_trades.volume, of_trades.quote_volume, of_trades.high, of_trades.low, of_trades.open,
            of_trades.close)

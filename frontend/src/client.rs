@@ -4,7 +4,7 @@
 
 use std::{error::Error, io, time::Duration};
 
-use api_types::{CandleRow, Data, ErrorBody, FeedRow, GapRow, LatestPrice, Sparkline};
+use api_types::{CandleRow, Data, FeedRow, GapRow, LatestPrice, Problem, Sparkline};
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::{Response, Url};
 use serde::de::DeserializeOwned;
@@ -136,8 +136,8 @@ fn moment(time: DateTime<Utc>) -> String {
 
 async fn refusal(path: &str, response: Response) -> ClientError {
     let status = response.status();
-    match response.json::<ErrorBody>().await {
-        Ok(ErrorBody { error }) => ClientError::Refused { code: error.code, message: error.message },
+    match response.json::<Problem>().await {
+        Ok(problem) => ClientError::Refused { code: problem.code, message: problem.detail },
         Err(_) => ClientError::Unexpected(format!("{path}: HTTP {status}")),
     }
 }

@@ -150,6 +150,7 @@ fn row(number: usize, now: DateTime<Utc>) -> LatestPrice {
         exchange_time: Some(now),
         received_at: now,
         age_ms: 0,
+        stale: false,
         source: "stream".to_owned(),
         open_24h: Some(price),
         change_24h_percent: Some(Decimal::ZERO),

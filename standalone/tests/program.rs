@@ -181,7 +181,7 @@ fn a_demo_outlives_kill_9_and_stops_cleanly() {
         "SELECT count(*) FROM candle JOIN (
              SELECT ticker_id, date_trunc('minute', time) AS open_time, count(*) AS trades, sum(quantity) AS volume
              FROM price WHERE source <> 'poll' GROUP BY 1, 2) AS rows USING (ticker_id, open_time)
-         WHERE (candle.trades, candle.volume) IS DISTINCT FROM (rows.trades, rows.volume)",
+         WHERE candle.width = '1m' AND (candle.trades, candle.volume) IS DISTINCT FROM (rows.trades, rows.volume)",
     );
     assert_eq!(disagreeing, "0");
 

@@ -1,6 +1,6 @@
 //! The JSON that the REST API speaks, shared by the server that writes it and the dashboard that reads it.
 //!
-//! Every answer is `{"data": …}`, every failure `{"error": {…}}`. Prices and quantities are decimal strings. Moments
+//! Every answer is `{"data": …}`, every failure a [`Problem`]. Prices and quantities are decimal strings. Moments
 //! are RFC 3339 in UTC, except in [`PriceHistoryMinute`], which keeps the date format that its users know.
 
 pub mod live;
@@ -15,6 +15,9 @@ use utoipa::ToSchema;
 pub struct Data<T> {
     /// What was asked for.
     pub data: T,
+    /// When it was read, where the answer is about now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<DateTime<Utc>>,
 }
 
 /// One page of an answer.
@@ -22,34 +25,61 @@ pub struct Data<T> {
 pub struct Page<T> {
     /// The rows of this page.
     pub data: Vec<T>,
+    /// When they were read, where the answer is about now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<DateTime<Utc>>,
     /// Pass as `cursor` to get the next page; null on the last one.
     pub next_cursor: Option<String>,
 }
 
-/// A failure.
+/// A failure: problem details as RFC 9457 has them, sent as `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ErrorBody {
-    /// What went wrong.
-    pub error: ErrorDetail,
-}
-
-/// What went wrong, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ErrorDetail {
-    /// A fixed word for programs.
+pub struct Problem {
+    /// Where the kind of failure is explained, relative to the API's address.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/unknown_ticker")]
+    pub kind: String,
+    /// The kind in words, always the same.
+    #[schema(example = "No such pair")]
+    pub title: String,
+    /// The status of the answer.
+    #[schema(example = 404, minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What happened here, in a sentence for people.
+    pub detail: String,
+    /// The kind as a fixed word for programs.
     #[schema(example = "unknown_ticker")]
     pub code: String,
-    /// A sentence for people.
-    pub message: String,
     /// The parameter at fault, where one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ticker")]
     pub parameter: Option<String>,
     /// The value that was given for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "BTCUSD")]
     pub value: Option<String>,
     /// What is allowed instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "BTCUSDT, LTCUSDT")]
     pub allowed: Option<String>,
+}
+
+/// What a kind of failure means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProblemRow {
+    /// Its fixed word.
+    #[schema(example = "unknown_ticker")]
+    pub code: String,
+    /// The status that it comes with.
+    #[schema(example = 404)]
+    pub status: u16,
+    /// It in a few words.
+    #[schema(example = "No such pair")]
+    pub title: String,
+    /// Why it happens.
+    pub why: String,
+    /// What helps.
+    pub remedy: String,
 }
 
 /// A coin.
@@ -127,8 +157,11 @@ pub struct LatestPrice {
     pub exchange_time: Option<DateTime<Utc>>,
     /// When it reached the tracker.
     pub received_at: DateTime<Utc>,
-    /// Milliseconds between its time and this answer.
+    /// Milliseconds between its time and `as_of`.
     pub age_ms: i64,
+    /// Whether that is long ago: longer than `API_STALE_SECONDS`, a minute where not said.
+    #[serde(default)]
+    pub stale: bool,
     /// How it came: `stream`, `poll` or `backfill`.
     #[schema(example = "stream")]
     pub source: String,

@@ -1,7 +1,7 @@
-//! How a request fails: one type, one table of codes, one shape of body.
+//! How a request fails: one type, one shape of body (problem details, RFC 9457).
 //!
 //! What always holds: what a client sent never makes a 500, the body of a 500 says nothing about our insides, and
-//! whatever may pass soon is a 503 that says when to come again.
+//! whatever may pass soon is a 429 or 503 that says when to come again.
 
 use std::fmt;
 
@@ -9,50 +9,12 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
-use api_types::{ErrorBody, ErrorDetail};
+use api_types::Problem;
 
-macro_rules! codes {
-    ($($name:ident $word:literal $status:ident,)+) => {
-        /// Every way to fail. The word is for programs and never changes.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Code { $($name,)+ }
+pub(crate) use crate::problems::Code;
 
-        impl Code {
-            /// The word in the body.
-            pub(crate) fn word(self) -> &'static str {
-                match self { $(Self::$name => $word,)+ }
-            }
-
-            /// The status of the answer.
-            pub(crate) fn status(self) -> StatusCode {
-                match self { $(Self::$name => StatusCode::$status,)+ }
-            }
-        }
-    };
-}
-
-codes! {
-    BadRequest "bad_request" BAD_REQUEST,
-    InvalidParameter "invalid_parameter" BAD_REQUEST,
-    UnknownParameter "unknown_parameter" BAD_REQUEST,
-    RepeatedParameter "repeated_parameter" BAD_REQUEST,
-    UnknownRoute "unknown_route" NOT_FOUND,
-    UnknownCoin "unknown_coin" NOT_FOUND,
-    UnknownExchange "unknown_exchange" NOT_FOUND,
-    UnknownTicker "unknown_ticker" NOT_FOUND,
-    NotRecorded "not_recorded" NOT_FOUND,
-    UnknownDeadLetter "unknown_dead_letter" NOT_FOUND,
-    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED,
-    NotAcceptable "not_acceptable" NOT_ACCEPTABLE,
-    BodyNotAllowed "body_not_allowed" PAYLOAD_TOO_LARGE,
-    WebSocketExpected "websocket_expected" UPGRADE_REQUIRED,
-    Internal "internal" INTERNAL_SERVER_ERROR,
-    DatabaseBusy "database_busy" SERVICE_UNAVAILABLE,
-    DatabaseUnavailable "database_unavailable" SERVICE_UNAVAILABLE,
-    QueryTimeout "query_timeout" SERVICE_UNAVAILABLE,
-    TooManyClients "too_many_clients" SERVICE_UNAVAILABLE,
-    NotReady "not_ready" SERVICE_UNAVAILABLE,
-}
+/// The content type of a failure.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Longer values are not repeated in full: the answer must not grow with what was sent.
 const SHOWN: usize = 100;
@@ -64,21 +26,28 @@ pub(crate) struct Failure(Box<Parts>);
 #[derive(Debug)]
 struct Parts {
     code: Code,
-    message: String,
+    detail: String,
     parameter: Option<String>,
     value: Option<String>,
     allowed: Option<String>,
+    retry_after: Option<u64>,
 }
 
 impl Failure {
     /// A failure, with a sentence for people.
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self(Box::new(Parts { code, message: message.into(), parameter: None, value: None, allowed: None }))
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let retry_after = match code {
+            Code::TooManyClients => Some(5),
+            code if code.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
+            _ => None,
+        };
+        let detail = detail.into();
+        Self(Box::new(Parts { code, detail, parameter: None, value: None, allowed: None, retry_after }))
     }
 
     /// A parameter that cannot be used, and what could be.
-    pub(crate) fn parameter(name: &str, value: &str, message: impl Into<String>, allowed: impl Into<String>) -> Self {
-        Self::new(Code::InvalidParameter, message).at(name, value).allowed(allowed)
+    pub(crate) fn parameter(name: &str, value: &str, detail: impl Into<String>, allowed: impl Into<String>) -> Self {
+        Self::new(Code::InvalidParameter, detail).at(name, value).allowed(allowed)
     }
 
     /// Names the parameter at fault and the value it had.
@@ -94,45 +63,57 @@ impl Failure {
         self
     }
 
+    /// Says in how many seconds it can help to come again.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
     /// The failure that stands behind a bare status, such as the framework's own answers.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::new(Code::UnknownRoute, "there is nothing here; / lists what there is"),
             StatusCode::METHOD_NOT_ALLOWED => Self::new(Code::MethodNotAllowed, "only GET is understood here"),
-            StatusCode::NOT_ACCEPTABLE => {
-                Self::new(Code::NotAcceptable, "none of the accepted encodings is spoken here")
-                    .allowed("gzip, identity")
-            }
             status if status.is_client_error() => Self::new(Code::BadRequest, "the request cannot be understood"),
             _ => Self::new(Code::Internal, "something went wrong here; the server's log says what"),
         }
     }
 
-    /// The part of the body that says what went wrong.
-    pub(crate) fn detail(&self) -> ErrorDetail {
-        let Parts { code, message, parameter, value, allowed } = &*self.0;
-        ErrorDetail {
+    /// What is said of it.
+    pub(crate) fn problem(&self) -> Problem {
+        let Parts { code, detail, parameter, value, allowed, .. } = &*self.0;
+        Problem {
+            kind: format!("/problems/{}", code.word()),
+            title: code.title().to_owned(),
+            status: code.status().as_u16(),
+            detail: detail.clone(),
             code: code.word().to_owned(),
-            message: message.clone(),
             parameter: parameter.clone(),
             value: value.clone(),
             allowed: allowed.clone(),
         }
     }
 
-    /// When to come again, in seconds, where that can help.
-    fn retry_after(&self) -> Option<u32> {
-        match self.0.code {
-            Code::TooManyClients => Some(5),
-            code if code.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
-            _ => None,
+    /// The answer with this body, which must be the problem, perhaps with more in it.
+    pub(crate) fn response(&self, body: &impl serde::Serialize) -> HttpResponse {
+        let mut response = HttpResponse::build(self.0.code.status());
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if let Some(seconds) = self.0.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
         }
+        match self.0.code {
+            Code::MethodNotAllowed => drop(response.insert_header((header::ALLOW, "GET, HEAD"))),
+            Code::WebSocketExpected => drop(response.insert_header((header::UPGRADE, "websocket"))),
+            _ => {}
+        }
+        // An error cannot happen: what is written are texts and numbers.
+        response.content_type(PROBLEM_JSON).body(serde_json::to_vec(body).unwrap_or_default())
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.code.word(), self.0.message)
+        write!(f, "{}: {}", self.0.code.word(), self.0.detail)
     }
 }
 
@@ -142,16 +123,7 @@ impl ResponseError for Failure {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
-        if let Some(seconds) = self.retry_after() {
-            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
-        }
-        match self.0.code {
-            Code::MethodNotAllowed => drop(response.insert_header((header::ALLOW, "GET, HEAD"))),
-            Code::WebSocketExpected => drop(response.insert_header((header::UPGRADE, "websocket"))),
-            _ => {}
-        }
-        response.json(ErrorBody { error: self.detail() })
+        self.response(&self.problem())
     }
 }
 
@@ -213,8 +185,8 @@ mod tests {
     fn a_failure_names_the_parameter_and_what_is_allowed() {
         let failure = Failure::parameter("limit", "abc", "limit must be a whole number", "1 to 1000");
         assert_eq!(
-            serde_json::to_string(&failure.detail()).unwrap(),
-            r#"{"code":"invalid_parameter","message":"limit must be a whole number","parameter":"limit","value":"abc","allowed":"1 to 1000"}"#
+            serde_json::to_string(&failure.problem()).unwrap(),
+            r#"{"type":"/problems/invalid_parameter","title":"A parameter cannot be used","status":400,"detail":"limit must be a whole number","code":"invalid_parameter","parameter":"limit","value":"abc","allowed":"1 to 1000"}"#
         );
         assert!(failure.error_response().headers().get(header::RETRY_AFTER).is_none());
     }
@@ -224,7 +196,7 @@ mod tests {
         let busy = Failure::new(Code::DatabaseBusy, "busy").error_response();
         assert_eq!(busy.status(), 503);
         assert_eq!(busy.headers().get(header::RETRY_AFTER).unwrap(), "1");
-        let long = Failure::parameter("x", &"ä".repeat(5_000), "too long", "less").detail();
+        let long = Failure::parameter("x", &"ä".repeat(5_000), "too long", "less").problem();
         assert_eq!(long.value.unwrap().chars().count(), SHOWN + 1);
     }
 }

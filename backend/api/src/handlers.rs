@@ -1,4 +1,5 @@
-//! One file per resource: read the parameters, ask, say it in the words of `api-types`.
+//! One file per resource: read the parameters, ask, say it in the words of `api-types`. `symbols.rs` is the pattern of a
+//! list, `tickers.rs` of one in pages; what follows from that is made elsewhere (`reply.rs`, `cache.rs`).
 #![allow(unused_qualifications, reason = "utoipa's macros qualify what they are given")]
 
 pub(crate) mod candles;
@@ -12,20 +13,9 @@ pub(crate) mod live;
 pub(crate) mod metrics;
 pub(crate) mod price_history;
 pub(crate) mod prices;
+pub(crate) mod problems;
 pub(crate) mod sparklines;
 pub(crate) mod storage;
 pub(crate) mod symbols;
 pub(crate) mod tickers;
 pub(crate) mod ticks;
-
-use actix_web::web::Json;
-use api_types::Data;
-
-use crate::error::Failure;
-
-/// What a handler of data returns.
-type Answer<T> = Result<Json<Data<T>>, Failure>;
-
-fn answer<T>(data: T) -> Answer<T> {
-    Ok(Json(Data { data }))
-}

@@ -3,24 +3,37 @@
 //! Reads only. Answers come from PostgreSQL, live prices from the broker; the two never wait for each other, so that
 //! the live feed goes on while the database is down, and stored prices are served while nothing is live.
 
+mod cache;
 mod closest;
 mod connection;
+mod conventions;
 mod cursor;
+mod data_route;
+mod encoding;
 mod error;
 mod fill;
+mod format;
 mod handlers;
+mod kept;
 mod live;
 mod live_filter;
 mod live_update;
 mod lookup;
+mod meter;
 mod middleware;
+mod news;
 mod openapi;
+mod paging;
 mod parameters;
+mod problems;
+mod rate_limit;
 mod reader;
 mod readiness;
+mod reply;
 mod routes;
 mod server;
 mod settings;
+mod table;
 
 pub use openapi::document;
 pub use routes::paths;

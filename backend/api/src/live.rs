@@ -23,7 +23,8 @@ use tokio::{
 use crate::{
     error::{Code, Failure},
     live_filter::Filter,
-    live_update::{Market, News, Update},
+    live_update::{self, Market, Update},
+    news::News,
     settings::LiveLimits,
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct Hub {
     state: Arc<Mutex<State>>,
     seats: Arc<Semaphore>,
     limits: LiveLimits,
+    news: Arc<News>,
 }
 
 #[derive(Default)]
@@ -80,11 +82,16 @@ pub(crate) struct Subscription {
 impl Hub {
     pub(crate) fn new(limits: LiveLimits) -> Self {
         let seats = Arc::new(Semaphore::new(limits.clients.min(Semaphore::MAX_PERMITS)));
-        Self { state: Arc::default(), seats, limits }
+        Self { state: Arc::default(), seats, limits, news: Arc::default() }
     }
 
     pub(crate) fn limits(&self) -> LiveLimits {
         self.limits
+    }
+
+    /// What is heard of changes in the database.
+    pub(crate) fn news(&self) -> Arc<News> {
+        self.news.clone()
     }
 
     /// Listens to the broker until the process stops.
@@ -101,7 +108,10 @@ impl Hub {
                     Some(message) => self.hear(&message),
                     None => break,
                 },
-                _ = pace.tick() => self.tell_prices(),
+                _ = pace.tick() => {
+                    self.news.set_connected(receiver.state().is_ok());
+                    self.tell_prices();
+                }
                 _ = second.tick() => {
                     self.tell_feeds();
                     match receiver.state() {
@@ -111,6 +121,7 @@ impl Hub {
                 }
             }
         }
+        self.news.set_connected(false);
         check.failed("the live feed has ended");
         while !shutdown.is_cancelled() {
             self.tell_prices();
@@ -152,8 +163,11 @@ impl Hub {
                 if changed {
                     state.tell_feed(&status.exchange);
                 }
+                drop(state);
+                self.news.changed();
             }
-            Message::Catalogue(_) | Message::Gaps(_) | Message::Minutes(_) => {}
+            Message::Stored(_) => self.news.changed(),
+            Message::Catalogue(_) | Message::Gaps(_) | Message::Minutes(_) | Message::Market(_) => {}
         }
     }
 
@@ -260,7 +274,7 @@ impl Feed {
     }
 
     fn text(&self) -> Arc<str> {
-        News::feed_text(self.row()).into()
+        live_update::News::feed_text(self.row()).into()
     }
 }
 
@@ -275,16 +289,20 @@ impl Inbox {
         self.wake.notify_one();
     }
 
-    fn take(&self) -> Vec<News> {
+    fn take(&self) -> Vec<live_update::News> {
         let feeds = std::mem::take(&mut *lock(&self.feeds));
         let prices = std::mem::take(&mut *lock(&self.waiting));
-        feeds.into_values().map(News::Feed).chain(prices.into_values().map(News::Price)).collect()
+        feeds
+            .into_values()
+            .map(live_update::News::Feed)
+            .chain(prices.into_values().map(live_update::News::Price))
+            .collect()
     }
 }
 
 impl Subscription {
     /// Waits until there is news, and takes it. Safe to give up waiting for.
-    pub(crate) async fn next(&self) -> Vec<News> {
+    pub(crate) async fn next(&self) -> Vec<live_update::News> {
         loop {
             let news = self.inbox.take();
             if !news.is_empty() {

@@ -33,6 +33,7 @@ struct Tickers {
 
 impl FromQuery for Filter {
     const NAMES: &'static [&'static str] = &["tickers", "exchange"];
+    const HAS_FORMAT: bool = false;
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
         let tickers = query.list("tickers", MOST_TICKERS)?.map(|items| Tickers {

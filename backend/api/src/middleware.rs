@@ -1,4 +1,4 @@
-//! What every answer gets, whatever made it: headers, a JSON body where it failed, and a place in the metrics.
+//! What every answer gets, whatever made it: a limit, headers, a problem where it failed, and a place in the metrics.
 
 use std::time::{Duration, Instant};
 
@@ -11,22 +11,32 @@ use actix_web::{
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
-    rt,
+    rt, web,
 };
 
 use crate::{
     connection::Connection,
-    error::{Code, Failure},
+    encoding::Encoding,
+    error::{Code, Failure, PROBLEM_JSON},
+    meter,
+    server::State,
 };
 
 /// Prices are public: any web page may read them, none can send anything.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-    (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after")),
+    (
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("content-disposition, etag, link, ratelimit, ratelimit-policy, retry-after"),
+    ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
+
+/// The pattern of the route that answers, where it is known without looking for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Label(pub(crate) &'static str);
 
 /// Outermost of all.
 pub(crate) async fn finish(
@@ -34,27 +44,39 @@ pub(crate) async fn finish(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let method = request.method().clone();
-    let mut response = match answered_early(&request) {
+    let (counted, standing) = match limit(&request) {
+        Some((counted, standing)) => (counted, Some(standing)),
+        None => (Ok(()), None),
+    };
+    let mut response = match counted.err().map(|failure| failure.error_response()).or_else(|| answered_early(&request))
+    {
         Some(response) => request.into_response(response),
         None => next.call(request).await?.map_into_boxed_body(),
     };
-    if failed(response.status()) && !is_json(response.headers()) {
-        response = as_json(response);
+    if failed(response.status()) && !is(response.headers(), PROBLEM_JSON) {
+        response = as_problem(response);
+    }
+    if !response.headers().contains_key(header::ETAG) {
+        response = compressed(response);
     }
     let headers = response.headers_mut();
-    for (name, value) in HEADERS {
+    for (name, value) in HEADERS.into_iter().chain(standing.into_iter().flat_map(|standing| standing.headers())) {
         headers.insert(name, value);
     }
-    if is_json(headers) && !headers.contains_key(header::CACHE_CONTROL) {
+    if !headers.contains_key(header::CACHE_CONTROL) && is(headers, "application/json") {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    // Set only to keep an answer from being compressed; a header that says "nothing was done" is not sent.
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding == "identity") {
-        headers.remove(header::CONTENT_ENCODING);
-    }
-    count(&method, &response, started);
+    meter::count(&response, started);
     Ok(response)
+}
+
+/// Counts a request of its address. Those of whoever watches over the process are not counted.
+fn limit(request: &ServiceRequest) -> Option<(Result<(), Failure>, crate::rate_limit::Standing)> {
+    let state = request.app_data::<web::Data<State>>()?;
+    let limit = state.rate_limit.as_ref()?;
+    let path = request.path();
+    let watched = path.starts_with("/health/") || path == "/metrics";
+    (!watched).then(|| limit.count(request))
 }
 
 /// A browser asks whether it may ask; and nothing here takes a body.
@@ -93,23 +115,37 @@ fn failed(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+fn is(headers: &HeaderMap, kind: &str) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|header| header.as_bytes().starts_with(kind.as_bytes()))
 }
 
 /// Answers of the framework, which are text or nothing.
-fn as_json(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+fn as_problem(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let (request, response) = response.into_parts();
     let answer = Failure::of_status(response.status()).error_response();
     ServiceResponse::new(request, answer)
 }
 
-fn count(method: &Method, response: &ServiceResponse<BoxBody>, started: Instant) {
-    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
-    // Anyone can invent methods; each label costs memory.
-    let method = [Method::GET, Method::HEAD, Method::OPTIONS].into_iter().find(|known| known == method);
-    let method = method.as_ref().map_or("OTHER", Method::as_str).to_owned();
-    let status = response.status().as_u16().to_string();
-    metrics::histogram!("api_request_seconds", "route" => route.clone()).record(started.elapsed().as_secs_f64());
-    metrics::counter!("api_requests_total", "method" => method, "route" => route, "status" => status).increment(1);
+/// Compresses what is no data, such as the documentation; data are when they come.
+fn compressed(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let asked = response.request().headers().contains_key(header::ACCEPT_ENCODING);
+    if !asked || response.status() != StatusCode::OK || is(response.headers(), "image/") {
+        return response;
+    }
+    let (request, response) = response.into_parts();
+    let encoding = match Encoding::accepted(&request) {
+        Ok(encoding) => encoding,
+        Err(failure) => return ServiceResponse::new(request, failure.error_response()),
+    };
+    let (response, body) = response.into_parts();
+    let (body, header) = match body.try_into_bytes() {
+        Ok(body) => encoding.apply(body),
+        Err(streaming) => return ServiceResponse::new(request, response.set_body(streaming)),
+    };
+    let mut response = response.set_body(body).map_into_boxed_body();
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(header) = header {
+        response.headers_mut().insert(header::CONTENT_ENCODING, header);
+    }
+    ServiceResponse::new(request, response)
 }

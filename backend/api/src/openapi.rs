@@ -3,28 +3,30 @@
 use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, http::header};
-use api_types::ErrorBody;
+use api_types::Problem;
 use utoipa::{IntoResponses, OpenApi};
 
+use crate::conventions::Conventions;
 use crate::handlers::{
-    candles, dead_letters, exchanges, feeds, gaps, health, live, metrics, price_history, prices, sparklines, storage,
-    symbols, tickers, ticks,
+    candles, dead_letters, exchanges, feeds, gaps, health, live, metrics, price_history, prices, problems, sparklines,
+    storage, symbols, tickers, ticks,
 };
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "crypto-tracker",
-        description = "Prices of cryptocurrencies, recorded and live. Every answer is `{\"data\": …}`, every failure \
-            `{\"error\": {…}}` with a fixed `code`. Prices are decimal strings, moments RFC 3339 in UTC. Names of coins, \
+        description = "Prices of cryptocurrencies, recorded and live. Every answer is `{\"data\": …}`, every failure a problem \
+            (RFC 9457) with a fixed `code`, which /problems/{code} explains. Prices are decimal strings, moments RFC 3339 in UTC. Names of coins, \
             exchanges and pairs may be written in any case."
     ),
     paths(
         symbols::list, exchanges::list, tickers::list, tickers::of_coin, price_history::list, prices::list, prices::find,
         sparklines::list, candles::list, ticks::list, gaps::list, dead_letters::list, dead_letters::find, feeds::list, live::socket, live::events, health::live, health::ready,
-        metrics::render, storage::show, serve
+        metrics::render, storage::show, problems::list, problems::find, serve
     ),
     components(schemas(api_types::live::LiveEvent)),
+    modifiers(&Conventions),
     tags(
         (name = "catalogue", description = "What there is"),
         (name = "prices", description = "What it costs and did cost"),
@@ -39,19 +41,22 @@ struct Description;
 #[expect(dead_code, reason = "only described, never made")]
 pub(crate) enum Failures {
     /// A parameter cannot be used or is not known: `invalid_parameter`, `unknown_parameter`, `repeated_parameter`.
-    #[response(status = 400)]
-    BadRequest(ErrorBody),
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(Problem),
+    /// No encoding that is accepted is spoken here: `not_acceptable`.
+    #[response(status = 406, content_type = "application/problem+json")]
+    NotAcceptable(Problem),
     /// There is no such thing: `unknown_coin`, `unknown_exchange`, `unknown_ticker`, `not_recorded`,
-    /// `unknown_dead_letter`, `unknown_route`.
-    #[response(status = 404)]
-    NotFound(ErrorBody),
+    /// `unknown_dead_letter`, `unknown_problem`, `unknown_route`.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
     /// A failure of ours; the server's log says what.
-    #[response(status = 500)]
-    Internal(ErrorBody),
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
     /// Not just now; `Retry-After` says when: `database_busy`, `database_unavailable`, `query_timeout`,
     /// `too_many_clients`.
-    #[response(status = 503)]
-    Unavailable(ErrorBody),
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
 }
 
 /// The description as an OpenAPI document.

@@ -14,18 +14,40 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use chrono::{DateTime, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
-use crate::error::{Code, Failure};
+use crate::{
+    error::{Code, Failure},
+    format::Format,
+    paging::Paging,
+};
 
 /// Names of coins, exchanges and pairs are shorter; more is not looked for.
 const LONGEST_NAME: usize = 128;
+
+/// Names in hexadecimal, two of them.
+const LONGEST_CURSOR: usize = 1_024;
 
 /// The query parameters of a route.
 pub(crate) trait FromQuery: Sized {
     /// Every name that may be given.
     const NAMES: &'static [&'static str];
 
+    /// Those of a second part, where there is one.
+    const MORE_NAMES: &'static [&'static str] = &[];
+
+    /// Whether answers come in the form that `format` names, which every route of data takes.
+    const HAS_FORMAT: bool = true;
+
     /// Reads them.
     fn from_query(query: &Query) -> Result<Self, Failure>;
+}
+
+impl<T: FromQuery> FromQuery for (T, Paging) {
+    const NAMES: &'static [&'static str] = T::NAMES;
+    const MORE_NAMES: &'static [&'static str] = Paging::NAMES;
+
+    fn from_query(query: &Query) -> Result<Self, Failure> {
+        Ok((T::from_query(query)?, Paging::from_query(query)?))
+    }
 }
 
 /// Hands a route its query parameters.
@@ -36,7 +58,12 @@ impl<T: FromQuery> FromRequest for Asked<T> {
     type Future = Ready<Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let read = || T::from_query(&Query::read(request.query_string(), T::NAMES)?);
+        let read = || {
+            let format: &[&str] = if T::HAS_FORMAT { &[Format::PARAMETER] } else { &[] };
+            let query = Query::read(request.query_string(), &[T::NAMES, T::MORE_NAMES, format].concat())?;
+            query.text(Format::PARAMETER)?.map(Format::parse).transpose()?;
+            T::from_query(&query)
+        };
         ready(read().map(Self))
     }
 }
@@ -57,6 +84,9 @@ pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     fn read(text: &str, names: &[&str]) -> Result<Self, Failure> {
+        if text.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
         let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
             .map_err(|_| Failure::new(Code::BadRequest, "the part behind the question mark cannot be read"))?
             .into_inner();
@@ -78,6 +108,12 @@ impl Query {
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Failure> {
         let Some((_, value)) = self.0.iter().find(|(other, _)| other == name) else { return Ok(None) };
         checked(name, value).map(Some)
+    }
+
+    /// The text of `cursor`.
+    pub(crate) fn cursor(&self) -> Result<Option<&str>, Failure> {
+        let Some((name, value)) = self.0.iter().find(|(other, _)| other == "cursor") else { return Ok(None) };
+        bounded(name, value, LONGEST_CURSOR).map(Some)
     }
 
     /// A parameter of a type that says itself what it allows.
@@ -156,16 +192,20 @@ impl Query {
 
 /// Text that may be looked for in the database.
 pub(crate) fn checked<'a>(name: &str, value: &'a str) -> Result<&'a str, Failure> {
+    bounded(name, value, LONGEST_NAME)
+}
+
+fn bounded<'a>(name: &str, value: &'a str, longest: usize) -> Result<&'a str, Failure> {
     let message = if value.is_empty() {
         "is empty"
-    } else if value.len() > LONGEST_NAME {
+    } else if value.len() > longest {
         "is too long"
     } else if value.chars().any(char::is_control) {
         "holds a control character"
     } else {
         return Ok(value);
     };
-    let allowed = format!("1 to {LONGEST_NAME} bytes of text without control characters");
+    let allowed = format!("1 to {longest} bytes of text without control characters");
     Err(Failure::parameter(name, value, format!("{name} {message}"), allowed))
 }
 
@@ -214,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_or_said_twice_is_refused_by_name() {
-        let refused = |text: &str| Query::read(text, &["limit", "from"]).err().unwrap().detail();
+        let refused = |text: &str| Query::read(text, &["limit", "from"]).err().unwrap().problem();
         let unknown = refused("limit=5&limti=6");
         assert_eq!((unknown.code.as_str(), unknown.parameter.as_deref()), ("unknown_parameter", Some("limti")));
         assert_eq!(unknown.allowed.as_deref(), Some("limit, from"));

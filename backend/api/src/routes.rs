@@ -1,54 +1,89 @@
 //! Every route, in one table.
 
 use actix_web::{
-    FromRequest, Handler, HttpRequest, HttpResponse, Responder, ResponseError as _, Route, guard,
+    FromRequest, Handler, HttpRequest, HttpResponse, Responder, ResponseError as _, Route,
+    body::BoxBody,
+    guard,
     http::StatusCode,
+    middleware::{Next, from_fn},
     web::{self, ServiceConfig},
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
+    data_route,
     error::Failure,
     handlers::{
-        candles, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, sparklines,
-        storage, symbols, tickers, ticks,
+        candles, dead_letters, exchanges, feeds, gaps, health, index, live, metrics, price_history, prices, problems,
+        sparklines, storage, symbols, tickers, ticks,
     },
     openapi,
 };
 
-fn table() -> Vec<(&'static str, Route)> {
+/// A route: its pattern, and what answers.
+struct Entry {
+    path: &'static str,
+    route: Route,
+    /// Whether it answers with data: in every format, kept, tagged and compressed.
+    is_data: bool,
+}
+
+fn table() -> Vec<Entry> {
     vec![
-        ("/symbols", get(symbols::list)),
-        ("/exchanges", get(exchanges::list)),
-        ("/tickers", get(tickers::list)),
-        ("/tickers/{coin}/{exchange}", get(tickers::of_coin)),
-        ("/price-history-minutes/{window}/{ticker}", get(price_history::list)),
-        ("/prices", get(prices::list)),
-        ("/prices/{exchange}/{ticker}", get(prices::find)),
-        ("/sparklines", get(sparklines::list)),
-        ("/candles/{exchange}/{ticker}", get(candles::list)),
-        ("/ticks/{exchange}/{ticker}", get(ticks::list)),
-        ("/gaps", get(gaps::list)),
-        ("/dead-letters", get(dead_letters::list)),
-        ("/dead-letters/{id}", get(dead_letters::find)),
-        ("/feeds", get(feeds::list)),
-        ("/storage", get(storage::show)),
-        ("/live", web::get().to(live::socket)),
-        ("/live/events", web::get().to(live::events)),
-        ("/health/live", get(health::live)),
-        ("/health/ready", get(health::ready)),
-        ("/metrics", get(metrics::render)),
-        ("/openapi.json", get(openapi::serve)),
+        data("/symbols", symbols::list),
+        data("/exchanges", exchanges::list),
+        data("/tickers", tickers::list),
+        data("/tickers/{coin}/{exchange}", tickers::of_coin),
+        data("/price-history-minutes/{window}/{ticker}", price_history::list),
+        data("/prices", prices::list),
+        data("/prices/{exchange}/{ticker}", prices::find),
+        data("/sparklines", sparklines::list),
+        data("/candles/{exchange}/{ticker}", candles::list),
+        data("/ticks/{exchange}/{ticker}", ticks::list),
+        data("/gaps", gaps::list),
+        data("/dead-letters", dead_letters::list),
+        data("/dead-letters/{id}", dead_letters::find),
+        data("/feeds", feeds::list),
+        data("/storage", storage::show),
+        data("/problems", problems::list),
+        data("/problems/{code}", problems::find),
+        other("/live", web::get().to(live::socket)),
+        other("/live/events", web::get().to(live::events)),
+        other("/health/live", get(health::live)),
+        other("/health/ready", get(health::ready)),
+        other("/metrics", get(metrics::render)),
+        other("/openapi.json", get(openapi::serve)),
     ]
 }
 
 /// Every path that answers, as its pattern; the documentation's own pages are left out.
 pub fn paths() -> Vec<&'static str> {
-    table().into_iter().map(|(path, _)| path).collect()
+    table().into_iter().map(|entry| entry.path).collect()
+}
+
+/// Those of them that answer with data.
+pub(crate) fn data_paths() -> Vec<&'static str> {
+    table().into_iter().filter(|entry| entry.is_data).map(|entry| entry.path).collect()
+}
+
+/// A route of data. The handler returns an [`Answer`](crate::reply::Answer).
+fn data<F, Args>(path: &'static str, handler: F) -> Entry
+where
+    F: Handler<Args>,
+    F::Output: Responder + 'static,
+    Args: FromRequest + 'static,
+{
+    let serve = move |request, next: Next<BoxBody>| data_route::serve(path, request, next);
+    Entry { path, route: get(handler).wrap(from_fn(serve)), is_data: true }
+}
+
+fn other(path: &'static str, route: Route) -> Entry {
+    Entry { path, route, is_data: false }
 }
 
 pub(crate) fn configure(app: &mut ServiceConfig) {
-    for (path, route) in table().into_iter().chain([("/", get(index::show)), ("/docs", get(index::docs))]) {
+    let undescribed = [other("/", get(index::show)), other("/docs", get(index::docs))];
+    for Entry { path, route, .. } in table().into_iter().chain(undescribed) {
         app.service(web::resource(path).route(route).default_service(web::to(wrong_method)));
     }
     let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));

@@ -2,13 +2,15 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use actix_web::{App, HttpServer, dev, middleware as actix, web};
+use actix_web::{App, HttpServer, dev, middleware::from_fn, web};
+use chrono::TimeDelta;
 use database::Pool;
 use process::{Health, Shutdown};
 use tokio::task::JoinSet;
 
 use crate::{
-    Settings, connection::Connection, live::Hub, middleware, reader::Reader, readiness::DatabaseChecks, routes,
+    Settings, cache::Cache, connection::Connection, live::Hub, middleware, rate_limit::RateLimit, reader::Reader,
+    readiness::DatabaseChecks, routes,
 };
 
 /// The API cannot serve.
@@ -31,8 +33,13 @@ pub enum Error {
 pub(crate) struct State {
     pub(crate) reader: Reader,
     pub(crate) hub: Hub,
+    pub(crate) cache: Cache,
+    /// Where there is a limit.
+    pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) health: Health,
     pub(crate) shutdown: Shutdown,
+    /// From which age on a newest price is stale.
+    pub(crate) stale_after: TimeDelta,
 }
 
 /// The API on its address, accepting requests.
@@ -59,14 +66,18 @@ impl Server {
         let database_checks = DatabaseChecks::register(&health);
         let live_check = health.register("live feed");
         let reader = Reader::new(pool.clone(), settings);
-        let state = web::Data::new(State { reader, hub: hub.clone(), health, shutdown: shutdown.clone() });
+        let state = web::Data::new(State {
+            reader,
+            hub: hub.clone(),
+            cache: Cache::new(settings, hub.news()),
+            rate_limit: RateLimit::new(settings),
+            health,
+            shutdown: shutdown.clone(),
+            stale_after: settings.stale_after(),
+        });
         let bind = |source| Error::Bind { address: settings.api_bind, source };
         let server = HttpServer::new(move || {
-            App::new()
-                .app_data(state.clone())
-                .wrap(actix::Compress::default())
-                .wrap(actix::from_fn(middleware::finish))
-                .configure(routes::configure)
+            App::new().app_data(state.clone()).wrap(from_fn(middleware::finish)).configure(routes::configure)
         })
         .workers(settings.api_workers.max(1))
         .client_request_timeout(Duration::from_millis(settings.api_request_timeout_ms))

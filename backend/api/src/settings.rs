@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use chrono::TimeDelta;
 use clap::Args;
 
 /// How the API serves. Each has a default that suits one machine.
@@ -24,6 +25,21 @@ pub struct Settings {
     /// How long a request's queries may take before they are given up, in milliseconds
     #[arg(long, env = "API_QUERY_TIMEOUT_MS", value_name = "MS", default_value_t = QUERY_MS)]
     pub api_query_timeout_ms: u64,
+    /// How long an answer is served again as long as nothing is stored, in milliseconds; 0 asks the database each time
+    #[arg(long, env = "API_CACHE_MS", value_name = "MS", default_value_t = CACHE_MS)]
+    pub api_cache_ms: u64,
+    /// How much memory kept answers may take, in bytes
+    #[arg(long, env = "API_CACHE_BYTES", value_name = "BYTES", default_value_t = CACHE_BYTES)]
+    pub api_cache_bytes: u64,
+    /// How many requests a second one address may make; ten times as many at once. 0: any number
+    #[arg(long, env = "API_RATE_LIMIT", value_name = "COUNT", default_value_t = RATE_LIMIT)]
+    pub api_rate_limit: u32,
+    /// Whether a proxy of ours stands before the API: whom it names last in X-Forwarded-For is who asks
+    #[arg(long, env = "API_TRUST_PROXY", value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub api_trust_proxy: bool,
+    /// From which age on a newest price is called stale, in seconds
+    #[arg(long, env = "API_STALE_SECONDS", value_name = "SECONDS", default_value_t = STALE_SECONDS)]
+    pub api_stale_seconds: u32,
     /// How many clients may listen to the live feed at once
     #[arg(long, env = "API_LIVE_CLIENTS", value_name = "COUNT", default_value_t = LIVE_CLIENTS)]
     pub api_live_clients: usize,
@@ -47,6 +63,10 @@ const WORKERS: usize = 2;
 const REQUEST_MS: u64 = 5_000;
 const DATABASE_WAIT_MS: u64 = 250;
 const QUERY_MS: u64 = 2_000;
+const CACHE_MS: u64 = 1_000;
+const CACHE_BYTES: u64 = 64_000_000;
+const RATE_LIMIT: u32 = 50;
+const STALE_SECONDS: u32 = 60;
 const LIVE_CLIENTS: usize = 1_000;
 const LIVE_PACE_MS: u64 = 100;
 const LIVE_SEND_MS: u64 = 10_000;
@@ -61,6 +81,11 @@ impl Default for Settings {
             api_request_timeout_ms: REQUEST_MS,
             api_database_wait_ms: DATABASE_WAIT_MS,
             api_query_timeout_ms: QUERY_MS,
+            api_cache_ms: CACHE_MS,
+            api_cache_bytes: CACHE_BYTES,
+            api_rate_limit: RATE_LIMIT,
+            api_trust_proxy: false,
+            api_stale_seconds: STALE_SECONDS,
             api_live_clients: LIVE_CLIENTS,
             api_live_pace_ms: LIVE_PACE_MS,
             api_live_send_timeout_ms: LIVE_SEND_MS,
@@ -86,6 +111,11 @@ pub(crate) struct LiveLimits {
 }
 
 impl Settings {
+    /// From which age on a newest price is stale.
+    pub(crate) fn stale_after(&self) -> TimeDelta {
+        TimeDelta::seconds(self.api_stale_seconds.into())
+    }
+
     pub(crate) fn live_limits(&self) -> LiveLimits {
         let ping = Duration::from_millis(self.api_live_ping_ms.max(1));
         LiveLimits {

@@ -3,16 +3,16 @@
 //! A message leaves the local queue only when RabbitMQ confirmed that it has it on disk. When anything goes wrong, the
 //! connection is dropped and everything unconfirmed is sent again, oldest first, under the same ids.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::StreamExt as _;
-use lapin::{BasicProperties, PublisherConfirm, options::BasicPublishOptions};
+use lapin::{PublisherConfirm, options::BasicPublishOptions};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ConsumeError, Message, Publisher, RabbitMqSettings,
+    ConsumeError, Message, Publisher, RabbitMqSettings, announce,
     live::LiveReceiver,
     local_queue::LocalDelivery,
     rabbitmq::{Link, RabbitMqError, check, persistent},
@@ -112,8 +112,8 @@ async fn forward_on_one_connection(
                 sent.push_back(Sent { delivery, confirm, deadline: Instant::now() + CONFIRM_DEADLINE });
             }
             message = news.recv() => {
-                if let Some(message) = message {
-                    let told = timeout(CONFIRM_DEADLINE, tell_news(&news_channel, settings, &message)).await;
+                if let Some(message) = message.filter(|message| matches!(**message, Message::Feed(_))) {
+                    let told = timeout(CONFIRM_DEADLINE, announce::tell(&news_channel, settings, &message)).await;
                     told.map_err(|_| RabbitMqError::Silent { doing: "telling news" })??;
                 }
             }
@@ -167,27 +167,4 @@ async fn confirm_oldest(sent: &mut VecDeque<Sent>) -> Result<(), ConsumeError> {
         delivery.ack().await?;
     }
     Ok(())
-}
-
-async fn tell_news(
-    channel: &lapin::Channel,
-    settings: &RabbitMqSettings,
-    message: &Arc<Message>,
-) -> Result<(), RabbitMqError> {
-    let Message::Feed(_) = message.as_ref() else {
-        return Ok(());
-    };
-    let Ok(payload) = message.encode() else { return Ok(()) };
-    let properties = BasicProperties::default().with_content_type("application/json".into());
-    channel
-        .basic_publish(
-            settings.amqp_exchange().into(),
-            settings.routing_key(&message.topic()).into(),
-            BasicPublishOptions::default(),
-            &payload,
-            properties,
-        )
-        .await
-        .map(drop)
-        .map_err(|error| RabbitMqError::new("telling news", error))
 }

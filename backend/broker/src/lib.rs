@@ -7,6 +7,7 @@
 //! What always holds: a message that [`Publisher::publish`] accepted is on disk; it is delivered until somebody
 //! acknowledges it, so perhaps more than once; what can never be handled is set aside with its reason, not dropped.
 
+pub mod announce;
 pub mod consumer;
 pub mod dead_letters;
 pub mod forward;
@@ -18,11 +19,12 @@ pub mod rabbitmq;
 pub mod settings;
 pub mod topology;
 
+pub use announce::Announcer;
 pub use consumer::{ConsumeError, Consumer, Delivery, Source};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use forward::forward;
 pub use live::{Live, LiveReceiver};
 pub use local_queue::{LocalQueue, LocalQueueError, Note};
-pub use message::{DecodeError, Message};
+pub use message::{DecodeError, Message, Stored};
 pub use publisher::Publisher;
 pub use settings::{LocalQueueSettings, RabbitMqSettings};

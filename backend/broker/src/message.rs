@@ -5,9 +5,10 @@
 
 use std::fmt;
 
-use domain::{Catalogue, FeedStatus, GapReport, MinuteReport, TickBatch};
+use domain::{Catalogue, FeedStatus, GapReport, MarketReport, MinuteReport, TickBatch};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
+use smol_str::SmolStr;
 
 /// The version that this program writes, and the only one that it reads.
 pub const VERSION: u16 = 1;
@@ -23,8 +24,21 @@ pub enum Message {
     Gaps(GapReport),
     /// What the exchange itself makes of minutes that are over.
     Minutes(MinuteReport),
+    /// The last prices of a whole market, and what happened in 24 hours.
+    Market(MarketReport),
     /// How a feed does. Passing news: never stored, lost when nobody listens.
     Feed(FeedStatus),
+    /// That something was stored. Passing news too.
+    Stored(Stored),
+}
+
+/// What a transaction has stored of one exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Name of the exchange.
+    pub exchange: SmolStr,
+    /// How many ticks, pairs, gaps or candles it was given; those that were there before among them.
+    pub rows: u64,
 }
 
 impl Message {
@@ -35,7 +49,9 @@ impl Message {
             Self::Catalogue(_) => "catalogue",
             Self::Gaps(_) => "gaps",
             Self::Minutes(_) => "minutes",
+            Self::Market(_) => "market",
             Self::Feed(_) => "feed",
+            Self::Stored(_) => "stored",
         }
     }
 
@@ -46,7 +62,9 @@ impl Message {
             Self::Catalogue(catalogue) => &catalogue.exchange.name,
             Self::Gaps(report) => &report.exchange,
             Self::Minutes(report) => &report.exchange,
+            Self::Market(report) => &report.exchange,
             Self::Feed(status) => &status.exchange,
+            Self::Stored(stored) => &stored.exchange,
         }
     }
 
@@ -76,7 +94,9 @@ impl Message {
             Self::Catalogue(body) => write(self.kind(), body, 128 + body.instruments.len() * 80),
             Self::Gaps(body) => write(self.kind(), body, 128 + body.gaps.len() * 320),
             Self::Minutes(body) => write(self.kind(), body, 192 + body.minutes.len() * 192),
+            Self::Market(body) => write(self.kind(), body, 256 + body.rows.len() * 144),
             Self::Feed(body) => write(self.kind(), body, 512),
+            Self::Stored(body) => write(self.kind(), body, 96),
         }
     }
 
@@ -117,7 +137,9 @@ enum Kind {
     Catalogue,
     Gaps,
     Minutes,
+    Market,
     Feed,
+    Stored,
 }
 
 /// Reads the body straight into its type when version and kind came before it, as we write them; a body that comes
@@ -142,7 +164,9 @@ impl<'de> de::Visitor<'de> for EnvelopeVisitor {
                     (Some(_), Some(Kind::Catalogue)) => message = Some(Message::Catalogue(map.next_value()?)),
                     (Some(_), Some(Kind::Gaps)) => message = Some(Message::Gaps(map.next_value()?)),
                     (Some(_), Some(Kind::Minutes)) => message = Some(Message::Minutes(map.next_value()?)),
+                    (Some(_), Some(Kind::Market)) => message = Some(Message::Market(map.next_value()?)),
                     (Some(_), Some(Kind::Feed)) => message = Some(Message::Feed(map.next_value()?)),
+                    (Some(_), Some(Kind::Stored)) => message = Some(Message::Stored(map.next_value()?)),
                     _ => early_body = Some(map.next_value::<&'de RawValue>()?),
                 },
                 Field::Unknown => {
@@ -174,13 +198,15 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
         Kind::Catalogue => Message::Catalogue(serde_json::from_str(body)?),
         Kind::Gaps => Message::Gaps(serde_json::from_str(body)?),
         Kind::Minutes => Message::Minutes(serde_json::from_str(body)?),
+        Kind::Market => Message::Market(serde_json::from_str(body)?),
         Kind::Feed => Message::Feed(serde_json::from_str(body)?),
+        Kind::Stored => Message::Stored(serde_json::from_str(body)?),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{Exchange, FeedState, Instrument, InstrumentStatus, Side, Tick, TickSource};
+    use domain::{Exchange, FeedState, Instrument, InstrumentStatus, MarketRow, Side, Tick, TickSource};
 
     use super::*;
 
@@ -210,7 +236,22 @@ mod tests {
                 quote: "USDT".into(),
                 status: InstrumentStatus::Trading,
             }],
+            taken_at: Some("2026-11-20T12:00:00Z".parse().unwrap()),
         });
+        let market = Message::Market(MarketReport::new(
+            "binance",
+            vec![MarketRow {
+                ticker: "BTCUSDT".into(),
+                price: "64250.01".parse().unwrap(),
+                open_24h: Some("64000".parse().unwrap()),
+                high_24h: None,
+                low_24h: None,
+                volume_24h: Some("0.5".parse().unwrap()),
+                quote_volume_24h: None,
+                exchange_time: None,
+                received_at: "2026-11-20T12:00:00.200Z".parse().unwrap(),
+            }],
+        ));
         let feed = Message::Feed(FeedStatus {
             exchange: "binance".into(),
             state: FeedState::Waiting,
@@ -225,7 +266,8 @@ mod tests {
             clock_ahead_ms: None,
             queued: Some(3),
         });
-        for message in [ticks(), catalogue, feed] {
+        let stored = Message::Stored(Stored { exchange: "binance".into(), rows: 3 });
+        for message in [ticks(), catalogue, market, feed, stored] {
             assert_eq!(Message::decode(&message.encode().unwrap()).unwrap(), message);
         }
     }

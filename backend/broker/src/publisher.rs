@@ -14,13 +14,10 @@ pub struct Publisher {
     live: broadcast::Sender<Arc<Message>>,
 }
 
-/// How far a live listener in this process may fall behind before it loses the oldest.
-const LIVE_MESSAGES: usize = 1_024;
-
 impl Publisher {
     /// Publishes into `queue`.
     pub fn new(queue: LocalQueue) -> Self {
-        Self { queue, live: broadcast::channel(LIVE_MESSAGES).0 }
+        Self { live: queue.live(), queue }
     }
 
     /// Publishes a message; returns when it is on disk.

@@ -13,10 +13,10 @@ use lapin::{
 use crate::{RabbitMqSettings, rabbitmq::RabbitMqError};
 
 /// Kinds of messages that are stored.
-const STORED: [&str; 4] = ["ticks", "catalogue", "gaps", "minutes"];
+const STORED: [&str; 5] = ["ticks", "catalogue", "gaps", "minutes", "market"];
 
 /// Kinds of messages that the live feed carries.
-const LIVE: [&str; 2] = ["ticks", "feed"];
+const LIVE: [&str; 3] = ["ticks", "feed", "stored"];
 
 /// How large the dead-letter queue may grow.
 const DEAD_LETTERS_MAX_BYTES: i64 = 1_000_000_000;

@@ -54,7 +54,11 @@ fn settings(host: &VirtualHost) -> RabbitMqSettings {
 /// Messages that can be told apart.
 fn message(number: u32) -> Message {
     let country = Some(number.to_string());
-    Message::Catalogue(Catalogue { exchange: Exchange { name: "test".into(), country }, instruments: vec![] })
+    Message::Catalogue(Catalogue {
+        exchange: Exchange { name: "test".into(), country },
+        instruments: vec![],
+        taken_at: None,
+    })
 }
 
 fn number(delivery: &Delivery) -> u32 {

@@ -69,7 +69,7 @@ COMMENT ON COLUMN candle.change_square_sum IS 'Of a wide candle: sum of the squa
 
 CREATE TABLE stale_candle (
     open_time timestamptz NOT NULL,
-    ticker_id integer NOT NULL REFERENCES ticker,
+    ticker_id integer NOT NULL REFERENCES ticker ON DELETE CASCADE,
     PRIMARY KEY (open_time, ticker_id)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE stale_candle IS 'Five minutes of a pair whose wide candles do not know yet of what changed in their minutes.';
@@ -212,46 +212,60 @@ BEGIN
         day_from := hour_to; day_to := hour_to;
     END IF;
     RETURN QUERY
-    SELECT part.ticker_id, (array_agg(part.open ORDER BY part.open_time))[1], max(part.high), min(part.low),
-           (array_agg(part.close ORDER BY part.open_time DESC))[1], sum(part.volume), sum(part.quote_volume),
-           sum(part.trades)::bigint, sum(part.ticks)::bigint, sum(part.price_sum), sum(part.square_sum), sum(part.minutes)::bigint,
-           sum(part.changes)::bigint, coalesce(sum(part.change_sum), 0), coalesce(sum(part.change_square_sum), 0),
-           min(part.first_time), max(part.last_time)
+    SELECT wanted.id, summed.*
     FROM unnest(ticker_ids) AS wanted (id)
     CROSS JOIN LATERAL (
-        SELECT candle.ticker_id, open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
-               minutes, changes, change_sum, change_square_sum, first_time, last_time
-        FROM candle WHERE candle.ticker_id = wanted.id AND width = '1d' AND open_time >= day_from AND open_time < day_to
-        UNION ALL
-        SELECT candle.ticker_id, open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
-               minutes, changes, change_sum, change_square_sum, first_time, last_time
-        FROM candle WHERE candle.ticker_id = wanted.id AND width = '1h' AND open_time >= hour_from AND open_time < day_from
-        UNION ALL
-        SELECT candle.ticker_id, open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
-               minutes, changes, change_sum, change_square_sum, first_time, last_time
-        FROM candle WHERE candle.ticker_id = wanted.id AND width = '1h' AND open_time >= day_to AND open_time < hour_to
-        UNION ALL
-        SELECT candle.ticker_id, open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
-               minutes, changes, change_sum, change_square_sum, first_time, last_time
-        FROM candle WHERE candle.ticker_id = wanted.id AND width = '5m' AND open_time >= five_from AND open_time < hour_from
-        UNION ALL
-        SELECT candle.ticker_id, open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
-               minutes, changes, change_sum, change_square_sum, first_time, last_time
-        FROM candle WHERE candle.ticker_id = wanted.id AND width = '5m' AND open_time >= hour_to AND open_time < five_to
-        UNION ALL
-        SELECT minute.ticker_id, minute.open_time, minute.open, minute.high, minute.low, minute.close, minute.volume,
-               minute.quote_volume, minute.trades, minute.ticks, minute.price_sum, minute.square_sum, 1,
-               (before.close IS NOT NULL)::integer, change.value, change.value * change.value, minute.first_time, minute.last_time
+        -- The parts come in the order of time: the first open is that of all.
+        SELECT (array_agg(part.open))[1], max(part.high), min(part.low), (array_agg(part.close))[count(*)], sum(part.volume),
+               sum(part.quote_volume), sum(part.trades)::bigint, sum(part.ticks)::bigint, sum(part.price_sum),
+               sum(part.square_sum), sum(part.minutes)::bigint, sum(part.changes)::bigint, coalesce(sum(part.change_sum), 0),
+               coalesce(sum(part.change_square_sum), 0), min(part.first_time), max(part.last_time)
         FROM (
-            SELECT * FROM candle
-            WHERE candle.ticker_id = wanted.id AND width = '1m' AND open_time >= from_time AND open_time < five_from
+            SELECT minute.open, minute.high, minute.low, minute.close, minute.volume, minute.quote_volume, minute.trades,
+                   minute.ticks, minute.price_sum, minute.square_sum, 1 AS minutes, (before.close IS NOT NULL)::integer AS changes,
+                   change.value AS change_sum, change.value * change.value AS change_square_sum, minute.first_time,
+                   minute.last_time
+            FROM (
+                SELECT * FROM candle
+                WHERE ticker_id = wanted.id AND width = '1m' AND open_time >= from_time AND open_time < five_from
+                ORDER BY open_time) AS minute
+            LEFT JOIN candle AS before ON before.ticker_id = wanted.id AND before.width = '1m'
+                                      AND before.open_time = minute.open_time - interval '1 minute'
+            CROSS JOIN LATERAL (SELECT round(minute.close / before.close - 1, 12)) AS change (value)
             UNION ALL
-            SELECT * FROM candle
-            WHERE candle.ticker_id = wanted.id AND width = '1m' AND open_time >= five_to AND open_time < to_time) AS minute
-        LEFT JOIN candle AS before ON before.ticker_id = wanted.id AND before.width = '1m'
-                                  AND before.open_time = minute.open_time - interval '1 minute'
-        CROSS JOIN LATERAL (SELECT round(minute.close / before.close - 1, 12)) AS change (value)) AS part
-    GROUP BY part.ticker_id;
+            (SELECT open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
+                   minutes, changes, change_sum, change_square_sum, first_time, last_time
+            FROM candle WHERE ticker_id = wanted.id AND width = '5m' AND open_time >= five_from AND open_time < hour_from ORDER BY open_time)
+            UNION ALL
+            (SELECT open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
+                   minutes, changes, change_sum, change_square_sum, first_time, last_time
+            FROM candle WHERE ticker_id = wanted.id AND width = '1h' AND open_time >= hour_from AND open_time < day_from ORDER BY open_time)
+            UNION ALL
+            (SELECT open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
+                   minutes, changes, change_sum, change_square_sum, first_time, last_time
+            FROM candle WHERE ticker_id = wanted.id AND width = '1d' AND open_time >= day_from AND open_time < day_to ORDER BY open_time)
+            UNION ALL
+            (SELECT open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
+                   minutes, changes, change_sum, change_square_sum, first_time, last_time
+            FROM candle WHERE ticker_id = wanted.id AND width = '1h' AND open_time >= day_to AND open_time < hour_to ORDER BY open_time)
+            UNION ALL
+            (SELECT open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
+                   minutes, changes, change_sum, change_square_sum, first_time, last_time
+            FROM candle WHERE ticker_id = wanted.id AND width = '5m' AND open_time >= hour_to AND open_time < five_to ORDER BY open_time)
+            UNION ALL
+            SELECT minute.open, minute.high, minute.low, minute.close, minute.volume, minute.quote_volume, minute.trades,
+                   minute.ticks, minute.price_sum, minute.square_sum, 1 AS minutes, (before.close IS NOT NULL)::integer AS changes,
+                   change.value AS change_sum, change.value * change.value AS change_square_sum, minute.first_time,
+                   minute.last_time
+            FROM (
+                SELECT * FROM candle
+                WHERE ticker_id = wanted.id AND width = '1m' AND open_time >= five_to AND open_time < to_time
+                ORDER BY open_time) AS minute
+            LEFT JOIN candle AS before ON before.ticker_id = wanted.id AND before.width = '1m'
+                                      AND before.open_time = minute.open_time - interval '1 minute'
+            CROSS JOIN LATERAL (SELECT round(minute.close / before.close - 1, 12)) AS change (value)
+        ) AS part
+        HAVING count(*) > 0) AS summed;
 END $$;
 COMMENT ON FUNCTION sum_candles IS 'What pairs did from one whole minute to just before another, one row each: everything that statistics are made of. A pair without prices in it has no row.';
 

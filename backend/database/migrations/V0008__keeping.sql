@@ -111,6 +111,50 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION create_price_partition IS 'Creates the partition of price for one UTC day; false where it stands already, and where it was dropped.';
 
+-- As before, but not for what was dropped.
+CREATE OR REPLACE PROCEDURE take_minutes(report json, INOUT changed bigint DEFAULT 0) LANGUAGE plpgsql AS $$
+DECLARE
+    of_ticker integer;
+BEGIN
+    SELECT ticker.id INTO of_ticker FROM ticker JOIN exchange ON exchange.id = ticker.exchange_id
+    WHERE exchange.name = report ->> 'exchange' AND ticker.ticker = report ->> 'ticker';
+    IF NOT FOUND THEN
+        RAISE no_data_found USING
+            MESSAGE = format('no catalogue of exchange %s lists ticker %s', report ->> 'exchange', report ->> 'ticker');
+    END IF;
+    PERFORM create_candle_partition(month)
+    FROM (SELECT DISTINCT ((minute ->> 'open_time')::timestamptz AT TIME ZONE 'UTC')::date AS month
+          FROM json_array_elements(report -> 'minutes') AS minute) AS told;
+    INSERT INTO candle AS old (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
+                               price_sum, square_sum, first_time, first_trade_id, last_time, last_trade_id, revision, from_exchange)
+    SELECT of_ticker, '1m', told.open_time, told.open, told.high, told.low, told.close, told.volume, told.quote_volume,
+           told.trades, told.trades, round(told.quote_volume / told.volume, 18) * told.trades,
+           round(told.quote_volume / told.volume * (told.quote_volume / told.volume), 18) * told.trades, told.open_time, -1,
+           told.open_time + interval '59.999999 s', -1, 0, true
+    FROM json_to_recordset(report -> 'minutes')
+        AS told (open_time timestamptz, open numeric, high numeric, low numeric, close numeric, volume numeric,
+                 quote_volume numeric, trades bigint)
+    WHERE NOT is_dropped('1m', told.open_time)
+    ORDER BY told.open_time
+    ON CONFLICT (ticker_id, width, open_time) DO UPDATE
+    SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, volume = excluded.volume,
+        quote_volume = excluded.quote_volume, trades = excluded.trades, ticks = excluded.ticks,
+        price_sum = excluded.price_sum, square_sum = excluded.square_sum, first_time = excluded.first_time, first_trade_id = -1,
+        last_time = excluded.last_time, last_trade_id = -1, revision = old.revision + 1, from_exchange = true,
+        updated_at = now()
+    WHERE old.trades < excluded.trades;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF report -> 'backfill' IS NOT NULL THEN
+        INSERT INTO backfill AS old (ticker_id, from_time, to_time, done_until)
+        VALUES (of_ticker, (report #>> '{backfill,from}')::timestamptz, (report #>> '{backfill,to}')::timestamptz,
+                (report ->> 'to')::timestamptz)
+        ON CONFLICT (ticker_id, from_time) DO UPDATE
+        SET to_time = greatest(old.to_time, excluded.to_time), done_until = greatest(old.done_until, excluded.done_until),
+            updated_at = now();
+    END IF;
+END $$;
+COMMENT ON PROCEDURE take_minutes IS 'Takes over one-minute candles of the exchange where they count more trades than ours; says how many. Minutes of months that were dropped are left out.';
+
 COMMENT ON FUNCTION missing_trades IS 'Runs of trade numbers missing between the first and the last stored trade of each pair in these UTC days, and whether the gap ledger knows of them. Days whose ticks were dropped (table dropped) show as holes that the ledger does not know of, where days before them are asked for too.';
 COMMENT ON FUNCTION sum_candles IS 'What pairs did from one whole minute to just before another, one row each: everything that statistics are made of. A pair without prices in it has no row. Where one-minute candles were dropped (table dropped), the bounds must be whole five minutes: minutes beside them are left out.';
 

@@ -33,7 +33,7 @@ pub enum Error {
     #[error("migrating the database: {0}")]
     Migration(#[from] refinery::Error),
     /// A value cannot be written in PostgreSQL's form.
-    #[error("encoding a price: {0}")]
+    #[error("encoding a value: {0}")]
     Encode(Box<dyn std::error::Error + Send + Sync>),
     /// The answer to somebody's question is longer than is good for anybody.
     #[error("the answer is longer than {megabytes} MB; ask for fewer rows (LIMIT) or for sums")]

@@ -271,7 +271,10 @@ const FOLD: &str = "
     WHERE NOT old.from_exchange AND NOT (old.trades > 0 AND excluded.trades = 0)";
 
 /// Folds new prices, sorted by pair and time, into candles.
-async fn fold<'a>(client: &impl GenericClient, prices: impl Iterator<Item = &'a NewPrice<'a>>) -> Result<()> {
+pub(crate) async fn fold<'a>(
+    client: &impl GenericClient,
+    prices: impl Iterator<Item = &'a NewPrice<'a>>,
+) -> Result<()> {
     let mut folded: Vec<(i32, Candle)> = Vec::new();
     let mut revisions: Vec<i32> = Vec::new();
     for price in prices {

@@ -14,7 +14,7 @@ use database::{
 };
 use domain::{
     Candle, Catalogue, Exchange, ExchangeMinute, Gap, GapCause, GapReport, GapState, Instrument, InstrumentStatus,
-    Interval, MinuteReport, Side, Tick, TickSource,
+    Interval, MinuteReport, Purpose, Side, Tick, TickSource,
 };
 use rust_decimal::Decimal;
 use testbed::database::TestDatabase;
@@ -37,7 +37,7 @@ fn listed(ticker: &str, base: &str, quote: &str) -> Instrument {
 }
 
 fn binance(instruments: Vec<Instrument>) -> Catalogue {
-    Catalogue { exchange: Exchange { name: "binance".into(), country: None }, instruments }
+    Catalogue { exchange: Exchange { name: "binance".into(), country: None }, instruments, taken_at: None }
 }
 
 /// A database in which binance lists BTCUSDT, and that pair's key.
@@ -415,6 +415,7 @@ fn told(trades: &[Tick]) -> MinuteReport {
     MinuteReport {
         exchange: "binance".into(),
         ticker: "BTCUSDT".into(),
+        purpose: Purpose::Compare,
         from: noon(),
         to: noon() + TimeDelta::hours(1),
         minutes: minutes.into_values().map(minute).collect(),

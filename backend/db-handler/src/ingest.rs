@@ -3,9 +3,9 @@
 use std::{collections::HashSet, time::Duration};
 
 use broker::{Delivery, Message};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use database::{Client, Pool, Result, ingest::NewPrice};
-use domain::{GapReport, MinuteReport, TickBatch};
+use domain::{GapReport, MarketReport, MinuteReport, Purpose, TickBatch};
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
@@ -56,8 +56,10 @@ pub enum Received {
 pub enum Report {
     /// What is said of gaps.
     Gaps(GapReport),
-    /// The exchange's own candles, to be compared with ours.
+    /// The exchange's own candles, to be compared with ours or taken over.
     Minutes(MinuteReport),
+    /// The last prices of a whole market.
+    Market(MarketReport),
 }
 
 impl Report {
@@ -66,6 +68,25 @@ impl Report {
         match self {
             Self::Gaps(report) => &report.exchange,
             Self::Minutes(report) => &report.exchange,
+            Self::Market(report) => &report.exchange,
+        }
+    }
+
+    /// When it was received, where only the newest of its kind counts: then pairs that are still unknown a while later are left
+    /// out, since other news of them will come.
+    pub fn passing_since(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Gaps(_) | Self::Minutes(_) => None,
+            Self::Market(report) => report.rows.iter().map(|row| row.received_at).max(),
+        }
+    }
+
+    /// How many rows it has.
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Self::Gaps(report) => report.gaps.len(),
+            Self::Minutes(report) => report.minutes.len(),
+            Self::Market(report) => report.rows.len(),
         }
     }
 
@@ -76,6 +97,24 @@ impl Report {
     pub async fn store(&self, client: &mut Client) -> Result<Vec<String>> {
         match self {
             Self::Gaps(report) => database::gaps::store(client, report).await,
+            Self::Market(report) => {
+                let stored = database::market::store(client, report).await?;
+                // Some may be strangers for ever; where all are, the catalogue is on its way.
+                if stored.applied + stored.outdated == 0 && stored.unknown > 0 {
+                    return Ok(report.rows.iter().map(|row| row.ticker.to_string()).collect());
+                }
+                metrics::counter!("market_rows_applied_total").increment(stored.applied);
+                metrics::counter!("market_rows_outdated_total").increment(stored.outdated);
+                metrics::counter!("market_rows_unknown_total").increment(stored.unknown);
+                Ok(Vec::new())
+            }
+            Self::Minutes(report) if report.purpose == Purpose::Take => {
+                let Some(taken) = database::minutes::take(&*client, report).await? else {
+                    return Ok(vec![report.ticker.to_string()]);
+                };
+                metrics::counter!("minutes_taken_total").increment(taken);
+                Ok(Vec::new())
+            }
             Self::Minutes(report) => {
                 let Some(compared) = database::comparison::store(client, report).await? else {
                     return Ok(vec![report.ticker.to_string()]);
@@ -107,7 +146,13 @@ pub fn read(delivery: Delivery) -> Received {
             None => Received::Report(delivery, Report::Minutes(report)),
             Some(reason) => Received::Unusable(delivery, reason),
         },
-        Ok(Message::Feed(_)) => Received::Unusable(delivery, "feed news are not for storing".to_owned()),
+        Ok(Message::Market(report)) => match report.mistake() {
+            None => Received::Report(delivery, Report::Market(report)),
+            Some(reason) => Received::Unusable(delivery, reason),
+        },
+        Ok(Message::Feed(_) | Message::Stored(_)) => {
+            Received::Unusable(delivery, "passing news are not for storing".to_owned())
+        }
         Err(error) => Received::Unusable(delivery, error.to_string()),
     }
 }

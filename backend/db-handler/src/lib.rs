@@ -60,6 +60,7 @@ pub async fn run(
     tasks.spawn(retention::run(pool.clone(), keeping, health.register("retention"), shutdown.clone()));
     let letters = dead_letters::Mover { source: source.clone(), pool: pool.clone() };
     tasks.spawn(letters.run(health.register("dead letters"), shutdown.clone()));
+    let announcer = source.announcer();
     for number in 0..settings.db_handler_writers.max(1) {
         let queue = health.register(format!("queue (writer {})", number + 1));
         let writer = writer::Writer {
@@ -68,6 +69,7 @@ pub async fn run(
             pool: pool.clone(),
             database: database.clone(),
             queue,
+            announcer: announcer.clone(),
         };
         tasks.spawn(writer.run(shutdown.clone()));
     }

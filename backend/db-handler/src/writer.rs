@@ -3,9 +3,10 @@
 //! It owns its connection to the broker. When that fails, everything unacknowledged is dropped and comes again. When
 //! the database fails, the batch is kept and tried again, and the broker keeps the rest.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use broker::{ConsumeError, Consumer, Delivery, Source};
+use broker::{Announcer, ConsumeError, Consumer, Delivery, Message, Source, Stored};
+use chrono::Utc;
 use database::Pool;
 use process::{Check, Shutdown};
 use tokio::time::{Instant, timeout_at};
@@ -30,6 +31,7 @@ pub struct Writer {
     pub(crate) pool: Pool,
     pub(crate) database: Check,
     pub(crate) queue: Check,
+    pub(crate) announcer: Announcer,
 }
 
 /// Deliveries that are kept for a later round, unacknowledged.
@@ -109,11 +111,17 @@ impl Writer {
             match received {
                 Received::Ticks(ticks) => pending.push(ticks),
                 Received::Catalogue(delivery, catalogue) => match self.store_catalogue(&catalogue, shutdown).await? {
-                    Ok(()) => delivery.ack().await?,
+                    Ok(()) => {
+                        self.tell_stored([(catalogue.exchange.name.as_str(), catalogue.instruments.len())]);
+                        delivery.ack().await?;
+                    }
                     Err(error) => unusable.push((delivery, error.to_string())),
                 },
                 Received::Report(delivery, report) => match self.store_report(&report, shutdown).await? {
-                    Ok(()) => delivery.ack().await?,
+                    Ok(()) => {
+                        self.tell_stored([(report.exchange(), report.rows())]);
+                        delivery.ack().await?;
+                    }
                     Err(reason) => unusable.push((delivery, reason)),
                 },
                 Received::Unusable(delivery, reason) => unusable.push((delivery, reason)),
@@ -218,7 +226,9 @@ impl Writer {
     /// Tries until the database takes it, or refuses the data itself, or still does not know a pair (the inner error).
     async fn store_report(&self, report: &Report, shutdown: &Shutdown) -> Result<Result<(), String>, Interrupted> {
         let mut delays = retry_delays();
-        let patience = Instant::now() + CATALOGUE_PATIENCE;
+        // News that waited elsewhere for so long wait no longer here: else those behind them would add up.
+        let waited = report.passing_since().and_then(|since| (Utc::now() - since).to_std().ok()).unwrap_or_default();
+        let patience = Instant::now() + CATALOGUE_PATIENCE.saturating_sub(waited);
         loop {
             let outcome = match self.pool.get().await {
                 Ok(mut client) => report.store(&mut client).await,
@@ -227,6 +237,10 @@ impl Writer {
             match outcome {
                 Ok(unknown) if unknown.is_empty() => {
                     self.database.ok();
+                    return Ok(Ok(()));
+                }
+                Ok(unknown) if report.passing_since().is_some() && Instant::now() >= patience => {
+                    metrics::counter!("market_rows_unknown_total").increment(unknown.len() as u64);
                     return Ok(Ok(()));
                 }
                 Ok(unknown) if Instant::now() >= patience => {
@@ -255,7 +269,10 @@ impl Writer {
         let (suspects, known): (Vec<_>, Vec<_>) = known.into_iter().partition(|one| one.suspect);
         for one in suspects {
             match self.store_until_it_works(std::slice::from_ref(&one), directory, shutdown).await? {
-                Ok(()) => one.delivery.ack().await?,
+                Ok(()) => {
+                    self.tell_stored([(one.batch.exchange.as_str(), one.batch.ticks.len())]);
+                    one.delivery.ack().await?;
+                }
                 Err(error) => unusable.push((one.delivery, error.to_string())),
             }
         }
@@ -263,6 +280,7 @@ impl Writer {
             return Ok(());
         }
         let Err(error) = self.store_until_it_works(&known, directory, shutdown).await? else {
+            self.tell_stored(known.iter().map(|one| (one.batch.exchange.as_str(), one.batch.ticks.len())));
             return acknowledge(known).await;
         };
         tracing::warn!(%error, deliveries = known.len(), "a batch is refused; storing its deliveries one by one");
@@ -291,6 +309,17 @@ impl Writer {
             }
             // The connection may have broken after the commit.
             maybe_stored = true;
+        }
+    }
+
+    /// Tells those who keep answers that a transaction is committed. Takes no time, and nobody waits for them.
+    fn tell_stored<'a>(&self, stored: impl IntoIterator<Item = (&'a str, usize)>) {
+        let mut exchanges: BTreeMap<&str, u64> = BTreeMap::new();
+        for (exchange, rows) in stored {
+            *exchanges.entry(exchange).or_default() += rows as u64;
+        }
+        for (exchange, rows) in exchanges {
+            self.announcer.announce(Message::Stored(Stored { exchange: exchange.into(), rows }));
         }
     }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use broker::{LocalQueue, LocalQueueSettings, Message, Publisher, RabbitMqSettings, Source};
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{DatabaseSettings, Pool};
-use domain::{Catalogue, Exchange, Instrument, InstrumentStatus, Side, Tick, TickBatch, TickSource};
+use domain::{
+    Catalogue, Exchange, Instrument, InstrumentStatus, MarketReport, MarketRow, Side, Tick, TickBatch, TickSource,
+};
 use process::{Health, Shutdown};
 use rust_decimal::Decimal;
 use tempfile::TempDir;
@@ -76,7 +78,10 @@ impl Bench {
             .await
             .unwrap();
         assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), (0, count - 1, count));
-        let candles = client.query_one("SELECT sum(trades)::bigint, sum(volume) FROM candle", &[]).await.unwrap();
+        let candles = client
+            .query_one("SELECT sum(trades)::bigint, sum(volume) FROM candle WHERE width = '1m'", &[])
+            .await
+            .unwrap();
         assert_eq!(candles.get::<_, i64>(0), count);
         assert_eq!(candles.get::<_, Decimal>(1), row.get::<_, Decimal>(3));
     }
@@ -118,7 +123,11 @@ fn settings(host: &VirtualHost) -> RabbitMqSettings {
 fn catalogue() -> Message {
     let status = InstrumentStatus::Trading;
     let instruments = vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
-    Message::Catalogue(Catalogue { exchange: Exchange { name: "binance".into(), country: None }, instruments })
+    Message::Catalogue(Catalogue {
+        exchange: Exchange { name: "binance".into(), country: None },
+        instruments,
+        taken_at: None,
+    })
 }
 
 fn noon() -> DateTime<Utc> {
@@ -258,6 +267,46 @@ async fn ticks_of_an_unknown_pair_wait_for_the_catalogue_but_not_for_ever() {
     bench.check(10).await;
 }
 
+fn market(second: i64) -> Message {
+    let row = |ticker: &str| {
+        let received_at = Utc::now();
+        let (open_24h, high_24h, low_24h, volume_24h, quote_volume_24h, exchange_time) = Default::default();
+        let price = Decimal::from(64_000 + second);
+        let ticker = ticker.into();
+        MarketRow {
+            ticker,
+            price,
+            open_24h,
+            high_24h,
+            low_24h,
+            volume_24h,
+            quote_volume_24h,
+            exchange_time,
+            received_at,
+        }
+    };
+    Message::Market(MarketReport::new("binance", vec![row("BTCUSDT"), row("NOBODY")]))
+}
+
+#[tokio::test]
+async fn a_market_waits_for_the_catalogue_but_its_strangers_hold_up_and_poison_nothing() {
+    let bench = Bench::start(None).await;
+    bench.publish(market(1)).await;
+    bench.publish(catalogue()).await;
+    bench.publish(market(2)).await;
+    bench.publish(trades(0..1)).await;
+    bench.wait_for_prices(1).await;
+    let client = bench.pool.get().await.unwrap();
+    let applied = async {
+        let query = "SELECT price FROM markets WHERE ticker = 'BTCUSDT' AND price = 64002";
+        while client.query_opt(query, &[]).await.unwrap().is_none() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(SOON, applied).await.expect("the newest word is stored");
+    assert_eq!(bench.dead_letters(0).await, []);
+}
+
 #[tokio::test]
 async fn a_stop_in_the_middle_finishes_the_batch_and_the_next_start_does_the_rest() {
     let bench = Bench::start(None).await;
@@ -301,7 +350,11 @@ async fn messages_that_no_database_takes_hold_up_nobody() {
         status,
     };
     let lists = |name: &str, instruments: Vec<Instrument>| {
-        Message::Catalogue(Catalogue { exchange: Exchange { name: name.into(), country: None }, instruments })
+        Message::Catalogue(Catalogue {
+            exchange: Exchange { name: name.into(), country: None },
+            instruments,
+            taken_at: None,
+        })
     };
     let Message::Ticks(batch) = trades(0..1) else { unreachable!() };
     for broken in [

@@ -1,4 +1,4 @@
-//! The exchange's own candles, to compare ours with.
+//! The exchange's own candles: to compare ours with, or to take over where there is nothing to compare.
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use rust_decimal::Decimal;
@@ -37,6 +37,23 @@ pub struct ExchangeMinute {
     pub trades: i64,
 }
 
+/// What the exchange's candles are told for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Every trade of that span is recorded here: what differs is written down, and settled.
+    #[default]
+    Compare,
+    /// Trades are not recorded, or were not then: where the exchange counts more of them, its candle counts.
+    Take,
+}
+
+impl Purpose {
+    fn is_compare(&self) -> bool {
+        *self == Self::Compare
+    }
+}
+
 /// The minutes of one pair over a span that is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MinuteReport {
@@ -44,6 +61,9 @@ pub struct MinuteReport {
     pub exchange: SmolStr,
     /// The exchange's own spelling of the pair.
     pub ticker: SmolStr,
+    /// What they are told for.
+    #[serde(default, skip_serializing_if = "Purpose::is_compare")]
+    pub purpose: Purpose,
     /// Where the span begins.
     pub from: DateTime<Utc>,
     /// Where it ends.
@@ -111,6 +131,7 @@ mod tests {
         MinuteReport {
             exchange: "binance".into(),
             ticker: "BTCUSDT".into(),
+            purpose: Purpose::Compare,
             from: "2026-11-20T12:00:00Z".parse().unwrap(),
             to: "2026-11-20T13:00:00Z".parse().unwrap(),
             minutes,
@@ -124,6 +145,11 @@ mod tests {
         let json = serde_json::to_string(&sound).unwrap();
         assert_eq!(serde_json::from_str::<MinuteReport>(&json).unwrap(), sound);
         assert_eq!(sound.mistake(), None);
+        assert!(!json.contains("purpose"), "what earlier versions wrote");
+        let taken = MinuteReport { purpose: Purpose::Take, ..sound.clone() };
+        let json = serde_json::to_string(&taken).unwrap();
+        assert!(json.contains(r#""purpose":"take""#));
+        assert_eq!(serde_json::from_str::<MinuteReport>(&json).unwrap(), taken);
         for minutes in [
             vec![last, first.clone()],
             vec![first.clone(), first.clone()],

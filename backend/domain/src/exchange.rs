@@ -1,5 +1,6 @@
 //! Trading venues and what they trade.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -63,8 +64,11 @@ pub struct Instrument {
 pub struct Catalogue {
     /// The exchange that lists them.
     pub exchange: Exchange,
-    /// What it lists.
+    /// Everything that it lists: what is not here is not listed any more.
     pub instruments: Vec<Instrument>,
+    /// When it was asked. Without it nothing is taken for delisted, since a newer catalogue may be known already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<DateTime<Utc>>,
 }
 
 impl Catalogue {

@@ -6,23 +6,29 @@
 //! Money is [`rust_decimal::Decimal`] from the exchange's text onwards, never a float. Every moment is UTC.
 
 pub mod candle;
+mod columns;
 pub mod comparison;
+pub mod consolidated;
 pub mod decimal_text;
 pub mod exchange;
 pub mod feed;
 pub mod gap;
 pub mod interval;
+pub mod market;
 pub mod symbol;
 pub mod tick;
+pub mod top_list;
+pub mod usd;
 pub mod width;
 pub mod window;
 
 pub use candle::{Candle, Moment};
-pub use comparison::{ExchangeMinute, MinuteReport};
+pub use comparison::{ExchangeMinute, MinuteReport, Purpose};
 pub use exchange::{Catalogue, Exchange, Instrument, InstrumentStatus};
 pub use feed::{FeedState, FeedStatus};
 pub use gap::{Gap, GapCause, GapReport, GapState};
 pub use interval::Interval;
+pub use market::{MarketReport, MarketRow};
 pub use symbol::Symbol;
 pub use tick::{Rejection, Side, Tick, TickBatch, TickSource};
 pub use width::{Level, Width};

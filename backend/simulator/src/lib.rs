@@ -22,7 +22,8 @@
 //! ([`Fault::Disconnect`] stands for it).
 //!
 //! Someone who runs it by hand lists the faults with `GET /simulator/faults` and commands one with
-//! `POST /simulator/faults`, such as `{"fault":"gap","trades":3}`.
+//! `POST /simulator/faults`, such as `{"fault":"gap","trades":3}`. What is listed is changed in the same way at
+//! `/simulator/listings`: pairs come, go, and change their names.
 
 mod control;
 mod faults;
@@ -31,6 +32,7 @@ mod hub;
 mod kline;
 mod ledger;
 mod limits;
+mod listings;
 mod market;
 mod pace;
 mod params;
@@ -46,5 +48,6 @@ mod venue;
 
 pub use faults::{Fault, Refusal};
 pub use ledger::PublishedTrade;
+pub use listings::ListingError;
 pub use server::Simulator;
 pub use settings::{Settings, SimulatedSymbol, SimulatorError, Source, default_symbols};

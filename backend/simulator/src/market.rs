@@ -34,28 +34,40 @@ pub(crate) struct Step {
 
 /// All symbols' walks, and whose turn it is.
 pub(crate) struct Market {
+    seed: u64,
+    /// Trades a second, over all symbols.
+    rate: f64,
     walks: Vec<Walk>,
-    /// Upper ends of the symbols' shares of the trades, rising to the total.
+    /// Each symbol's share of the trades; 0 for one that does not trade.
+    activities: Vec<f64>,
+    /// Upper ends of the shares, rising to the total.
     shares: Vec<f64>,
     rng: fastrand::Rng,
 }
 
 impl Market {
     pub(crate) fn new(seed: u64, symbols: &[SimulatedSymbol], trades_per_second: f64) -> Self {
-        let share = |symbol: &SimulatedSymbol| if symbol.trading { symbol.activity } else { 0.0 };
-        let total: f64 = symbols.iter().map(share).sum();
         // Without a rate of its own (only `emit`) the market moves as if each trade took a second.
         let rate = if trades_per_second > 0.0 { trades_per_second } else { 1.0 };
-        let mut upper = 0.0;
-        let shares = symbols.iter().map(|symbol| {
-            upper += share(symbol);
-            upper
-        });
-        Self {
-            shares: shares.collect(),
-            walks: symbols.iter().map(|symbol| Walk::new(seed, symbol, total / (rate * symbol.activity))).collect(),
-            rng: fastrand::Rng::with_seed(seed),
-        }
+        let activities: Vec<f64> = symbols.iter().map(share).collect();
+        let total: f64 = activities.iter().sum();
+        let walks = symbols.iter().map(|symbol| Walk::new(seed, symbol, total / (rate * symbol.activity))).collect();
+        let rng = fastrand::Rng::with_seed(seed);
+        Self { seed, rate, walks, shares: sums(&activities), activities, rng }
+    }
+
+    /// From now on this one trades too, as the last of the symbols.
+    pub(crate) fn add(&mut self, symbol: &SimulatedSymbol) {
+        self.activities.push(share(symbol));
+        self.shares = sums(&self.activities);
+        let total: f64 = self.activities.iter().sum();
+        self.walks.push(Walk::new(self.seed, symbol, total / (self.rate * symbol.activity)));
+    }
+
+    /// This one does not trade any more.
+    pub(crate) fn halt(&mut self, symbol: usize) {
+        self.activities[symbol] = 0.0;
+        self.shares = sums(&self.activities);
     }
 
     /// Which symbol trades next.
@@ -68,6 +80,20 @@ impl Market {
     pub(crate) fn step(&mut self, symbol: usize) -> Step {
         self.walks[symbol].step()
     }
+}
+
+fn share(symbol: &SimulatedSymbol) -> f64 {
+    if symbol.trading { symbol.activity } else { 0.0 }
+}
+
+/// Each with all before it.
+fn sums(activities: &[f64]) -> Vec<f64> {
+    let mut upper = 0.0;
+    let sum = |activity: &f64| {
+        upper += activity;
+        upper
+    };
+    activities.iter().map(sum).collect()
 }
 
 struct Walk {

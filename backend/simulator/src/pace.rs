@@ -11,7 +11,12 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::{market::Market, venue::Venue};
+use crate::{
+    listings::{Command, ListingError},
+    market::Market,
+    settings::{SimulatedSymbol, check_symbols},
+    venue::Venue,
+};
 
 const SLICE: Duration = Duration::from_millis(2);
 /// A longer delay is the machine's sleep or a stopped process: no burst makes up for it.
@@ -69,8 +74,8 @@ impl Walker {
 
     /// Makes exactly so many trades of each trading symbol now, as fast as the clients read.
     pub(crate) async fn emit(&self, trades_per_symbol: u64) -> u64 {
-        let trading: Vec<usize> =
-            (0..self.venue.listed.len()).filter(|index| self.venue.listed[*index].symbol.trading).collect();
+        let trading = self.venue.listings.all().into_iter().filter(|(_, listed)| listed.symbol.trading);
+        let trading: Vec<usize> = trading.map(|(place, _)| place).collect();
         let mut total = 0;
         for _ in 0..trades_per_symbol {
             for symbol in &trading {
@@ -84,5 +89,30 @@ impl Walker {
             }
         }
         total
+    }
+
+    /// Changes what is listed.
+    pub(crate) fn list(&self, command: Command) -> Result<(), ListingError> {
+        // Nothing trades meanwhile.
+        let mut market = self.market();
+        tracing::info!(?command, "the simulator changes what it lists");
+        match command {
+            Command::Add { ticker, base, quote, price } => {
+                let symbol = SimulatedSymbol::priced(ticker, base, quote, price);
+                check_symbols(std::slice::from_ref(&symbol))
+                    .map_err(|error| ListingError::Senseless(error.to_string()))?;
+                self.venue.list(symbol.clone())?;
+                market.add(&symbol);
+            }
+            Command::Remove { ticker } => market.halt(self.venue.listings.remove(&ticker)?),
+            Command::Rename { ticker, to } => {
+                let place = self.venue.listings.find(&ticker).ok_or_else(|| ListingError::Unknown(ticker.clone()))?;
+                let renamed = SimulatedSymbol { ticker: to.clone(), ..self.venue.at(place).symbol.clone() };
+                check_symbols(&[SimulatedSymbol { trading: true, ..renamed }])
+                    .map_err(|error| ListingError::Senseless(error.to_string()))?;
+                self.venue.listings.rename(&ticker, &to)?;
+            }
+        }
+        Ok(())
     }
 }

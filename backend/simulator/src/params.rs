@@ -90,7 +90,7 @@ impl Params {
         match (self.get("symbol"), self.get("symbols")) {
             (Some(_), Some(_)) => Err(ApiError::bad(-1128, "Combination of optional parameters invalid.")),
             (Some(_), None) => self.symbol(venue).map(Selection::One),
-            (None, None) => Ok(Selection::Many((0..venue.listed.len()).collect())),
+            (None, None) => Ok(Selection::Many(venue.listings.all().into_iter().map(|(index, _)| index).collect())),
             (None, Some(symbols)) => {
                 let tickers: Vec<String> = serde_json::from_str(symbols).map_err(|_| {
                     ApiError::illegal("symbols", r#"^\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\]$"#)
@@ -141,7 +141,7 @@ impl Params {
 }
 
 fn find(venue: &Venue, name: &str, ticker: &str) -> Result<usize, ApiError> {
-    venue.find(ticker).ok_or_else(|| {
+    venue.listings.find(ticker).ok_or_else(|| {
         let legal = ticker.len() <= 20
             && ticker.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || "-_.".contains(c));
         if legal { ApiError::bad(-1121, "Invalid symbol.") } else { ApiError::illegal(name, "^[A-Z0-9-_.]{1,20}$") }

@@ -3,7 +3,7 @@
 //! Once a second. A candle's last frame says that it is closed, and since the ledger was sealed before it was made, no
 //! later trade changes it.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::Interval;
 use tokio::time::{MissedTickBehavior, interval};
@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::{
     frames,
     kline::{Kline, open_ms},
+    listings::Listed,
     venue::Venue,
 };
 
@@ -21,7 +22,7 @@ const ALL_MINI_TICKERS: &str = "!miniTicker@arr";
 pub(crate) async fn run(venue: &Venue) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut sent_ids = vec![-1; venue.listed.len()];
+    let mut sent_ids = HashMap::new();
     let mut open_times = HashMap::new();
     loop {
         ticks.tick().await;
@@ -33,34 +34,34 @@ pub(crate) async fn run(venue: &Venue) {
     }
 }
 
-/// Of the symbols that traded since the last time.
-fn mini_tickers(venue: &Venue, sent_ids: &mut [i64]) {
+/// Of the symbols that traded since the last time. `sent_ids` holds the trade up to which each was told.
+fn mini_tickers(venue: &Venue, sent_ids: &mut HashMap<usize, i64>) {
     let now = venue.now_ms();
     let all = venue.hub.listeners(ALL_MINI_TICKERS) > 0;
-    let mut changed: Vec<(usize, Kline)> = Vec::new();
-    for (index, listed) in venue.listed.iter().enumerate() {
+    let mut changed: Vec<(Arc<Listed>, Kline)> = Vec::new();
+    for (index, listed) in venue.listings.all() {
         let name = format!("{}@miniTicker", listed.lower);
         let wanted = venue.hub.listeners(&name) > 0;
         if !wanted && !all {
             continue;
         }
         let day = {
-            let mut ledger = venue.ledger(index);
+            let mut ledger = listed.ledger();
             ledger.seal(now);
             ledger.day(now)
         };
-        let Some(day) = day.filter(|day| day.last_id > sent_ids[index]) else {
+        let Some(day) = day.filter(|day| sent_ids.get(&index).is_none_or(|sent| day.last_id > *sent)) else {
             continue;
         };
-        sent_ids[index] = day.last_id;
+        sent_ids.insert(index, day.last_id);
         venue.hub.publish(&name, |unit| frames::mini_ticker(&listed.symbol.ticker, &day, now, unit));
-        changed.push((index, day));
+        changed.push((listed, day));
     }
     if !changed.is_empty() {
         venue.hub.publish(ALL_MINI_TICKERS, |unit| {
             let rows: Vec<String> = changed
                 .iter()
-                .map(|(index, day)| frames::mini_ticker(&venue.listed[*index].symbol.ticker, day, now, unit))
+                .map(|(listed, day)| frames::mini_ticker(&listed.symbol.ticker, day, now, unit))
                 .collect();
             format!("[{}]", rows.join(","))
         });
@@ -73,30 +74,30 @@ fn candles(venue: &Venue, open_times: &mut HashMap<String, i64>) {
     open_times.retain(|stream, _| streams.contains(stream));
     let now = venue.now_ms();
     for stream in streams {
-        let Some((index, interval)) = named(venue, &stream) else {
+        let Some((listed, interval)) = named(venue, &stream) else {
             continue;
         };
         let open = open_ms(interval, now);
         let before = open_times.insert(stream.clone(), open).filter(|before| *before < open);
         for (open_time, closed) in before.map(|before| (before, true)).into_iter().chain([(open, false)]) {
             let klines = {
-                let mut ledger = venue.ledger(index);
+                let mut ledger = listed.ledger();
                 ledger.seal(now);
                 ledger.klines(interval, Some(open_time), Some(open_time), 1)
             };
             for kline in klines {
-                venue.hub.publish(&stream, |unit| {
-                    frames::kline(&venue.listed[index].symbol.ticker, interval, &kline, closed, now, unit)
-                });
+                venue
+                    .hub
+                    .publish(&stream, |unit| frames::kline(&listed.symbol.ticker, interval, &kline, closed, now, unit));
             }
         }
     }
 }
 
-fn named(venue: &Venue, stream: &str) -> Option<(usize, Interval)> {
+fn named(venue: &Venue, stream: &str) -> Option<(Arc<Listed>, Interval)> {
     let (symbol, interval) = stream.split_once("@kline_")?;
-    let index = venue.listed.iter().position(|listed| listed.lower == symbol)?;
-    Some((index, interval.parse().ok()?))
+    let (_, listed) = venue.listings.all().into_iter().find(|(_, listed)| listed.lower == symbol)?;
+    Some((listed, interval.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -144,14 +145,14 @@ mod tests {
         assert_eq!(frames[0]["k"]["t"], minute);
         assert_eq!(frames[0]["k"]["n"], 1);
         let step = Step { price: Decimal::ONE, quantity: Decimal::ONE, buyer_is_maker: true };
-        assert!(venue.ledger(0).append(step, minute + 59_999).time.timestamp_millis() >= now);
+        assert!(venue.at(0).ledger().append(step, minute + 59_999).time.timestamp_millis() >= now);
     }
 
     #[test]
     fn only_what_changed_is_in_the_array() {
         let venue = venue_with_a_trade_at(now_ms());
         let mut member = listener(&venue, ALL_MINI_TICKERS);
-        let mut sent = vec![-1; venue.listed.len()];
+        let mut sent = HashMap::new();
         mini_tickers(&venue, &mut sent);
         mini_tickers(&venue, &mut sent);
         let frames = frames(&mut member);

@@ -2,7 +2,10 @@
 //!
 //! The faults' own routes are outside of the gate, so that a fault can always be commanded and ended.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error, HttpResponse, ResponseError,
@@ -19,6 +22,8 @@ use crate::{
     frames::text,
     ledger::PublishedTrade,
     limits::weight,
+    listings::{self, ListingError},
+    pace::Walker,
     params::{ApiError, Params, Selection},
     tickers,
     venue::Venue,
@@ -43,7 +48,9 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
                 .route("/klines", web::get().to(klines)),
         )
         .route("/simulator/faults", web::get().to(list_faults))
-        .route("/simulator/faults", web::post().to(command_fault));
+        .route("/simulator/faults", web::post().to(command_fault))
+        .route("/simulator/listings", web::get().to(list_listings))
+        .route("/simulator/listings", web::post().to(command_listing));
 }
 
 async fn gate(
@@ -95,7 +102,7 @@ async fn exchange_info(venue: Data<Venue>, params: Query<Params>) -> Answer {
     };
     let limit = venue.meter().limit();
     let now = venue.now_ms();
-    Ok(Json(tickers::exchange_info(now, indexes.into_iter().map(|index| &venue.listed[index].symbol), limit)))
+    Ok(Json(tickers::exchange_info(now, indexes.into_iter().map(|index| venue.at(index)), limit)))
 }
 
 /// One object for one symbol, an array for several.
@@ -110,7 +117,7 @@ async fn ticker_price(venue: Data<Venue>, params: Query<Params>) -> Answer {
     for_selection(
         &venue,
         &params,
-        |index| json!({"symbol": venue.listed[index].symbol.ticker, "price": text(tickers::price(&venue, index))}),
+        |index| json!({"symbol": venue.at(index).symbol.ticker, "price": text(tickers::price(&venue, index))}),
     )
 }
 
@@ -120,15 +127,15 @@ async fn ticker_day(venue: Data<Venue>, params: Query<Params>) -> Answer {
 
 async fn trades(venue: Data<Venue>, params: Query<Params>) -> Answer {
     let (index, limit) = (params.symbol(&venue)?, params.limit()?);
-    let rows = venue.ledger(index).latest(limit);
+    let rows = venue.at(index).ledger().latest(limit);
     Ok(Json(rows.iter().map(trade_row).collect()))
 }
 
 async fn historical_trades(venue: Data<Venue>, params: Query<Params>) -> Answer {
     let (index, limit) = (params.symbol(&venue)?, params.limit()?);
     let rows = match params.number("fromId")? {
-        Some(id) => venue.ledger(index).since_id(id, limit),
-        None => venue.ledger(index).latest(limit),
+        Some(id) => venue.at(index).ledger().since_id(id, limit),
+        None => venue.at(index).ledger().latest(limit),
     };
     Ok(Json(rows.iter().map(trade_row).collect()))
 }
@@ -149,9 +156,10 @@ async fn agg_trades(venue: Data<Venue>, params: Query<Params>) -> Answer {
     let (index, limit) = (params.symbol(&venue)?, params.limit()?);
     let (start, end) = params.times()?;
     let rows = match params.first_id()? {
-        Some(id) => venue.ledger(index).since_id(id, limit),
+        Some(id) => venue.at(index).ledger().since_id(id, limit),
         None => {
-            let mut ledger = venue.ledger(index);
+            let listed = venue.at(index);
+            let mut ledger = listed.ledger();
             ledger.seal(venue.now_ms());
             ledger.between(start, end, limit)
         }
@@ -175,7 +183,8 @@ async fn klines(venue: Data<Venue>, params: Query<Params>) -> Answer {
     let (index, interval, limit) = (params.symbol(&venue)?, params.interval()?, params.limit()?);
     let (start, end) = params.times()?;
     let rows = {
-        let mut ledger = venue.ledger(index);
+        let listed = venue.at(index);
+        let mut ledger = listed.ledger();
         ledger.seal(venue.now_ms());
         ledger.klines(interval, start, end, limit)
     };
@@ -185,6 +194,23 @@ async fn klines(venue: Data<Venue>, params: Query<Params>) -> Answer {
 async fn list_faults() -> Json<Value> {
     let examples: Vec<Value> = EXAMPLES.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
     Json(json!({"usage": "POST one of these to /simulator/faults", "faults": examples}))
+}
+
+async fn list_listings() -> Json<Value> {
+    let examples: Vec<Value> = listings::EXAMPLES.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    Json(json!({"usage": "POST one of these to /simulator/listings", "listings": examples}))
+}
+
+async fn command_listing(walker: Data<Option<Arc<Walker>>>, body: Bytes) -> HttpResponse {
+    let done = serde_json::from_slice(&body).map_err(|error| error.to_string()).and_then(|command| {
+        let walker = walker.as_ref().as_ref().ok_or(ListingError::Replay);
+        walker.and_then(|walker| walker.list(command)).map_err(|error| error.to_string())
+    });
+    match done {
+        Err(problem) => HttpResponse::BadRequest()
+            .json(json!({"error": problem, "help": "GET /simulator/listings lists what can be commanded"})),
+        Ok(()) => HttpResponse::Accepted().json(json!({"accepted": true})),
+    }
 }
 
 async fn command_fault(venue: Data<Venue>, body: Bytes) -> HttpResponse {

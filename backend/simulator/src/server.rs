@@ -11,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpServer, dev::ServerHandle, web::Data};
+use actix_web::{HttpServer, dev::ServerHandle, web::Data};
+use rust_decimal::Decimal;
 use tokio::{
     net::TcpSocket,
     sync::mpsc,
@@ -22,6 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     Fault, PublishedTrade, Settings, SimulatorError, Source,
+    listings::{Command, ListingError},
     market::Market,
     pace::Walker,
     pulse, recording, replay, rest, stream,
@@ -65,15 +67,18 @@ impl Simulator {
 
         let (outages_in, outages) = mpsc::channel(4);
         let venue = Arc::new(Venue::new(&settings, settings.symbols.clone(), first_id, outages_in));
-        let server = serve(listener, &venue).map_err(failed)?;
+        let walker = matches!(settings.source, Source::RandomWalk).then(|| {
+            let market = Market::new(settings.seed, &settings.symbols, settings.trades_per_second);
+            Arc::new(Walker::new(venue.clone(), market))
+        });
+        let app = App { venue: venue.clone(), walker: walker.clone() };
+        let server = serve(listener, &app).map_err(failed)?;
         let stop = CancellationToken::new();
-        let mut tasks =
-            vec![tokio::spawn(supervise(server, reservation, address, venue.clone(), outages, stop.clone()))];
+        let mut tasks = vec![tokio::spawn(supervise(server, reservation, address, app, outages, stop.clone()))];
         tasks.push(spawn_until(&stop, {
             let venue = venue.clone();
             async move { pulse::run(&venue).await }
         }));
-        let mut walker = None;
         match (settings.source, contents) {
             (Source::Replay { path, speed, shift_times }, Some(contents)) => {
                 let replay = replay::run(venue.clone(), contents, path, speed, shift_times);
@@ -81,14 +86,12 @@ impl Simulator {
             }
             _ => {
                 let rate = settings.trades_per_second;
-                let market = Market::new(settings.seed, &settings.symbols, rate);
-                let walk = walker.insert(Arc::new(Walker::new(venue.clone(), market))).clone();
-                if rate > 0.0 {
+                if let Some(walk) = walker.clone().filter(|_| rate > 0.0) {
                     tasks.push(spawn_until(&stop, async move { walk.run(rate).await }));
                 }
             }
         }
-        tracing::info!(%address, symbols = venue.listed.len(), "the simulated exchange listens");
+        tracing::info!(%address, symbols = venue.listings.all().len(), "the simulated exchange listens");
         Ok(Self { address, venue, walker, tasks, stop: stop.drop_guard() })
     }
 
@@ -104,12 +107,12 @@ impl Simulator {
 
     /// Every trade of the symbol that is still retained, oldest first; none for an unknown symbol.
     pub fn published(&self, ticker: &str) -> Vec<PublishedTrade> {
-        self.venue.find(ticker).map(|index| self.venue.ledger(index).all()).unwrap_or_default()
+        self.venue.listings.find(ticker).map(|index| self.venue.at(index).ledger().all()).unwrap_or_default()
     }
 
     /// The listed tickers.
     pub fn tickers(&self) -> Vec<String> {
-        self.venue.listed.iter().map(|listed| listed.symbol.ticker.clone()).collect()
+        self.venue.listings.all().into_iter().map(|(_, listed)| listed.symbol.ticker.clone()).collect()
     }
 
     /// How many connections listen to the stream, such as `btcusdt@trade`.
@@ -136,6 +139,34 @@ impl Simulator {
             Some(walker) => walker.emit(trades_per_symbol).await,
             None => 0,
         }
+    }
+
+    /// Lists a pair from now on, which trades from this price; one that was delisted begins anew.
+    ///
+    /// # Errors
+    /// When it is listed already, makes no sense as a pair, or the market is a recording.
+    pub fn list(&self, ticker: &str, base: &str, quote: &str, price: Decimal) -> Result<(), ListingError> {
+        self.command(Command::Add { ticker: ticker.to_owned(), base: base.to_owned(), quote: quote.to_owned(), price })
+    }
+
+    /// Lists a pair no longer: it trades no more, and who asks for it hears that it does not exist.
+    ///
+    /// # Errors
+    /// When it is not listed, is the last that trades, or the market is a recording.
+    pub fn delist(&self, ticker: &str) -> Result<(), ListingError> {
+        self.command(Command::Remove { ticker: ticker.to_owned() })
+    }
+
+    /// Goes on with a pair under another name, with the same coins and the same trades.
+    ///
+    /// # Errors
+    /// When it is not listed, the other name is taken, or the market is a recording.
+    pub fn rename(&self, ticker: &str, to: &str) -> Result<(), ListingError> {
+        self.command(Command::Rename { ticker: ticker.to_owned(), to: to.to_owned() })
+    }
+
+    fn command(&self, command: Command) -> Result<(), ListingError> {
+        self.walker.as_ref().ok_or(ListingError::Replay)?.list(command)
     }
 
     /// Whether the recording was replayed to its end.
@@ -185,7 +216,7 @@ async fn supervise(
     mut server: Running,
     reservation: Option<TcpSocket>,
     address: SocketAddr,
-    venue: Arc<Venue>,
+    app: App,
     mut outages: mpsc::Receiver<Duration>,
     stop: CancellationToken,
 ) {
@@ -195,7 +226,7 @@ async fn supervise(
             outage = outages.recv() => outage,
         };
         server.end().await;
-        venue.hub.cut_all();
+        app.venue.hub.cut_all();
         let Some(length) = outage else { break };
         let over = Instant::now() + length;
         tokio::select! {
@@ -203,7 +234,7 @@ async fn supervise(
             () = sleep_until(over) => {}
         }
         server = loop {
-            match listen(address).and_then(|listener| serve(listener, &venue)) {
+            match listen(address).and_then(|listener| serve(listener, &app)) {
                 Ok(server) => break server,
                 Err(error) => tracing::warn!(%error, %address, "the simulator cannot listen again yet"),
             }
@@ -213,15 +244,20 @@ async fn supervise(
     drop(reservation);
 }
 
-fn serve(listener: TcpListener, venue: &Arc<Venue>) -> io::Result<Running> {
-    let venue = Data::from(venue.clone());
-    let server =
-        HttpServer::new(move || App::new().app_data(venue.clone()).configure(rest::routes).configure(stream::routes))
-            .workers(2)
-            .disable_signals()
-            .tcp_nodelay(true)
-            .listen(listener)?
-            .run();
+/// What requests are about.
+struct App {
+    venue: Arc<Venue>,
+    /// None where the market is a recording.
+    walker: Option<Arc<Walker>>,
+}
+
+fn serve(listener: TcpListener, app: &App) -> io::Result<Running> {
+    let (venue, walker) = (Data::from(app.venue.clone()), Data::new(app.walker.clone()));
+    let app = move || {
+        let app = actix_web::App::new().app_data(venue.clone()).app_data(walker.clone());
+        app.configure(rest::routes).configure(stream::routes)
+    };
+    let server = HttpServer::new(app).workers(2).disable_signals().tcp_nodelay(true).listen(listener)?.run();
     Ok(Running { handle: server.handle(), task: tokio::spawn(server) })
 }
 

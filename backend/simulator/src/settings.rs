@@ -98,6 +98,25 @@ pub struct SimulatedSymbol {
     pub trading: bool,
 }
 
+impl SimulatedSymbol {
+    /// A middling pair that starts at this price, which says by its decimals how finely it is priced.
+    pub fn priced(ticker: String, base: String, quote: String, price: Decimal) -> Self {
+        let decimals = price.scale().min(DECIMALS);
+        Self {
+            ticker,
+            base,
+            quote,
+            start_price: price,
+            tick_size: Decimal::new(1, decimals),
+            lot_size: Decimal::new(1, (DECIMALS - decimals).min(3)),
+            typical_notional: Decimal::from(180),
+            daily_volatility: 0.05,
+            activity: 1.0,
+            trading: true,
+        }
+    }
+}
+
 /// Ten pairs that everyone knows, with prices from tens of thousands to hundred-thousandths.
 pub fn default_symbols() -> Vec<SimulatedSymbol> {
     // Base, price in ticks, decimals of the price and of the quantity, daily volatility, activity.
@@ -186,7 +205,7 @@ impl Settings {
     }
 }
 
-fn check_symbols(symbols: &[SimulatedSymbol]) -> Result<(), SimulatorError> {
+pub(crate) fn check_symbols(symbols: &[SimulatedSymbol]) -> Result<(), SimulatorError> {
     let mut seen = HashSet::new();
     for symbol in symbols {
         let positive = |number: Decimal| {

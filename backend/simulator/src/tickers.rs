@@ -1,26 +1,31 @@
 //! `/api/v3/ticker/24hr` and `/api/v3/exchangeInfo`: long JSON, no rules.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::{
     frames::text,
     kline::Kline,
+    listings::Listed,
     settings::{DECIMALS, SimulatedSymbol},
     venue::Venue,
 };
 
 /// The last price; before the first trade, the price from which the walk starts.
 pub(crate) fn price(venue: &Venue, index: usize) -> Decimal {
-    venue.ledger(index).last().map_or(venue.listed[index].symbol.start_price, |trade| trade.price)
+    let listed = venue.at(index);
+    listed.ledger().last().map_or(listed.symbol.start_price, |trade| trade.price)
 }
 
 /// Statistics of the last 24 hours; all zero where nothing was traded.
 pub(crate) fn day(venue: &Venue, index: usize) -> Value {
     let now = venue.now_ms();
-    let symbol = &venue.listed[index].symbol;
+    let listed = venue.at(index);
+    let symbol = &listed.symbol;
     let (day, last) = {
-        let mut ledger = venue.ledger(index);
+        let mut ledger = listed.ledger();
         ledger.seal(now);
         (ledger.day(now).unwrap_or_else(|| Kline::flat(now, Decimal::ZERO)), ledger.last().cloned())
     };
@@ -54,11 +59,7 @@ pub(crate) fn day(venue: &Venue, index: usize) -> Value {
 }
 
 /// What the exchange lists and how much one may ask.
-pub(crate) fn exchange_info<'a>(
-    now_ms: i64,
-    symbols: impl Iterator<Item = &'a SimulatedSymbol>,
-    weight_limit: u32,
-) -> Value {
+pub(crate) fn exchange_info(now_ms: i64, listed: impl Iterator<Item = Arc<Listed>>, weight_limit: u32) -> Value {
     let limit = |kind, interval, count, limit: u32| json!({"rateLimitType": kind, "interval": interval, "intervalNum": count, "limit": limit});
     json!({
         "timezone": "UTC",
@@ -70,7 +71,7 @@ pub(crate) fn exchange_info<'a>(
             limit("RAW_REQUESTS", "MINUTE", 5, 300_000),
         ],
         "exchangeFilters": [],
-        "symbols": symbols.map(listing).collect::<Vec<_>>(),
+        "symbols": listed.map(|listed| listing(&listed.symbol)).collect::<Vec<_>>(),
     })
 }
 

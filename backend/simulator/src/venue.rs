@@ -3,9 +3,8 @@
 //! Every trade, walked or replayed, is first in the ledger and then streamed, so that REST never lags behind the stream.
 
 use std::{
-    collections::HashMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
@@ -20,27 +19,18 @@ use crate::{
     hub::Hub,
     ledger::{Ledger, PublishedTrade},
     limits::Meter,
+    listings::{Listed, ListingError, Listings},
     market::Step,
     settings::{Settings, SimulatedSymbol},
 };
 
-/// One listed symbol, with the names of its streams at hand.
-pub(crate) struct Listed {
-    pub(crate) symbol: SimulatedSymbol,
-    /// The ticker as streams spell it.
-    pub(crate) lower: String,
-    trade_stream: String,
-    agg_trade_stream: String,
-    ledger: Mutex<Ledger>,
-}
-
 pub(crate) struct Venue {
-    pub(crate) listed: Vec<Listed>,
-    by_ticker: HashMap<String, usize>,
+    pub(crate) listings: Listings,
     pub(crate) hub: Hub,
     pub(crate) faults: Lasting,
     pub(crate) ping_interval: Duration,
     meter: Mutex<Meter>,
+    retained_trades: usize,
     pub(crate) paused: watch::Sender<bool>,
     /// Outages, for the task that holds the listening socket.
     outages: mpsc::Sender<Duration>,
@@ -61,20 +51,10 @@ impl Venue {
         first_id: i64,
         outages: mpsc::Sender<Duration>,
     ) -> Self {
-        let by_ticker = symbols.iter().enumerate().map(|(index, symbol)| (symbol.ticker.clone(), index)).collect();
-        let listed = symbols.into_iter().map(|symbol| {
-            let lower = symbol.ticker.to_lowercase();
-            Listed {
-                trade_stream: format!("{lower}@trade"),
-                agg_trade_stream: format!("{lower}@aggTrade"),
-                lower,
-                symbol,
-                ledger: Mutex::new(Ledger::new(first_id, settings.retained_trades)),
-            }
-        });
+        let ledger = || Ledger::new(first_id, settings.retained_trades);
         Self {
-            listed: listed.collect(),
-            by_ticker,
+            listings: Listings::new(symbols.into_iter().map(|symbol| Listed::new(symbol, ledger()))),
+            retained_trades: settings.retained_trades,
             hub: Hub::new(settings.client_queue),
             faults: Lasting::default(),
             ping_interval: settings.ping_interval,
@@ -86,13 +66,14 @@ impl Venue {
         }
     }
 
-    pub(crate) fn find(&self, ticker: &str) -> Option<usize> {
-        self.by_ticker.get(ticker).copied()
+    /// Lists a pair, whose trades are numbered by the clock as at a start.
+    pub(crate) fn list(&self, symbol: SimulatedSymbol) -> Result<(), ListingError> {
+        self.listings.add(symbol, Ledger::new(now_ms() * 1_000, self.retained_trades))
     }
 
-    /// The symbol's ledger. Whoever reads it sees a past that will not change.
-    pub(crate) fn ledger(&self, index: usize) -> MutexGuard<'_, Ledger> {
-        self.listed[index].ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The symbol at a place. Each keeps its place for ever.
+    pub(crate) fn at(&self, index: usize) -> Arc<Listed> {
+        self.listings.at(index)
     }
 
     pub(crate) fn meter(&self) -> MutexGuard<'_, Meter> {
@@ -101,7 +82,7 @@ impl Venue {
 
     /// Enters a recorded trade and streams it, unless its number was published before.
     pub(crate) fn publish(&self, index: usize, trade: &PublishedTrade) {
-        let is_new = self.ledger(index).enter(trade);
+        let is_new = self.at(index).ledger().enter(trade);
         if is_new {
             self.stream(index, trade);
         }
@@ -109,12 +90,13 @@ impl Venue {
 
     /// Makes a trade of the walk's step and streams it.
     pub(crate) fn trade(&self, index: usize, step: Step, due_ms: i64) {
-        let trade = self.ledger(index).append(step, due_ms);
+        let trade = self.at(index).ledger().append(step, due_ms);
         self.stream(index, &trade);
     }
 
     fn stream(&self, index: usize, trade: &PublishedTrade) {
-        let Listed { symbol, trade_stream, agg_trade_stream, .. } = &self.listed[index];
+        let listed = self.at(index);
+        let Listed { symbol, trade_stream, agg_trade_stream, .. } = &*listed;
         for trade in self.faults.in_order(index, trade).iter().flatten() {
             for _ in 0..self.faults.copies(index) {
                 self.hub.publish(trade_stream, |unit| frames::trade(&symbol.ticker, trade, unit));
@@ -134,8 +116,8 @@ impl Venue {
         match fault {
             Fault::Disconnect => self.hub.cut_all(),
             Fault::Silence(length) => self.faults.silence(length),
-            Fault::Gap(trades) => self.faults.gap(self.listed.len(), trades),
-            Fault::Duplicate(trades) => self.faults.duplicate(self.listed.len(), trades),
+            Fault::Gap(trades) => self.faults.gap(self.listings.places(), trades),
+            Fault::Duplicate(trades) => self.faults.duplicate(self.listings.places(), trades),
             Fault::Garbage(text) => self.hub.broadcast_raw(text),
             Fault::RateLimited { status, retry_after } => self.faults.refuse(status, retry_after),
             Fault::Slow(delay) => self.faults.slow(delay),
@@ -147,7 +129,7 @@ impl Venue {
                 let now = self.now_ms();
                 self.hub.broadcast("!serverShutdown", |unit| frames::server_shutdown(now, unit));
             }
-            Fault::Reorder(pairs) => self.faults.reorder(self.listed.len(), pairs),
+            Fault::Reorder(pairs) => self.faults.reorder(self.listings.places(), pairs),
             Fault::ClockAhead(by) => {
                 self.ahead_ms.store(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
             }

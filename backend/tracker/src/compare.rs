@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use broker::{LocalQueueError, Message, Note, Publisher};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
-use domain::MinuteReport;
+use domain::{ExchangeMinute, MinuteReport, Purpose};
 use process::Shutdown;
 use smol_str::SmolStr;
 use tokio::time::sleep;
@@ -19,15 +19,13 @@ use crate::{
 };
 
 /// How long after its end a span is asked for: the exchange has added it up by then.
-const SETTLED: TimeDelta = TimeDelta::seconds(5);
+pub(crate) const SETTLED: TimeDelta = TimeDelta::seconds(5);
 /// What is older is not compared any more.
-const OLDEST: TimeDelta = TimeDelta::days(7);
+pub(crate) const OLDEST: TimeDelta = TimeDelta::days(7);
 /// How many minutes are asked for at once.
-const MOST_MINUTES: i64 = 960;
-/// How long the exchange's clock is waited for.
-const CLOCK_PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const MOST_MINUTES: i64 = 960;
 /// How often it is tried again while the exchange does not answer.
-const RETRY: Duration = Duration::from_secs(30);
+pub(crate) const RETRY: Duration = Duration::from_secs(30);
 
 /// Compares the pairs of one exchange.
 pub struct Comparison {
@@ -85,10 +83,10 @@ impl Comparison {
         let exchange = self.exchange.clone();
         let Some(minutes) = exchange.minutes() else { return Ok(()) };
         let work = async {
-            self.wait_for_the_clock().await;
+            self.board.wait_for_the_clock().await;
             loop {
-                let all = self.round(minutes, self.now()).await?;
-                let now = self.now();
+                let all = self.round(minutes, self.board.both_clocks()).await?;
+                let now = self.board.both_clocks();
                 let next = (now - SETTLED).duration_trunc(self.every).unwrap_or(now) + self.every + SETTLED;
                 // Everybody who records this exchange would otherwise ask in the same second.
                 let company = Duration::from_millis(fastrand::u64(0..2_000));
@@ -100,24 +98,6 @@ impl Comparison {
             done = work => done,
             () = shutdown.cancelled() => Ok(()),
         }
-    }
-
-    /// What time it is here and there alike: a span must be over by both clocks.
-    fn now(&self) -> DateTime<Utc> {
-        let here = Utc::now();
-        let there = self.board.clock_ahead().and_then(|ahead| here.checked_add_signed(ahead));
-        there.map_or(here, |there| here.min(there))
-    }
-
-    /// Whether a span is over is not known before the exchange's clock was read; one that is not told is not waited for.
-    async fn wait_for_the_clock(&self) {
-        let told = async {
-            while self.board.clock_ahead().is_none() {
-                sleep(Duration::from_millis(100)).await;
-            }
-        };
-        // Either way it goes on.
-        let _ = tokio::time::timeout(CLOCK_PATIENCE, told).await;
     }
 
     /// Asks for every span that is over. `false` when the exchange did not answer for some.
@@ -151,15 +131,18 @@ impl Comparison {
                         break;
                     }
                 };
-                let told = asked.len();
-                asked.retain(|minute| (from..to).contains(&minute.open_time) && minute.is_sound());
-                asked.sort_by_key(|minute| minute.open_time);
-                asked.dedup_by_key(|minute| minute.open_time);
-                if asked.len() < told {
-                    let left_out = told - asked.len();
+                let left_out = only_credible(&mut asked, from, to);
+                if left_out > 0 {
                     tracing::warn!(exchange = %name, %ticker, left_out, "some of the exchange's candles are not credible");
                 }
-                let report = MinuteReport { exchange: name.clone(), ticker: ticker.clone(), from, to, minutes: asked };
+                let report = MinuteReport {
+                    exchange: name.clone(),
+                    ticker: ticker.clone(),
+                    purpose: Purpose::Compare,
+                    from,
+                    to,
+                    minutes: asked,
+                };
                 self.publisher.publish_noting(Message::Minutes(report), vec![note(&name, ticker, to)]).await?;
                 *compared = to;
             }
@@ -168,7 +151,16 @@ impl Comparison {
     }
 }
 
-fn key(exchange: &str, ticker: &str) -> String {
+/// Leaves out what cannot be a minute of that span, and says how many that were.
+pub(crate) fn only_credible(minutes: &mut Vec<ExchangeMinute>, from: DateTime<Utc>, to: DateTime<Utc>) -> usize {
+    let told = minutes.len();
+    minutes.retain(|minute| (from..to).contains(&minute.open_time) && minute.is_sound());
+    minutes.sort_by_key(|minute| minute.open_time);
+    minutes.dedup_by_key(|minute| minute.open_time);
+    told - minutes.len()
+}
+
+pub(crate) fn key(exchange: &str, ticker: &str) -> String {
     format!("compared/{exchange}/{ticker}")
 }
 

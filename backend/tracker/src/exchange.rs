@@ -4,7 +4,7 @@
 //! waiting, validating, counting and publishing are written once, elsewhere.
 
 use chrono::{DateTime, Utc};
-use domain::{ExchangeMinute, Instrument, Tick};
+use domain::{ExchangeMinute, Instrument, MarketRow, Tick};
 use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
 
@@ -42,6 +42,28 @@ pub trait Exchange: Send + Sync + 'static {
     fn minutes(&self) -> Option<&dyn Minutes> {
         None
     }
+
+    /// Where it tells of all its pairs at once, how to follow that.
+    fn market(&self) -> Option<&dyn Market> {
+        None
+    }
+}
+
+/// The whole market at a glance: of every pair the last price and its statistics of 24 hours, as [`domain::market`] defines
+/// them.
+pub trait Market: Send + Sync {
+    /// The connection that carries news of all pairs, of each whenever it changes.
+    fn stream(&self) -> StreamRequest;
+
+    /// Reads one text message of that stream, and adds what it tells to `rows`.
+    ///
+    /// # Errors
+    /// When the message, or a part of it, is none that the exchange documents, with what is wrong; the rest is in `rows`.
+    fn read(&self, text: &str, received_at: DateTime<Utc>, rows: &mut Vec<MarketRow>)
+    -> Result<Frame, UnreadableFrame>;
+
+    /// Asks for all pairs of which something was traded in the last 24 hours.
+    fn all(&self) -> BoxFuture<'_, Result<Vec<MarketRow>, RestError>>;
 }
 
 /// Candles as the exchange itself makes them.
@@ -80,11 +102,13 @@ pub struct StreamRequest {
     pub subscriptions: Vec<String>,
 }
 
-/// What a message was, beside the ticks in it.
+/// What a message was, beside what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// Trades.
     Trades,
+    /// News of the market.
+    Market,
     /// A subscription is acknowledged.
     Acknowledged,
     /// A subscription is refused, in the exchange's words.

@@ -3,34 +3,43 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use broker::{Message, Publisher};
+use broker::{LocalQueueError, Message, Publisher};
 use chrono::{TimeDelta, Utc};
 use domain::{Catalogue, GapReport, Instrument, InstrumentStatus};
+use futures_util::future::OptionFuture;
 use process::{Check, Shutdown};
 use smol_str::SmolStr;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
-    time::{Instant, sleep},
+    task::{JoinHandle, JoinSet},
+    time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
     Error, Mode, Settings,
     backfill::Backfill,
     compare::Comparison,
-    exchange::Exchange,
+    exchange::{Exchange, Market, StreamRequest},
     gaps::Ledger,
     inspect::Inspector,
+    listing::Listing,
+    market::{Latest, MarketFeed},
     poll::Poller,
     publish::{Batcher, CHANNEL, Passed},
     rest::RestError,
     session::Session,
     status::Board,
+    takeover::Takeover,
+    trades::Trades,
 };
 
 /// How often the catalogue is asked for again. New pairs and halts become known then, and a database that was made anew
 /// learns what there is.
 const CATALOGUE_EVERY: Duration = Duration::from_secs(600);
+/// How often it is asked for at most because a pair trades that it does not list.
+const WANTED_PACE: Duration = Duration::from_secs(60);
+/// Asking for the whole market costs a good part of what may be asked for; while it is not streamed it is asked for no more often.
+const LEAST_MARKET_PACE: Duration = Duration::from_secs(10);
 /// How often the exchange's clock is compared with ours.
 const CLOCK_EVERY: Duration = Duration::from_secs(60);
 /// An answer that took longer says too little of what time it is.
@@ -47,13 +56,14 @@ pub struct Feed {
     publisher: Publisher,
     check: Check,
     board: Board,
+    listing: Listing,
 }
 
 impl Feed {
     /// Follows `exchange`.
     pub fn new(exchange: Arc<dyn Exchange>, settings: Settings, publisher: Publisher, check: Check) -> Self {
         let board = Board::new(exchange.identity().name);
-        Self { exchange, settings, publisher, check, board }
+        Self { exchange, settings, publisher, check, board, listing: Listing::default() }
     }
 
     /// Works until asked to stop; then what was received is on disk.
@@ -134,14 +144,51 @@ impl Feed {
     }
 
     async fn follow(&self, tickers: Vec<SmolStr>, shutdown: &Shutdown) -> Result<(), Error> {
-        if tickers.is_empty() {
+        let has_market = self.settings.tracker_market && self.exchange.market().is_some();
+        if tickers.is_empty() && !has_market {
             let reason = format!("none of TRACKER_SYMBOLS is listed by {}", self.name());
             tracing::error!("{reason}; nothing is followed");
             self.board.waiting(0, reason, CATALOGUE_EVERY);
             shutdown.cancelled().await;
             return Ok(());
         }
-        tracing::info!(exchange = %self.name(), tickers = tickers.len(), mode = ?self.settings.tracker_mode, "following");
+        tracing::info!(exchange = %self.name(), tickers = tickers.len(), market = has_market, mode = ?self.settings.tracker_mode, "following");
+        let mut tasks = JoinSet::new();
+        let market = has_market.then(|| Latest::new(self.name(), self.listing.clone()));
+        if let Some(latest) = &market {
+            let work = self.market(latest.clone(), tickers.is_empty()).run(shutdown.clone());
+            tasks.spawn(logged("the market is no longer followed", work));
+        }
+        if let (Mode::Stream, Some(every)) = (self.settings.tracker_mode, self.settings.compare_every()) {
+            let takeover = self.takeover(&tickers, market, every).await?;
+            tasks.spawn(logged("candles are no longer taken over", takeover.run(shutdown.clone())));
+            let comparison = self.comparison(&tickers, every).await?;
+            tasks.spawn(logged("candles are no longer compared", comparison.run(shutdown.clone())));
+        }
+        let mut batching =
+            if tickers.is_empty() { None } else { Some(self.record(tickers, &mut tasks, shutdown).await?) };
+        tokio::select! {
+            () = self.refresh_catalogue() => {}
+            () = self.compare_clocks() => {}
+            () = shutdown.cancelled() => {}
+            Some(broken) = OptionFuture::from(batching.as_mut()) => {
+                return Err(Error(format!("ticks can no longer be queued: {broken:?}")));
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+        match OptionFuture::from(batching).await {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            broken => Err(Error(format!("ticks received last could not be queued: {broken:?}"))),
+        }
+    }
+
+    /// Records the trades of these tickers. Returns what puts them into the queue.
+    async fn record(
+        &self,
+        tickers: Vec<SmolStr>,
+        tasks: &mut JoinSet<()>,
+        shutdown: &Shutdown,
+    ) -> Result<JoinHandle<Result<(), LocalQueueError>>, Error> {
         let (sender, receiver) = mpsc::channel::<Passed>(CHANNEL);
         let ledger = match self.exchange.history() {
             Some(_) if self.settings.tracker_mode == Mode::Stream => Some(self.ledger(&tickers).await?),
@@ -155,23 +202,19 @@ impl Feed {
             batch_ticks: self.settings.tracker_batch_ticks,
             linger: self.settings.linger(),
         };
-        let mut batching = tokio::spawn(batcher.run(receiver));
+        let batching = tokio::spawn(batcher.run(receiver));
         let inspector = Arc::new(Inspector::new(self.name(), tickers.iter().cloned()));
-        let mut tasks = JoinSet::new();
         if self.settings.tracker_mode == Mode::Stream {
             for (number, request) in self.exchange.streams(&tickers).into_iter().enumerate() {
-                let session = Session {
-                    number,
+                let trades = Trades {
                     exchange: self.exchange.clone(),
-                    request,
-                    idle: self.settings.idle(),
-                    lifetime: self.settings.lifetime(),
                     inspector: inspector.clone(),
                     ticks: sender.clone(),
                     board: self.board.clone(),
-                    stale: stale.clone(),
+                    found: Vec::new(),
                 };
-                tasks.spawn(session.run(shutdown.clone()));
+                let session = self.session(number, request, self.board.clone(), stale.clone());
+                tasks.spawn(session.run(trades, shutdown.clone()));
             }
         }
         if let Some(ledger) = ledger {
@@ -186,20 +229,7 @@ impl Feed {
                 board: self.board.clone(),
                 stale: stale_sender,
             };
-            let work = backfill.run(shutdown.clone());
-            tasks.spawn(async {
-                if let Err(error) = work.await {
-                    tracing::error!(%error, "gaps are no longer filled");
-                }
-            });
-        }
-        if let (Mode::Stream, Some(every)) = (self.settings.tracker_mode, self.settings.compare_every()) {
-            let work = self.comparison(&tickers, every).await?.run(shutdown.clone());
-            tasks.spawn(async {
-                if let Err(error) = work.await {
-                    tracing::error!(%error, "candles are no longer compared");
-                }
-            });
+            tasks.spawn(logged("gaps are no longer filled", backfill.run(shutdown.clone())));
         }
         let poller = Poller {
             exchange: self.exchange.clone(),
@@ -211,17 +241,45 @@ impl Feed {
             board: self.board.clone(),
         };
         tasks.spawn(poller.run(shutdown.clone()));
-        tokio::select! {
-            () = self.refresh_catalogue() => {}
-            () = self.compare_clocks() => {}
-            () = shutdown.cancelled() => {}
-            broken = &mut batching => return Err(Error(format!("ticks can no longer be queued: {broken:?}"))),
+        Ok(batching)
+    }
+
+    fn session(&self, number: usize, request: StreamRequest, board: Board, stale: watch::Receiver<u64>) -> Session {
+        Session {
+            number,
+            exchange: self.name(),
+            request,
+            idle: self.settings.idle(),
+            lifetime: self.settings.lifetime(),
+            board,
+            stale,
         }
-        while tasks.join_next().await.is_some() {}
-        match batching.await {
-            Ok(Ok(())) => Ok(()),
-            broken => Err(Error(format!("ticks received last could not be queued: {broken:?}"))),
+    }
+
+    /// Follows the market. Where nothing else is followed, the feed does as this does; else a market that is away must not look
+    /// as if trades were.
+    fn market(&self, latest: Latest, is_all: bool) -> MarketFeed {
+        let board = if is_all { self.board.clone() } else { Board::new(self.name()) };
+        let (stale, doubted) = watch::channel(0);
+        let request = self.exchange.market().map(Market::stream);
+        let request = request.filter(|_| self.settings.tracker_mode == Mode::Stream);
+        MarketFeed {
+            exchange: self.exchange.clone(),
+            publisher: self.publisher.clone(),
+            latest,
+            session: request.map(|request| self.session(0, request, board.clone(), doubted)),
+            board,
+            stale,
+            pace: self.settings.waiting_time().max(LEAST_MARKET_PACE),
+            silence: self.settings.silence(),
         }
+    }
+
+    async fn takeover(&self, tickers: &[SmolStr], market: Option<Latest>, every: TimeDelta) -> Result<Takeover, Error> {
+        let (exchange, publisher, board) = (self.exchange.clone(), self.publisher.clone(), self.board.clone());
+        let is_new = self.settings.exchange_is_new;
+        let begun = Takeover::begin(exchange, publisher, board, tickers, market, every, is_new).await;
+        begun.map_err(|error| Error(format!("what was taken over cannot be noted: {error}")))
     }
 
     /// The gaps and the numbers that were noted beside the queue, as far as they concern these tickers.
@@ -280,8 +338,18 @@ impl Feed {
 
     /// Never ends by itself.
     async fn refresh_catalogue(&self) {
+        let mut wanted_at: Option<Instant> = None;
         loop {
-            sleep(CATALOGUE_EVERY).await;
+            let wanted = async {
+                if let Some(at) = wanted_at {
+                    sleep_until(at + WANTED_PACE).await;
+                }
+                self.listing.wanted().await;
+            };
+            tokio::select! {
+                () = sleep(CATALOGUE_EVERY) => {}
+                () = wanted => wanted_at = Some(Instant::now()),
+            }
             match self.exchange.catalogue().await {
                 Ok(instruments) => self.publish_catalogue(instruments).await,
                 Err(error) => tracing::warn!(exchange = %self.name(), %error, "the catalogue cannot be refreshed"),
@@ -290,13 +358,23 @@ impl Feed {
     }
 
     async fn publish_catalogue(&self, instruments: Vec<Instrument>) {
-        let catalogue = Catalogue { exchange: self.exchange.identity(), instruments };
-        if let Err(error) = self.publisher.publish(Message::Catalogue(catalogue)).await {
-            tracing::error!(%error, "the catalogue cannot be published");
+        let listed = instruments.clone();
+        let catalogue = Catalogue { exchange: self.exchange.identity(), instruments, taken_at: Some(Utc::now()) };
+        match self.publisher.publish(Message::Catalogue(catalogue)).await {
+            // Only now: what is told of new pairs must come behind it.
+            Ok(()) => self.listing.renew(&listed),
+            Err(error) => tracing::error!(%error, "the catalogue cannot be published"),
         }
     }
 
     fn name(&self) -> SmolStr {
         self.exchange.identity().name
+    }
+}
+
+/// Says so when a part of the feed ends by a failure; the others go on.
+async fn logged(what: &'static str, work: impl Future<Output = Result<(), LocalQueueError>>) {
+    if let Err(error) = work.await {
+        tracing::error!(%error, "{what}");
     }
 }

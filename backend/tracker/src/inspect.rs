@@ -1,4 +1,4 @@
-//! Every tick is looked at before it goes on. What is not credible is counted by reason, and now and then logged.
+//! Every tick, and every row of a market, is looked at before it goes on. What is not credible is counted by reason, and now and then logged.
 
 use std::{
     borrow::Cow,
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::Tick;
+use domain::{MarketRow, Tick};
 use smol_str::SmolStr;
 
 /// One refused tick per reason is logged in this time; the others are only counted.
@@ -18,6 +18,8 @@ const SAMPLE_CHARACTERS: usize = 300;
 /// Inspects what one exchange sends.
 pub struct Inspector {
     exchange: SmolStr,
+    /// The metric that counts what is refused.
+    counter: &'static str,
     known: HashSet<SmolStr>,
     sampled: Mutex<HashMap<Cow<'static, str>, Instant>>,
 }
@@ -25,7 +27,21 @@ pub struct Inspector {
 impl Inspector {
     /// Lets pass the credible ticks of these tickers.
     pub fn new(exchange: SmolStr, tickers: impl IntoIterator<Item = SmolStr>) -> Self {
-        Self { exchange, known: tickers.into_iter().collect(), sampled: Mutex::default() }
+        let counter = "ticks_rejected_total";
+        Self { exchange, counter, known: tickers.into_iter().collect(), sampled: Mutex::default() }
+    }
+
+    /// Looks at the rows of its market, of which [`passes_row`](Self::passes_row) is asked.
+    pub fn of_market(exchange: SmolStr) -> Self {
+        let counter = "market_rows_rejected_total";
+        Self { exchange, counter, known: HashSet::new(), sampled: Mutex::default() }
+    }
+
+    /// Whether a row of the market may go on, as far as can be told by itself. If not, it has been counted.
+    pub fn passes_row(&self, row: &MarketRow) -> bool {
+        let Err(rejection) = row.check() else { return true };
+        self.refuse(rejection.reason, &format_args!("{row:?}"));
+        false
     }
 
     /// Whether a tick may go on. If not, it has been counted.
@@ -45,7 +61,7 @@ impl Inspector {
     }
 
     fn refuse(&self, reason: Cow<'static, str>, sample: &dyn std::fmt::Display) {
-        metrics::counter!("ticks_rejected_total", "exchange" => self.exchange.to_string(), "reason" => reason.clone())
+        metrics::counter!(self.counter, "exchange" => self.exchange.to_string(), "reason" => reason.clone())
             .increment(1);
         let now = Instant::now();
         let mut sampled = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! From the exchanges to the queue.
 //!
-//! Each exchange has a feed: it learns what the exchange lists, keeps a stream open for the chosen tickers, and asks by
-//! REST while the stream is down. Reading the exchange, queueing to disk and publishing are three tasks, so that none
+//! Each exchange has a feed: it learns what the exchange lists, keeps a stream open for the chosen tickers and another for the
+//! whole market, and asks by REST while a stream is down. Reading the exchange, queueing to disk and publishing are three tasks, so that none
 //! waits for the next one's network.
 
 pub mod backfill;
@@ -11,12 +11,16 @@ pub mod exchanges;
 pub mod feed;
 pub mod gaps;
 pub mod inspect;
+pub mod listing;
+pub mod market;
 pub mod poll;
 pub mod publish;
 pub mod rest;
 pub mod session;
 pub mod settings;
 pub mod status;
+pub mod takeover;
+pub mod trades;
 
 use broker::Publisher;
 use process::{Health, Shutdown};

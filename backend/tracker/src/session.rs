@@ -7,19 +7,19 @@
 //! A planned end is no outage: before the exchange cuts a connection for its age, or when it says that it will, the next
 //! one is opened, and the old one read until the new one is certain to deliver. What both bring is published once.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use chrono::{SubsecRound as _, Utc};
-use domain::TickSource;
+use chrono::{DateTime, SubsecRound as _, Utc};
 use futures_util::{
     FutureExt as _, SinkExt as _, StreamExt as _,
     future::{BoxFuture, OptionFuture},
 };
 use process::Shutdown;
+use smol_str::SmolStr;
 use tokio::{
     net::TcpStream,
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_tungstenite::{
@@ -28,9 +28,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    exchange::{Exchange, Frame, StreamRequest},
-    inspect::Inspector,
-    publish::Passed,
+    exchange::{Frame, StreamRequest, UnreadableFrame},
     rest::root_cause,
     status::Board,
 };
@@ -52,22 +50,33 @@ const REPLACEMENT_PACE: Duration = Duration::from_secs(5);
 /// The longest delay between two tries.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
+/// What a stream carries: how its messages are read, and where that goes.
+pub trait Carried: Send {
+    /// Reads one text message.
+    ///
+    /// # Errors
+    /// When it is none that the exchange documents. What could be read of it is handed on all the same.
+    fn read(&mut self, text: &str, received_at: DateTime<Utc>) -> Result<Frame, UnreadableFrame>;
+
+    /// A message was unreadable.
+    fn unreadable(&self, error: &UnreadableFrame, text: &str);
+
+    /// Hands on what was read. `false` when nobody takes it any more.
+    fn hand_on(&mut self) -> impl Future<Output = bool> + Send;
+}
+
 /// One connection of a feed.
 pub struct Session {
     /// Its number among the feed's connections.
     pub number: usize,
-    /// Who is connected to.
-    pub exchange: Arc<dyn Exchange>,
+    /// Name of who is connected to.
+    pub exchange: SmolStr,
     /// What to open.
     pub request: StreamRequest,
     /// Nothing at all for so long means that the connection is dead.
     pub idle: Duration,
     /// A connection is replaced when it is so old.
     pub lifetime: Duration,
-    /// Who looks at the ticks.
-    pub inspector: Arc<Inspector>,
-    /// Where they go.
-    pub ticks: mpsc::Sender<Passed>,
     /// Who is told how it goes.
     pub board: Board,
     /// Changes when the exchange has traded and the stream did not bring it.
@@ -88,7 +97,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Session {
     /// Keeps the stream open until asked to stop.
-    pub async fn run(self, shutdown: Shutdown) {
+    pub async fn run(self, mut carried: impl Carried, shutdown: Shutdown) {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
             // Jitter may double it.
@@ -99,7 +108,7 @@ impl Session {
         let mut replacement = None;
         // Of the stream, whichever connection carries it.
         let mut delivering_since = None;
-        let exchange = self.exchange.identity().name;
+        let exchange = &self.exchange;
         loop {
             if replacement.is_none() {
                 self.board.connecting(self.number);
@@ -107,7 +116,7 @@ impl Session {
             let mut stale = self.stale.clone();
             stale.mark_unchanged();
             let end = tokio::select! {
-                end = self.deliver(replacement.take(), &mut delivering_since, &shutdown) => end,
+                end = self.deliver(replacement.take(), &mut carried, &mut delivering_since, &shutdown) => end,
                 Ok(()) = stale.changed() => {
                     End::Failed("the exchange has traded, and the stream did not bring it".to_owned())
                 }
@@ -142,7 +151,13 @@ impl Session {
     }
 
     /// Reads from a connection, a new one where none stands ready, until something ends it.
-    async fn deliver(&self, ready: Option<Socket>, delivering_since: &mut Option<Instant>, shutdown: &Shutdown) -> End {
+    async fn deliver(
+        &self,
+        ready: Option<Socket>,
+        carried: &mut impl Carried,
+        delivering_since: &mut Option<Instant>,
+        shutdown: &Shutdown,
+    ) -> End {
         let opened = match ready {
             Some(socket) => Ok(socket),
             None => self.open().await,
@@ -151,7 +166,7 @@ impl Session {
             Ok(socket) => socket,
             Err(reason) => return End::Failed(reason),
         };
-        let end = self.read(&mut socket, delivering_since, shutdown).await;
+        let end = self.read(&mut socket, carried, delivering_since, shutdown).await;
         // A courtesy; the exchange notices without it.
         let _ = timeout(Duration::from_millis(500), socket.close(None)).await;
         end
@@ -191,12 +206,17 @@ impl Session {
         }
     }
 
-    async fn read(&self, socket: &mut Socket, delivering_since: &mut Option<Instant>, shutdown: &Shutdown) -> End {
+    async fn read(
+        &self,
+        socket: &mut Socket,
+        carried: &mut impl Carried,
+        delivering_since: &mut Option<Instant>,
+        shutdown: &Shutdown,
+    ) -> End {
         let (mut unacknowledged, mut refused) = (self.request.subscriptions.len(), 0);
         let acknowledged_by = Instant::now() + ACKNOWLEDGEMENT_PATIENCE;
         let opened_at = Instant::now();
         let mut replacement: Option<BoxFuture<'_, Result<Socket, String>>> = None;
-        let mut found = Vec::new();
         let mut idle_at = Instant::now() + self.idle;
         loop {
             let deadline = if unacknowledged > 0 { idle_at.min(acknowledged_by) } else { idle_at };
@@ -238,8 +258,8 @@ impl Session {
             };
             // To the microsecond, as messages and the database keep it.
             let received_at = Utc::now().trunc_subsecs(6);
-            match self.exchange.read(&text, received_at, &mut found) {
-                Ok(Frame::Trades) => {
+            match carried.read(&text, received_at) {
+                Ok(Frame::Trades | Frame::Market) => {
                     if delivering_since.is_none() {
                         *delivering_since = Some(Instant::now());
                         self.board.streaming(self.number);
@@ -262,31 +282,11 @@ impl Session {
                 }
                 Ok(Frame::Closing) => {}
                 Ok(Frame::Other) => {}
-                Err(error) => {
-                    self.inspector.unreadable(&error, &text);
-                    self.board.count(0, 1);
-                }
+                Err(error) => carried.unreadable(&error, &text),
             }
-            if self.pass_on(&mut found).await.is_err() {
+            if !carried.hand_on().await {
                 return End::Stopping;
             }
         }
-    }
-
-    /// Hands credible ticks on. Waits while the disk does.
-    async fn pass_on(&self, found: &mut Vec<domain::Tick>) -> Result<(), mpsc::error::SendError<Passed>> {
-        let (mut valid, mut rejected) = (0, 0);
-        for tick in found.drain(..) {
-            if self.inspector.passes(&tick) {
-                valid += 1;
-                self.ticks.send((TickSource::Stream, tick)).await?;
-            } else {
-                rejected += 1;
-            }
-        }
-        if valid + rejected > 0 {
-            self.board.count(valid, rejected);
-        }
-        Ok(())
     }
 }

@@ -17,6 +17,11 @@ pub struct Settings {
     /// Tickers to follow, as the exchange writes them, separated by commas
     #[arg(long, env = "TRACKER_SYMBOLS", value_name = "TICKERS", value_delimiter = ',', default_value = DEFAULT_SYMBOLS)]
     pub tracker_symbols: Vec<SmolStr>,
+    /// Follow the whole market too: of every pair that is listed the newest price, 24-hour statistics and candles; true or
+    /// false
+    #[arg(long, env = "TRACKER_MARKET", value_name = "BOOL", default_value_t = true,
+          action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    pub tracker_market: bool,
     /// How prices are followed
     #[arg(long, env = "TRACKER_MODE", value_name = "MODE", default_value = "stream")]
     pub tracker_mode: Mode,
@@ -32,7 +37,8 @@ pub struct Settings {
     /// Seconds after which a connection is replaced by a new one; exchanges cut old ones (Binance after 24 hours)
     #[arg(long, env = "TRACKER_CONNECTION_SECONDS", value_name = "SECONDS", default_value_t = 84_600)]
     pub tracker_connection_seconds: u32,
-    /// How long a span is, in minutes, whose candles are compared with the exchange's own when it is over: 1 to 1440; 0: never
+    /// How long a span is, in minutes, whose candles are compared with the exchange's own when it is over, or taken over for pairs
+    /// that only the market follows: 1 to 1440; 0: never
     #[arg(long, env = "TRACKER_COMPARE_MINUTES", value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u16).range(..=1_440))]
     pub tracker_compare_minutes: u16,
     /// How many ticks one message holds at most

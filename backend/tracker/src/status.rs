@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 
 /// How often the state is told when it does not change.
 const TELL_EVERY: Duration = Duration::from_secs(3);
+/// How long the exchange's clock is waited for.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The state of one feed. Clones are the same board.
 #[derive(Clone)]
@@ -107,6 +109,24 @@ impl Board {
     /// How far the exchange's clock is ahead of ours, once that is known.
     pub fn clock_ahead(&self) -> Option<TimeDelta> {
         self.lock().clock_ahead_ms.and_then(TimeDelta::try_milliseconds)
+    }
+
+    /// What time it is here and there alike, as far as that is known: what is over then is over by both clocks.
+    pub fn both_clocks(&self) -> DateTime<Utc> {
+        let here = Utc::now();
+        let there = self.clock_ahead().and_then(|ahead| here.checked_add_signed(ahead));
+        there.map_or(here, |there| here.min(there))
+    }
+
+    /// Whether something is over there is not known before the exchange's clock was read; one that is not told is not waited for.
+    pub async fn wait_for_the_clock(&self) {
+        let told = async {
+            while self.clock_ahead().is_none() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        // Either way it goes on.
+        let _ = tokio::time::timeout(CLOCK_PATIENCE, told).await;
     }
 
     /// Connections lost so far.

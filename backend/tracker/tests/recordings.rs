@@ -7,7 +7,8 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader, Read},
+    io::{BufRead as _, BufReader, Read, Write as _},
+    net::TcpListener,
     path::{Path, PathBuf},
 };
 
@@ -81,6 +82,58 @@ fn trade(frame: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(frame).ok()?;
     let event = value.get("data").unwrap_or(&value);
     (event["e"] == "trade" && event.get("X").is_none_or(|origin| origin == "MARKET")).then(|| event.clone())
+}
+
+/// Answers every request with this JSON.
+fn serve(body: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
+            while head.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).unwrap();
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn every_recorded_day_of_a_pair_is_read_to_the_last_digit_and_left_out_when_it_is_long_over() {
+    let Some(files) =
+        recorded(|name| name == "ticker_24hr_response.json" || name == "http_futures_market_ticker_24hr.json")
+    else {
+        return;
+    };
+    let mut days: Vec<Value> =
+        files.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect();
+    let all = async |days: &[Value]| {
+        let mut settings = Arguments::parse_from(["tracker"]).settings;
+        settings.binance_rest_url = serve(Value::from(days).to_string());
+        process::tls::install();
+        Binance::new(&settings).unwrap().market().unwrap().all().await.unwrap()
+    };
+    assert_eq!(all(&days).await, [], "they were recorded long ago");
+    for day in &mut days {
+        day["closeTime"] = Utc::now().timestamp_millis().into();
+    }
+    let rows = all(&days).await;
+    assert_eq!(rows.len(), days.len());
+    for (row, day) in rows.iter().zip(&days) {
+        let number = |field: &str| day[field].as_str().unwrap().parse::<Decimal>().unwrap();
+        assert_eq!((row.ticker.as_str(), row.price), (day["symbol"].as_str().unwrap(), number("lastPrice")));
+        let prices = [row.open_24h, row.high_24h, row.low_24h].map(Option::unwrap);
+        assert_eq!(prices, [number("openPrice"), number("highPrice"), number("lowPrice")]);
+        assert_eq!(
+            [row.volume_24h, row.quote_volume_24h].map(Option::unwrap),
+            [number("volume"), number("quoteVolume")]
+        );
+        assert_eq!(row.time().timestamp_millis(), day["closeTime"].as_i64().unwrap());
+        assert_eq!(row.check(), Ok(()));
+    }
 }
 
 #[test]

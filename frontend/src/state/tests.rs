@@ -30,6 +30,7 @@ pub(crate) fn price(ticker: &str, price: &str, change: Option<&str>, volume: &st
         exchange_time: Some(at("12:00:00")),
         received_at: at("12:00:00"),
         age_ms: 0,
+        stale: false,
         source: "stream".into(),
         open_24h: None,
         change_24h_percent: change.map(decimal),

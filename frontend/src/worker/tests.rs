@@ -134,7 +134,8 @@ async fn answer(mut stream: TcpStream, asked: Asked, scripts: Arc<Mutex<VecDeque
         Some("candles") if path.contains("BTCUSDT") => ("200 OK", data(&candles("11:00", 60))),
         _ => (
             "404 Not Found",
-            r#"{"error":{"code":"unknown_ticker","message":"binance has no such ticker"}}"#.to_owned(),
+            r#"{"type":"/problems/unknown_ticker","title":"No such pair","status":404,"detail":"binance has no such ticker","code":"unknown_ticker"}"#
+                .to_owned(),
         ),
     };
     asked.log(&path);

@@ -1,20 +1,24 @@
 //! `/candles`
 
 use actix_web::web;
-use api_types::{CandleRow, Data};
+use api_types::{CandleRow, Page};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use database::candles::{Span, StoredCandle, list_candles};
+use database::{
+    candles::{Span, StoredCandle, list_candles},
+    prices::TickPosition,
+};
 use domain::Width;
 use utoipa::IntoParams;
 
 use crate::{
+    cursor,
     error::Failure,
     fill::{filled_last, filled_since},
-    handlers::{Answer, answer},
     lookup,
     openapi::Failures,
     parameters::{Asked, FromQuery, Query},
+    reply::{Answer, Lasting, Reply},
     server::State,
 };
 
@@ -42,10 +46,13 @@ pub(crate) struct Wanted {
     /// it. none where not said.
     #[param(value_type = Option<String>, example = "none", pattern = "^(none|previous)$")]
     fill: bool,
+    /// `next_cursor` of the page before: with `from` later candles follow, without it earlier ones.
+    #[param(value_type = Option<String>)]
+    cursor: Option<DateTime<Utc>>,
 }
 
 impl FromQuery for Wanted {
-    const NAMES: &'static [&'static str] = &["interval", "tz", "from", "to", "limit", "fill"];
+    const NAMES: &'static [&'static str] = &["interval", "tz", "from", "to", "limit", "fill", "cursor"];
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
         let (from, to) = query.span(Utc::now())?;
@@ -64,6 +71,7 @@ impl FromQuery for Wanted {
             to,
             limit: query.number("limit", 1..=1000)?.unwrap_or(500),
             fill,
+            cursor: query.cursor()?.map(cursor::read).transpose()?.map(|position| position.time),
         })
     }
 }
@@ -78,7 +86,7 @@ impl FromQuery for Wanted {
         ("ticker" = String, Path, description = "The pair", example = "BTCUSDT"),
         Wanted
     ),
-    responses((status = 200, description = "The candles", body = Data<Vec<CandleRow>>), Failures)
+    responses((status = 200, description = "The candles", body = Page<CandleRow>), Failures)
 )]
 pub(crate) async fn list(
     names: web::Path<(String, String)>,
@@ -86,16 +94,23 @@ pub(crate) async fn list(
     state: web::Data<State>,
 ) -> Answer<Vec<CandleRow>> {
     let (exchange, ticker) = names.into_inner();
-    let Wanted { interval, tz, from, to, limit, fill } = wanted;
+    let Wanted { interval, tz, from, to, limit, fill, cursor } = wanted;
+    let lasting = Lasting::until(to);
     let now = Utc::now();
     // Candles open within the span, so each is whole: none is made of the part of it that the span happens to hold.
     let to = interval.open_at_or_after(to, tz);
-    let from = from.map(|from| interval.open_at_or_after(from, tz));
+    let from = from.map(|from| interval.open_at_or_after(cursor.unwrap_or(from).max(from), tz).min(to));
+    let to = match (from, cursor) {
+        (None, Some(cursor)) => interval.open_at_or_after(cursor, tz).min(to),
+        _ => to,
+    };
     let span = from.map_or(Span::Until(to), |from| Span::Since { from, to });
+    // One more than asked for tells whether there is another page.
+    let most = limit + 1;
     let found = state.reader.read(async |client| {
         let exchange = lookup::exchange(client, &exchange).await?;
         let ticker = lookup::ticker(client, &exchange, &ticker).await?;
-        let candles = list_candles(client, ticker.id, interval, tz, span, limit).await?;
+        let candles = list_candles(client, ticker.id, interval, tz, span, most).await?;
         // What is to stand for a hole at the beginning is the close of whatever came last before it.
         let before = match (fill, from) {
             (true, Some(from)) => {
@@ -108,12 +123,17 @@ pub(crate) async fn list(
     let (candles, before) = found.await?;
     let row = |candle: &StoredCandle| row(candle, interval, tz, now);
     let rows: Vec<CandleRow> = candles.iter().map(row).collect();
-    let rows = match (fill, from) {
+    let mut rows = match (fill, from) {
         (false, _) => rows,
-        (true, None) => filled_last(rows, interval, tz, to, now, limit as usize),
-        (true, Some(from)) => filled_since(rows, before.as_ref().map(row), interval, tz, from..to, now, limit as usize),
+        (true, None) => filled_last(rows, interval, tz, to, now, most as usize),
+        (true, Some(from)) => filled_since(rows, before.as_ref().map(row), interval, tz, from..to, now, most as usize),
     };
-    answer(rows)
+    let next = (rows.len() as i64 > limit).then(|| match from {
+        Some(_) => rows.pop().map(|next| next.open_time),
+        None => rows.drain(..1).map(|earlier| interval.next(earlier.open_time, tz)).next(),
+    });
+    let next = next.flatten().map(|time| cursor::write(TickPosition { time, trade_id: None }));
+    Ok(Reply::of(rows).page(next).lasting(lasting))
 }
 
 fn row(candle: &StoredCandle, width: Width, zone: Tz, now: DateTime<Utc>) -> CandleRow {

@@ -1,20 +1,24 @@
 //! `/dead-letters` and `/dead-letters/{id}`
 
 use actix_web::web;
-use api_types::{DeadLetter, DeadLetterBody};
+use api_types::{DeadLetter, DeadLetterBody, Page};
 use database::dead_letters::{StoredDeadLetter, find_dead_letter, list_dead_letters};
 use utoipa::IntoParams;
 
 use crate::{
     error::{Code, Failure},
-    handlers::{Answer, answer},
     openapi::Failures,
+    paging::Paging,
     parameters::{Asked, FromQuery, Nothing, Query},
+    reply::{Answer, One, Reply, answer},
     server::State,
 };
 
 /// How much of a message is shown, in bytes.
 const LONGEST_BODY: i32 = 1 << 20;
+
+/// More are not kept; a few may come while the db-handler notices that it is enough.
+const MOST_KEPT: i64 = 11_000;
 
 /// How many are wanted.
 #[derive(IntoParams)]
@@ -22,14 +26,18 @@ const LONGEST_BODY: i32 = 1 << 20;
 pub(crate) struct Wanted {
     /// How many. 100 where not said.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
-    limit: i64,
+    limit: usize,
+    /// `next_cursor` of the page before.
+    #[param(value_type = Option<String>)]
+    cursor: Option<String>,
 }
 
 impl FromQuery for Wanted {
-    const NAMES: &'static [&'static str] = &["limit"];
+    const NAMES: &'static [&'static str] = Paging::NAMES;
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
-        Ok(Self { limit: query.number("limit", 1..=1000)?.unwrap_or(100) })
+        let Paging { limit, cursor } = Paging::from_query(query)?;
+        Ok(Self { limit: limit.unwrap_or(100), cursor })
     }
 }
 
@@ -39,11 +47,13 @@ impl FromQuery for Wanted {
     path = "/dead-letters",
     tag = "operation",
     params(Wanted),
-    responses((status = 200, description = "The messages set aside", body = api_types::Data<Vec<DeadLetter>>), Failures)
+    responses((status = 200, description = "The messages set aside", body = Page<DeadLetter>), Failures)
 )]
 pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) -> Answer<Vec<DeadLetter>> {
-    let found = state.reader.read(async |client| Ok(list_dead_letters(client, wanted.limit).await?));
-    answer(found.await?.into_iter().map(row).collect())
+    let paging = Paging { limit: Some(wanted.limit), cursor: wanted.cursor };
+    let found = state.reader.read(async |client| Ok(list_dead_letters(client, paging.rows_to_read(MOST_KEPT)).await?));
+    let (letters, next) = paging.cut(found.await?, |letter| letter.id.to_string())?;
+    Ok(Reply::of(letters.into_iter().map(row).collect::<Vec<_>>()).page(next))
 }
 
 /// A message that could not be stored, with the first megabyte of its body
@@ -54,7 +64,11 @@ pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) 
     params(("id" = String, Path, description = "Its id, as `/dead-letters` lists it", example = "7")),
     responses((status = 200, description = "The message", body = api_types::Data<DeadLetterBody>), Failures)
 )]
-pub(crate) async fn find(id: web::Path<String>, _: Asked<Nothing>, state: web::Data<State>) -> Answer<DeadLetterBody> {
+pub(crate) async fn find(
+    id: web::Path<String>,
+    _: Asked<Nothing>,
+    state: web::Data<State>,
+) -> Answer<One<DeadLetterBody>> {
     let number = id.parse().map_err(|_| {
         Failure::parameter("id", &id, "this is no id of a dead letter", "a whole number, as /dead-letters lists it")
     })?;
@@ -62,7 +76,7 @@ pub(crate) async fn find(id: web::Path<String>, _: Asked<Nothing>, state: web::D
     let Some((letter, body)) = found.await? else {
         return Err(Failure::new(Code::UnknownDeadLetter, "there is no such dead letter").at("id", &id));
     };
-    answer(DeadLetterBody { letter: row(letter), body: String::from_utf8_lossy(&body).into_owned() })
+    answer(One(DeadLetterBody { letter: row(letter), body: String::from_utf8_lossy(&body).into_owned() }))
 }
 
 fn row(letter: StoredDeadLetter) -> DeadLetter {

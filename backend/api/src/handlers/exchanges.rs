@@ -2,12 +2,12 @@
 
 use actix_web::web;
 use api_types::{Data, ExchangeRow};
-use database::exchanges::list_exchanges;
+use database::exchanges::{StoredExchange, list_exchanges};
 
 use crate::{
-    handlers::{Answer, answer},
     openapi::Failures,
     parameters::{Asked, Nothing},
+    reply::{Answer, Lasting, Reply},
     server::State,
 };
 
@@ -20,5 +20,6 @@ use crate::{
 )]
 pub(crate) async fn list(_: Asked<Nothing>, state: web::Data<State>) -> Answer<Vec<ExchangeRow>> {
     let exchanges = state.reader.read(async |client| Ok(list_exchanges(client).await?)).await?;
-    answer(exchanges.into_iter().map(|one| ExchangeRow { exchange: one.name, country: one.country }).collect())
+    let row = |one: StoredExchange| ExchangeRow { exchange: one.name, country: one.country };
+    Ok(Reply::of(exchanges.into_iter().map(row).collect::<Vec<_>>()).lasting(Lasting::Catalogue))
 }

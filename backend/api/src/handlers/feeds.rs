@@ -2,11 +2,12 @@
 
 use actix_web::web;
 use api_types::{Data, FeedRow};
+use chrono::Utc;
 
 use crate::{
-    handlers::{Answer, answer},
     openapi::Failures,
     parameters::{Asked, Nothing},
+    reply::{Answer, Reply},
     server::State,
 };
 
@@ -21,5 +22,5 @@ use crate::{
     )
 )]
 pub(crate) async fn list(_: Asked<Nothing>, state: web::Data<State>) -> Answer<Vec<FeedRow>> {
-    answer(state.hub.feeds())
+    Ok(Reply::of(state.hub.feeds()).read_at(Utc::now()))
 }

@@ -1,18 +1,22 @@
 //! `/gaps`
 
 use actix_web::web;
-use api_types::GapRow;
+use api_types::{GapRow, Page};
 use database::gaps::{GapFilter, StoredGap, list_gaps};
 use utoipa::IntoParams;
 
 use crate::{
     error::Failure,
-    handlers::{Answer, answer},
     lookup,
     openapi::Failures,
+    paging::Paging,
     parameters::{Asked, FromQuery, Query},
+    reply::{Answer, Reply},
     server::State,
 };
+
+/// So many are read for a page behind the first.
+const MOST_READ: i64 = 10_000;
 
 /// Which gaps are wanted.
 #[derive(IntoParams)]
@@ -31,19 +35,25 @@ pub(crate) struct Wanted {
     missing: Option<bool>,
     /// How many. 100 where not said.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 1000, example = 100)]
-    limit: i64,
+    limit: usize,
+    /// `next_cursor` of the page before. The last page that can be reached ends with the 10,000th row: narrow the question
+    /// down to an exchange or a pair for what is behind it.
+    #[param(value_type = Option<String>)]
+    cursor: Option<String>,
 }
 
 impl FromQuery for Wanted {
-    const NAMES: &'static [&'static str] = &["exchange", "ticker", "open", "missing", "limit"];
+    const NAMES: &'static [&'static str] = &["exchange", "ticker", "open", "missing", "limit", "cursor"];
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
+        let Paging { limit, cursor } = Paging::from_query(query)?;
         Ok(Self {
             exchange: query.text("exchange")?.map(str::to_owned),
             ticker: query.text("ticker")?.map(str::to_owned),
             open: query.flag("open")?,
             missing: query.flag("missing")?,
-            limit: query.number("limit", 1..=1000)?.unwrap_or(100),
+            limit: limit.unwrap_or(100),
+            cursor,
         })
     }
 }
@@ -54,9 +64,10 @@ impl FromQuery for Wanted {
     path = "/gaps",
     tag = "prices",
     params(Wanted),
-    responses((status = 200, description = "The gaps", body = api_types::Data<Vec<GapRow>>), Failures)
+    responses((status = 200, description = "The gaps", body = Page<GapRow>), Failures)
 )]
 pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) -> Answer<Vec<GapRow>> {
+    let paging = Paging { limit: Some(wanted.limit), cursor: wanted.cursor };
     let found = state.reader.read(async |client| {
         let exchange = lookup::optional_exchange(client, wanted.exchange.as_deref()).await?;
         let ticker = match (&exchange, &wanted.ticker) {
@@ -70,9 +81,11 @@ pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) 
             open: wanted.open,
             missing: wanted.missing,
         };
-        Ok(list_gaps(client, &filter, wanted.limit).await?)
+        Ok(list_gaps(client, &filter, paging.rows_to_read(MOST_READ)).await?)
     });
-    answer(found.await?.into_iter().map(row).collect())
+    let name = |gap: &StoredGap| format!("{} {} {}", gap.exchange, gap.ticker, gap.first_trade_id);
+    let (gaps, next) = paging.cut(found.await?, name)?;
+    Ok(Reply::of(gaps.into_iter().map(row).collect::<Vec<_>>()).page(next))
 }
 
 fn row(gap: StoredGap) -> GapRow {

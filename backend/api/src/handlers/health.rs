@@ -2,8 +2,8 @@
 //!
 //! Live never depends on anything outside the process; ready names every dependency.
 
-use actix_web::{HttpResponse, http::StatusCode, web};
-use api_types::{Data, ErrorDetail};
+use actix_web::{HttpResponse, web};
+use api_types::{Data, Problem};
 use process::probe::CheckReport;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,13 +13,12 @@ use crate::{
     server::State,
 };
 
-/// Whether requests can be answered.
+/// What keeps requests from being answered.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Readiness {
+pub(crate) struct NotReady {
+    #[serde(flatten)]
+    problem: Problem,
     data: Checks,
-    /// Only where something is not ready.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorDetail>,
 }
 
 /// Everything that is needed.
@@ -59,7 +58,7 @@ pub(crate) struct Live {
     responses((status = 200, description = "It does", body = Data<Live>))
 )]
 pub(crate) async fn live() -> web::Json<Data<Live>> {
-    web::Json(Data { data: Live { status: "live" } })
+    web::Json(Data { data: Live { status: "live" }, as_of: None })
 }
 
 /// Whether everything works that answers need
@@ -68,18 +67,20 @@ pub(crate) async fn live() -> web::Json<Data<Live>> {
     path = "/health/ready",
     tag = "operation",
     responses(
-        (status = 200, description = "It does", body = Readiness),
-        (status = 503, description = "Something does not, and `error` and `data` say what", body = Readiness)
+        (status = 200, description = "It does", body = Data<Checks>),
+        (status = 503, description = "Something does not, and `detail` and `data` say what: `not_ready`", body = NotReady,
+            content_type = "application/problem+json")
     )
 )]
 pub(crate) async fn ready(state: web::Data<State>) -> HttpResponse {
     let checks = state.health.report();
     let broken: Vec<String> = checks.iter().filter(|check| !check.ok).map(sentence).collect();
-    let error = (!broken.is_empty()).then(|| Failure::new(Code::NotReady, broken.join("; ")).detail());
-    let (status, word) =
-        if error.is_none() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
     let checks = checks.into_iter().map(|CheckReport { name, ok, detail }| CheckRow { name, ok, detail }).collect();
-    HttpResponse::build(status).json(Readiness { data: Checks { status: word, checks }, error })
+    if broken.is_empty() {
+        return HttpResponse::Ok().json(Data { data: Checks { status: "ready", checks }, as_of: None });
+    }
+    let failure = Failure::new(Code::NotReady, broken.join("; "));
+    failure.response(&NotReady { problem: failure.problem(), data: Checks { status: "not ready", checks } })
 }
 
 fn sentence(check: &CheckReport) -> String {

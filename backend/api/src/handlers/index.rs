@@ -9,7 +9,7 @@ use crate::routes;
 pub(crate) async fn show() -> web::Json<Data<Vec<&'static str>>> {
     let mut paths = routes::paths();
     paths.push("/docs");
-    web::Json(Data { data: paths })
+    web::Json(Data { data: paths, as_of: None })
 }
 
 /// To the documentation that can be tried out.

@@ -42,7 +42,8 @@ const RETRY_MS: u32 = 2_000;
     params(Filter),
     responses(
         (status = 101, description = "The WebSocket is open"),
-        (status = 426, description = "This is no WebSocket: `websocket_expected`", body = api_types::ErrorBody),
+        (status = 426, description = "This is no WebSocket: `websocket_expected`", body = api_types::Problem,
+            content_type = "application/problem+json"),
         Failures
     )
 )]
@@ -195,7 +196,6 @@ pub(crate) async fn events(
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::CONTENT_ENCODING, "identity"))
         .streaming(body))
 }
 

@@ -1,7 +1,7 @@
 //! `/price-history-minutes`
 
 use actix_web::web;
-use api_types::{Data, PriceHistoryMinute};
+use api_types::{Page, PriceHistoryMinute};
 use chrono::{TimeDelta, Utc};
 use database::candles::{MinuteSum, list_minute_sums};
 use domain::Window;
@@ -10,10 +10,11 @@ use utoipa::IntoParams;
 
 use crate::{
     error::Failure,
-    handlers::{Answer, answer},
     lookup,
     openapi::Failures,
+    paging::Paging,
     parameters::{Asked, FromQuery, Query, checked},
+    reply::{Answer, Reply},
     server::State,
 };
 
@@ -50,16 +51,17 @@ impl FromQuery for Wanted {
         ("window" = String, Path, description = "How far back: minutes that began within it. At most 7 days",
             example = "120 minute"),
         ("ticker" = String, Path, description = "The pair", example = "BTCUSDT"),
-        Wanted
+        Wanted,
+        Paging
     ),
     responses(
-        (status = 200, description = "A row for each minute that has prices", body = Data<Vec<PriceHistoryMinute>>),
+        (status = 200, description = "A row for each minute that has prices", body = Page<PriceHistoryMinute>),
         Failures
     )
 )]
 pub(crate) async fn list(
     parts: web::Path<(String, String)>,
-    Asked(wanted): Asked<Wanted>,
+    Asked((wanted, paging)): Asked<(Wanted, Paging)>,
     state: web::Data<State>,
 ) -> Answer<Vec<PriceHistoryMinute>> {
     let (window, ticker) = parts.into_inner();
@@ -73,7 +75,8 @@ pub(crate) async fn list(
         Ok((ticker.ticker, minutes))
     });
     let (ticker, minutes) = found.await?;
-    answer(minutes.iter().map(|minute| row(&ticker, minute)).collect())
+    let (minutes, next) = paging.cut(minutes, |minute| minute.open_time.timestamp().to_string())?;
+    Ok(Reply::of(minutes.iter().map(|minute| row(&ticker, minute)).collect::<Vec<_>>()).page(next))
 }
 
 fn read_window(text: &str) -> Result<TimeDelta, Failure> {
@@ -124,7 +127,7 @@ mod tests {
         assert_eq!(read_window("120 minute").unwrap(), TimeDelta::hours(2));
         assert_eq!(read_window("7 days").unwrap(), LONGEST);
         for text in ["8 days", "10081 minutes", "0 minutes", "soon", "", "1 day\0"] {
-            assert_eq!(read_window(text).unwrap_err().detail().parameter.as_deref(), Some("window"), "{text:?}");
+            assert_eq!(read_window(text).unwrap_err().problem().parameter.as_deref(), Some("window"), "{text:?}");
         }
     }
 }

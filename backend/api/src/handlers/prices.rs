@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use actix_web::web;
-use api_types::{Data, LatestPrice};
+use api_types::{Data, LatestPrice, Page};
 use chrono::{DateTime, TimeDelta, Utc};
 use database::prices::{DayStatistics, NewestPrice, find_newest_price, list_day_statistics, list_newest_prices};
 use rust_decimal::Decimal;
@@ -11,10 +11,11 @@ use utoipa::IntoParams;
 
 use crate::{
     error::{Code, Failure},
-    handlers::{Answer, answer},
     lookup,
     openapi::Failures,
+    paging::Paging,
     parameters::{Asked, FromQuery, Nothing, Query},
+    reply::{Answer, One, Reply},
     server::State,
 };
 
@@ -46,21 +47,27 @@ impl FromQuery for Wanted {
     get,
     path = "/prices",
     tag = "prices",
-    params(Wanted),
-    responses((status = 200, description = "The prices", body = Data<Vec<LatestPrice>>), Failures)
+    params(Wanted, Paging),
+    responses((status = 200, description = "The prices", body = Page<LatestPrice>), Failures)
 )]
-pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) -> Answer<Vec<LatestPrice>> {
+pub(crate) async fn list(
+    Asked((wanted, paging)): Asked<(Wanted, Paging)>,
+    state: web::Data<State>,
+) -> Answer<Vec<LatestPrice>> {
     let found = state.reader.read(async |client| {
         let exchange = lookup::optional_exchange(client, wanted.exchange.as_deref()).await?;
         let exchange_id = exchange.map(|exchange| exchange.id);
         let newest = list_newest_prices(client, exchange_id, wanted.tickers.as_deref()).await?;
+        let now = Utc::now();
+        let (newest, next) = paging.cut(newest, |price| format!("{} {}", price.exchange, price.ticker))?;
         let ids: Vec<i32> = newest.iter().map(|price| price.ticker_id).collect();
-        Ok((newest, list_day_statistics(client, &ids).await?))
+        Ok((newest, next, list_day_statistics(client, &ids).await?, now))
     });
-    let (newest, days) = found.await?;
+    let (newest, next, days, now) = found.await?;
     let days: HashMap<i32, DayStatistics> = days.into_iter().map(|day| (day.ticker_id, day)).collect();
-    let now = Utc::now();
-    answer(newest.into_iter().map(|price| row(days.get(&price.ticker_id), price, now)).collect())
+    let rows: Vec<LatestPrice> =
+        newest.into_iter().map(|price| row(days.get(&price.ticker_id), price, now, state.stale_after)).collect();
+    Ok(Reply::of(rows).page(next).read_at(now))
 }
 
 /// The newest price of one pair
@@ -78,7 +85,7 @@ pub(crate) async fn find(
     names: web::Path<(String, String)>,
     _: Asked<Nothing>,
     state: web::Data<State>,
-) -> Answer<LatestPrice> {
+) -> Answer<One<LatestPrice>> {
     let (exchange, ticker) = names.into_inner();
     let found = state.reader.read(async |client| {
         let exchange = lookup::exchange(client, &exchange).await?;
@@ -87,13 +94,16 @@ pub(crate) async fn find(
             let message = format!("{} lists this pair, but no price of it is stored", exchange.name);
             return Err(Failure::new(Code::NotRecorded, message).at("ticker", &ticker.ticker));
         };
-        Ok((price, list_day_statistics(client, &[ticker.id]).await?))
+        let now = Utc::now();
+        Ok((price, list_day_statistics(client, &[ticker.id]).await?, now))
     });
-    let (price, days) = found.await?;
-    answer(row(days.first(), price, Utc::now()))
+    let (price, days, now) = found.await?;
+    Ok(Reply::of(One(row(days.first(), price, now, state.stale_after))).read_at(now))
 }
 
-fn row(day: Option<&DayStatistics>, newest: NewestPrice, now: DateTime<Utc>) -> LatestPrice {
+fn row(day: Option<&DayStatistics>, newest: NewestPrice, now: DateTime<Utc>, stale_after: TimeDelta) -> LatestPrice {
+    // An exchange's clock may be ahead of ours.
+    let age = (now - newest.time).max(TimeDelta::zero());
     let open = day.map(|day| day.open);
     // Not every price is in a candle: one that was polled in a minute with trades is not.
     let of_the_day = (newest.time >= now - TimeDelta::hours(24)).then_some(newest.price);
@@ -106,8 +116,8 @@ fn row(day: Option<&DayStatistics>, newest: NewestPrice, now: DateTime<Utc>) -> 
         price: newest.price,
         exchange_time: (newest.source != "poll").then_some(newest.time),
         received_at: newest.received_at,
-        // An exchange's clock may be ahead of ours.
-        age_ms: (now - newest.time).num_milliseconds().max(0),
+        age_ms: age.num_milliseconds(),
+        stale: age > stale_after,
         source: newest.source,
         open_24h: open,
         change_24h_percent: open.and_then(|open| change_percent(open, newest.price)),

@@ -1,16 +1,18 @@
 //! `/sparklines`
 
 use actix_web::web;
-use api_types::{Data, Sparkline};
+use api_types::{Page, Sparkline};
 use chrono::Utc;
 use database::sparklines::{HourlyCloses, list_hourly_closes};
 use domain::Interval;
 
 use crate::{
-    handlers::{Answer, answer, prices::Wanted},
+    handlers::prices::Wanted,
     lookup,
     openapi::Failures,
+    paging::Paging,
     parameters::Asked,
+    reply::{Answer, Reply},
     server::State,
 };
 
@@ -22,12 +24,16 @@ const HOURS: i32 = 25;
     get,
     path = "/sparklines",
     tag = "prices",
-    params(Wanted),
-    responses((status = 200, description = "The closes", body = Data<Vec<Sparkline>>), Failures)
+    params(Wanted, Paging),
+    responses((status = 200, description = "The closes", body = Page<Sparkline>), Failures)
 )]
-pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) -> Answer<Vec<Sparkline>> {
+pub(crate) async fn list(
+    Asked((wanted, paging)): Asked<(Wanted, Paging)>,
+    state: web::Data<State>,
+) -> Answer<Vec<Sparkline>> {
     let step = Interval::OneHour.duration();
-    let to = Interval::OneHour.open_time(Utc::now()) + step;
+    let now = Utc::now();
+    let to = Interval::OneHour.open_time(now) + step;
     let from = to - step * HOURS;
     let found = state.reader.read(async |client| {
         let exchange = lookup::optional_exchange(client, wanted.exchange.as_deref()).await?;
@@ -41,5 +47,6 @@ pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) 
         step_seconds: 3_600,
         closes: pair.closes,
     };
-    answer(found.await?.into_iter().map(row).collect())
+    let (pairs, next) = paging.cut(found.await?, |pair| format!("{} {}", pair.exchange, pair.ticker))?;
+    Ok(Reply::of(pairs.into_iter().map(row).collect::<Vec<_>>()).page(next).read_at(now))
 }

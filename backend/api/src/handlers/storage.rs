@@ -5,9 +5,9 @@ use api_types::{Data, DroppedSpan, KeptSpan, StorageReport, StoredKind};
 use database::storage::{Dropped, Kept, KindReport, Report, report};
 
 use crate::{
-    handlers::{Answer, answer},
     openapi::Failures,
     parameters::{Asked, Nothing},
+    reply::{Answer, One, answer},
     server::State,
 };
 
@@ -18,9 +18,9 @@ use crate::{
     tag = "operation",
     responses((status = 200, description = "The report", body = Data<StorageReport>), Failures)
 )]
-pub(crate) async fn show(_: Asked<Nothing>, state: web::Data<State>) -> Answer<StorageReport> {
+pub(crate) async fn show(_: Asked<Nothing>, state: web::Data<State>) -> Answer<One<StorageReport>> {
     let report: Report = state.reader.read(async |client| Ok(report(client).await?)).await?;
-    answer(StorageReport {
+    answer(One(StorageReport {
         bytes: report.bytes,
         bytes_per_day: report.bytes_per_day,
         bytes_per_year: report.bytes_per_year,
@@ -33,7 +33,7 @@ pub(crate) async fn show(_: Asked<Nothing>, state: web::Data<State>) -> Answer<S
         kinds: report.kinds.into_iter().map(kind).collect(),
         kept: report.kept.into_iter().map(kept).collect(),
         dropped: report.dropped.into_iter().map(dropped).collect(),
-    })
+    }))
 }
 
 fn kind(told: KindReport) -> StoredKind {

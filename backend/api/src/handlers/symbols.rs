@@ -1,13 +1,14 @@
 //! `/symbols`
 
 use actix_web::web;
-use api_types::{Data, SymbolRow};
+use api_types::{Page, SymbolRow};
 use database::symbols::list_symbols;
 
 use crate::{
-    handlers::{Answer, answer},
     openapi::Failures,
-    parameters::{Asked, Nothing},
+    paging::Paging,
+    parameters::Asked,
+    reply::{Answer, Lasting, Reply},
     server::State,
 };
 
@@ -16,9 +17,12 @@ use crate::{
     get,
     path = "/symbols",
     tag = "catalogue",
-    responses((status = 200, description = "All coins", body = Data<Vec<SymbolRow>>), Failures)
+    params(Paging),
+    responses((status = 200, description = "All coins", body = Page<SymbolRow>), Failures)
 )]
-pub(crate) async fn list(_: Asked<Nothing>, state: web::Data<State>) -> Answer<Vec<SymbolRow>> {
+pub(crate) async fn list(Asked(paging): Asked<Paging>, state: web::Data<State>) -> Answer<Vec<SymbolRow>> {
     let symbols = state.reader.read(async |client| Ok(list_symbols(client).await?)).await?;
-    answer(symbols.into_iter().map(|symbol| SymbolRow { coin: symbol.name, symbol: symbol.code }).collect())
+    let (symbols, next) = paging.cut(symbols, |symbol| symbol.code.clone())?;
+    let rows = symbols.into_iter().map(|symbol| SymbolRow { coin: symbol.name, symbol: symbol.code }).collect();
+    Ok(Reply::of(rows).page(next).lasting(Lasting::Catalogue))
 }

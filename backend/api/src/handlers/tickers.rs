@@ -1,16 +1,17 @@
 //! `/tickers`
 
 use actix_web::web;
-use api_types::{Data, TickerRow};
+use api_types::{Page, TickerRow};
 use database::tickers::{StoredTicker, TickerFilter, list_tickers};
 use utoipa::IntoParams;
 
 use crate::{
     error::Failure,
-    handlers::{Answer, answer},
     lookup,
     openapi::Failures,
-    parameters::{Asked, FromQuery, Nothing, Query},
+    paging::Paging,
+    parameters::{Asked, FromQuery, Query},
+    reply::{Answer, Lasting, Reply},
     server::State,
 };
 
@@ -38,16 +39,19 @@ impl FromQuery for Wanted {
     get,
     path = "/tickers",
     tag = "catalogue",
-    params(Wanted),
-    responses((status = 200, description = "The pairs", body = Data<Vec<TickerRow>>), Failures)
+    params(Wanted, Paging),
+    responses((status = 200, description = "The pairs", body = Page<TickerRow>), Failures)
 )]
-pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) -> Answer<Vec<TickerRow>> {
+pub(crate) async fn list(
+    Asked((wanted, paging)): Asked<(Wanted, Paging)>,
+    state: web::Data<State>,
+) -> Answer<Vec<TickerRow>> {
     let found = state.reader.read(async |client| {
         let exchange = lookup::optional_exchange(client, wanted.exchange.as_deref()).await?;
         let exchange_id = exchange.map(|exchange| exchange.id);
         Ok(list_tickers(client, TickerFilter { exchange_id, coin_id: None, recorded: wanted.recorded }).await?)
     });
-    answer(found.await?.into_iter().map(row).collect())
+    page(found.await?, &paging)
 }
 
 /// The pairs in which an exchange trades a coin
@@ -57,16 +61,17 @@ pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) 
     tag = "catalogue",
     params(
         ("coin" = String, Path, description = "Name or code of the coin", example = "bitcoin"),
-        ("exchange" = String, Path, description = "Name of the exchange", example = "binance")
+        ("exchange" = String, Path, description = "Name of the exchange", example = "binance"),
+        Paging
     ),
     responses(
-        (status = 200, description = "The pairs; none where the exchange does not trade it", body = Data<Vec<TickerRow>>),
+        (status = 200, description = "The pairs; none where the exchange does not trade it", body = Page<TickerRow>),
         Failures
     )
 )]
 pub(crate) async fn of_coin(
     names: web::Path<(String, String)>,
-    _: Asked<Nothing>,
+    Asked(paging): Asked<Paging>,
     state: web::Data<State>,
 ) -> Answer<Vec<TickerRow>> {
     let (coin, exchange) = names.into_inner();
@@ -75,7 +80,12 @@ pub(crate) async fn of_coin(
         let coin_id = Some(lookup::coin(client, &coin).await?.id);
         Ok(list_tickers(client, TickerFilter { exchange_id, coin_id, recorded: None }).await?)
     });
-    answer(found.await?.into_iter().map(row).collect())
+    page(found.await?, &paging)
+}
+
+fn page(tickers: Vec<StoredTicker>, paging: &Paging) -> Answer<Vec<TickerRow>> {
+    let (tickers, next) = paging.cut(tickers, |ticker| format!("{} {}", ticker.exchange, ticker.ticker))?;
+    Ok(Reply::of(tickers.into_iter().map(row).collect()).page(next).lasting(Lasting::Catalogue))
 }
 
 fn row(ticker: StoredTicker) -> TickerRow {

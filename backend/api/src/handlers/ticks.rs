@@ -12,6 +12,7 @@ use crate::{
     lookup,
     openapi::Failures,
     parameters::{Asked, FromQuery, Query},
+    reply::{Answer, Lasting, Reply},
     server::State,
 };
 
@@ -40,7 +41,7 @@ impl FromQuery for Wanted {
         let end_of_time = Utc.with_ymd_and_hms(2262, 1, 1, 0, 0, 0).single().unwrap_or_default();
         let (from, to) = query.span(end_of_time)?;
         let limit = query.number("limit", 1..=1000)?.unwrap_or(100);
-        Ok(Self { from, to, limit, cursor: query.text("cursor")?.map(cursor::read).transpose()? })
+        Ok(Self { from, to, limit, cursor: query.cursor()?.map(cursor::read).transpose()? })
     }
 }
 
@@ -60,7 +61,7 @@ pub(crate) async fn list(
     names: web::Path<(String, String)>,
     Asked(wanted): Asked<Wanted>,
     state: web::Data<State>,
-) -> Result<web::Json<Page<TickRow>>, Failure> {
+) -> Answer<Vec<TickRow>> {
     let (exchange, ticker) = names.into_inner();
     let Wanted { from, to, limit, cursor } = wanted;
     let from = from.unwrap_or(DateTime::UNIX_EPOCH);
@@ -75,7 +76,7 @@ pub(crate) async fn list(
     ticks.truncate(limit as usize);
     let position = |tick: &StoredTick| TickPosition { time: tick.time, trade_id: tick.trade_id };
     let next_cursor = ticks.last().filter(|_| !is_last).map(|tick| cursor::write(position(tick)));
-    Ok(web::Json(Page { data: ticks.into_iter().map(row).collect(), next_cursor }))
+    Ok(Reply::of(ticks.into_iter().map(row).collect::<Vec<_>>()).page(next_cursor).lasting(Lasting::until(to)))
 }
 
 fn row(tick: StoredTick) -> TickRow {

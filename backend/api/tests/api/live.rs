@@ -22,7 +22,7 @@ use tokio_tungstenite::{
 use crate::{
     feeds::status,
     health::wait_until,
-    server::{TestServer, start, start_with},
+    server::{TestServer, settings, start, start_with},
 };
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -158,7 +158,7 @@ async fn prices_that_are_not_credible_are_not_shown() {
 
 #[tokio::test]
 async fn events_come_as_server_sent_events_too() {
-    let settings = Settings { api_live_ping_ms: 200, ..Settings::default() };
+    let settings = Settings { api_live_ping_ms: 200, ..settings() };
     let server = start_with(settings, 2).await;
     ready(&server).await;
     let mut response = server.response("/live/events?exchange=binance").await;
@@ -194,7 +194,7 @@ async fn feeds_are_told_again_every_five_seconds() {
 
 #[tokio::test]
 async fn there_are_only_so_many_places() {
-    let server = start_with(Settings { api_live_clients: 2, ..Settings::default() }, 1).await;
+    let server = start_with(Settings { api_live_clients: 2, ..settings() }, 1).await;
     let first = connect(&server, "/live").await;
     let _second = server.response("/live/events").await;
     let refused = connect_async(format!("ws://{}/live", server.address)).await.unwrap_err();
@@ -239,7 +239,7 @@ async fn what_clients_send_is_ignored_until_it_is_too_much() {
 
 #[tokio::test]
 async fn who_gives_no_sign_of_life_is_cut_off() {
-    let settings = Settings { api_live_ping_ms: 200, ..Settings::default() };
+    let settings = Settings { api_live_ping_ms: 200, ..settings() };
     let server = start_with(settings, 1).await;
     let mut lively = connect(&server, "/live").await;
     let mut dead = handshake(&server).await;
@@ -266,7 +266,7 @@ async fn handshake(server: &TestServer) -> TcpStream {
 
 #[tokio::test]
 async fn who_does_not_read_is_cut_off_and_nobody_else_notices() {
-    let settings = Settings { api_live_clients: 2, api_live_send_timeout_ms: 500, ..Settings::default() };
+    let settings = Settings { api_live_clients: 2, api_live_send_timeout_ms: 500, ..settings() };
     let server = start_with(settings, 1).await;
     ready(&server).await;
     let mut stuck = handshake(&server).await;

@@ -1,18 +1,24 @@
 //! The API over real HTTP, from a real PostgreSQL; the live feed from a broker within the process.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
+mod caching;
 mod candles;
+mod compression;
 mod dead_letters;
 mod errors;
 mod exchanges;
 mod feeds;
+mod formats;
 mod gaps;
 mod health;
+mod limits;
 mod live;
 mod openapi;
 mod outage;
+mod pages;
 mod price_history;
 mod prices;
+mod problems;
 mod server;
 mod shutdown;
 mod sparklines;

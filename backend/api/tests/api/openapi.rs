@@ -18,6 +18,7 @@ fn examples(document: &Value) -> Vec<(String, String, Vec<String>)> {
                     path = path.replace(&format!("{{{name}}}"), &example.replace(' ', "%20"));
                 }
                 Some("query") => names.push(name.to_owned()),
+                Some("header") => assert_eq!(name, "if-none-match", "{pattern}"),
                 other => panic!("{pattern}: {other:?}"),
             }
         }
@@ -67,7 +68,7 @@ async fn every_answer_has_a_schema_and_every_reference_leads_somewhere() {
         let name = reference.split('"').next().unwrap();
         assert!(document["components"]["schemas"][name].is_object(), "{name}");
     }
-    for name in ["LiveEvent", "LivePrice", "FeedRow", "CandleRow", "Sparkline", "ErrorBody"] {
+    for name in ["LiveEvent", "LivePrice", "FeedRow", "CandleRow", "Sparkline", "Problem"] {
         assert!(document["components"]["schemas"][name].is_object(), "{name}");
     }
 }

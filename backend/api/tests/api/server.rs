@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use api::{Server, Settings};
-use broker::{Live, Message};
+use broker::{Live, Message, RabbitMqSettings};
 use database::{DatabaseSettings, Pool};
 use process::{Health, Shutdown};
-use reqwest::StatusCode;
+use reqwest::{StatusCode, header::HeaderName};
 use serde_json::Value;
 use testbed::database::TestDatabase;
 use tokio::{
@@ -44,12 +44,34 @@ pub(crate) struct TestServer {
     http: reqwest::Client,
 }
 
-/// Starts one with the usual settings.
+/// The usual settings, except that nothing is kept from what a test changes by SQL, and that it may ask at any rate.
+pub(crate) fn settings() -> Settings {
+    Settings { api_drain_seconds: 1, api_cache_ms: 0, api_rate_limit: 0, ..Settings::default() }
+}
+
+/// Starts one with these settings.
 pub(crate) async fn start() -> TestServer {
-    start_with(Settings { api_drain_seconds: 1, ..Settings::default() }, 4).await
+    start_with(settings(), 4).await
 }
 
 pub(crate) async fn start_with(settings: Settings, connections: usize) -> TestServer {
+    let live = broadcast::channel(1_024).0;
+    let feed = Live::local(live.clone());
+    start_hearing(settings, connections, live, feed).await
+}
+
+/// Starts one that hears nothing: its RabbitMQ is away.
+pub(crate) async fn start_deaf(settings: Settings) -> TestServer {
+    let nowhere = RabbitMqSettings::at("amqp://127.0.0.1:1").unwrap();
+    start_hearing(settings, 4, broadcast::channel(1).0, Live::rabbitmq(nowhere)).await
+}
+
+async fn start_hearing(
+    settings: Settings,
+    connections: usize,
+    live: broadcast::Sender<Arc<Message>>,
+    feed: Live,
+) -> TestServer {
     process::telemetry::metrics_handle();
     process::tls::install();
     let database = TestDatabase::create(&database::migrate::fingerprint(), async |url| {
@@ -62,13 +84,11 @@ pub(crate) async fn start_with(settings: Settings, connections: usize) -> TestSe
     let pool = pool(&database, connections);
     pool.get().await.unwrap().batch_execute(CATALOGUE).await.unwrap();
     let settings = Settings { api_bind: SocketAddr::from(([127, 0, 0, 1], 0)), ..settings };
-    let live = broadcast::channel(1_024).0;
     let shutdown = Shutdown::new();
-    let feed = Live::local(live.clone());
     let server = Server::bind(&settings, pool.clone(), feed, Health::new(), shutdown.clone()).unwrap();
     let address = server.address();
     let task = tokio::spawn(server.run());
-    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+    let http = reqwest::Client::builder().no_proxy().no_gzip().timeout(Duration::from_secs(20)).build().unwrap();
     TestServer { address, pool, live, database, shutdown, task, http }
 }
 
@@ -100,13 +120,21 @@ impl TestServer {
 
     /// Asks for what must be refused.
     pub(crate) async fn error(&self, path: &str, status: u16) -> Value {
-        let (was, mut body) = self.get(path).await;
+        let (was, body) = self.get(path).await;
         assert_eq!(was, status, "{path}: {body}");
-        body["error"].take()
+        body
     }
 
     pub(crate) async fn response(&self, path: &str) -> reqwest::Response {
         self.http.get(self.url(path)).send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"))
+    }
+
+    pub(crate) async fn response_to(&self, path: &str, headers: &[(HeaderName, &str)]) -> reqwest::Response {
+        let mut request = self.http.get(self.url(path));
+        for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+            request = request.header(name, *value);
+        }
+        request.send().await.unwrap()
     }
 
     pub(crate) async fn request(&self, method: reqwest::Method, path: &str) -> reqwest::Response {

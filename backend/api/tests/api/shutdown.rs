@@ -3,11 +3,14 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
-use crate::{live::connect, server::start_with};
+use crate::{
+    live::connect,
+    server::{settings, start_with},
+};
 
 #[tokio::test]
 async fn a_server_that_stops_says_goodbye_and_is_gone_soon() {
-    let server = start_with(api::Settings::default(), 2).await;
+    let server = start_with(settings(), 2).await;
     let mut socket = connect(&server, "/live").await;
     let mut events = server.response("/live/events").await;
     server.data("/symbols").await;
@@ -29,8 +32,8 @@ async fn a_server_that_stops_says_goodbye_and_is_gone_soon() {
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_told_with_what_to_do() {
-    let server = start_with(api::Settings::default(), 1).await;
-    let settings = api::Settings { api_bind: server.address, ..api::Settings::default() };
+    let server = start_with(settings(), 1).await;
+    let settings = api::Settings { api_bind: server.address, ..settings() };
     let live = broker::Live::local(server.live.clone());
     let error =
         api::Server::bind(&settings, server.pool.clone(), live, process::Health::new(), process::Shutdown::new());

@@ -24,9 +24,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::{DeadLetter, LocalQueueSettings};
+use crate::{DeadLetter, LocalQueueSettings, Message};
 pub use store::Note;
 use store::Store;
 use window::Window;
@@ -73,7 +73,11 @@ struct Shared {
     window: Window,
     requests: mpsc::Sender<Request>,
     name: String,
+    live: broadcast::Sender<Arc<Message>>,
 }
+
+/// How far a live listener in this process may fall behind before it loses the oldest.
+const LIVE_MESSAGES: usize = 1_024;
 
 /// Requests that may wait for the writer.
 const REQUESTS: usize = 1_024;
@@ -91,7 +95,13 @@ impl LocalQueue {
         let (requests, received) = mpsc::channel(REQUESTS);
         let name = found.name.clone();
         let window = Window::new(&found, settings.max_bytes);
-        let shared = Arc::new(Shared { store: store.clone(), window, requests, name });
+        let shared = Arc::new(Shared {
+            store: store.clone(),
+            window,
+            requests,
+            name,
+            live: broadcast::channel(LIVE_MESSAGES).0,
+        });
         tokio::spawn(writer::run(Arc::downgrade(&shared), store, received, settings.linger, found.end));
         Ok(Self { shared })
     }
@@ -125,6 +135,11 @@ impl LocalQueue {
         let (entry, redelivered) = self.shared.window.next(&self.shared.store).await?;
         let id = format!("{}-{}", self.shared.name, entry.number);
         Ok(LocalDelivery { queue: self.clone(), entry, redelivered, id, settled: false })
+    }
+
+    /// Where those of this process are told what is passing, beside the queue.
+    pub(crate) fn live(&self) -> broadcast::Sender<Arc<Message>> {
+        self.shared.live.clone()
     }
 
     /// Messages in the queue, delivered or not.

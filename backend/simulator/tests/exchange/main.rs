@@ -4,6 +4,7 @@
 
 mod client;
 mod faults;
+mod listings;
 mod replay;
 mod rest;
 mod streams;

@@ -73,6 +73,52 @@ pub(super) struct Day {
     pub(super) last_id: i64,
 }
 
+/// The same, as far as it tells of the market; without a trade everything is zero.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DayStatistics {
+    pub(super) symbol: SmolStr,
+    #[serde(with = "domain::decimal_text")]
+    pub(super) last_price: rust_decimal::Decimal,
+    #[serde(with = "domain::decimal_text")]
+    pub(super) open_price: rust_decimal::Decimal,
+    #[serde(with = "domain::decimal_text")]
+    pub(super) high_price: rust_decimal::Decimal,
+    #[serde(with = "domain::decimal_text")]
+    pub(super) low_price: rust_decimal::Decimal,
+    #[serde(with = "domain::decimal_text")]
+    pub(super) volume: rust_decimal::Decimal,
+    #[serde(with = "domain::decimal_text")]
+    pub(super) quote_volume: rust_decimal::Decimal,
+    /// When the 24 hours end, in milliseconds.
+    pub(super) close_time: i64,
+}
+
+/// An event of `!miniTicker@arr`, where a message is an array of them:
+/// `{"e":"24hrMiniTicker","E":1672515782136,"s":"BNBBTC","c":"0.0025","o":"0.0010","h":"0.0025","l":"0.0010","v":"10000","q":"18"}`
+#[derive(Debug, Deserialize)]
+pub(super) struct MiniTicker<'a> {
+    #[serde(rename = "e")]
+    pub(super) event: &'a str,
+    /// When the 24 hours end, in milliseconds.
+    #[serde(rename = "E")]
+    pub(super) time_ms: i64,
+    #[serde(rename = "s")]
+    pub(super) symbol: Cow<'a, str>,
+    #[serde(rename = "c", with = "domain::decimal_text")]
+    pub(super) last_price: rust_decimal::Decimal,
+    #[serde(rename = "o", with = "domain::decimal_text")]
+    pub(super) open_price: rust_decimal::Decimal,
+    #[serde(rename = "h", with = "domain::decimal_text")]
+    pub(super) high_price: rust_decimal::Decimal,
+    #[serde(rename = "l", with = "domain::decimal_text")]
+    pub(super) low_price: rust_decimal::Decimal,
+    #[serde(rename = "v", with = "domain::decimal_text")]
+    pub(super) volume: rust_decimal::Decimal,
+    #[serde(rename = "q", with = "domain::decimal_text")]
+    pub(super) quote_volume: rust_decimal::Decimal,
+}
+
 /// `[1499040000000,"0.0163","0.8","0.0157","0.0158","148.9",1499644799999,"2434.1",308,"1756.8","28.4","0"]`: open time,
 /// open, high, low, close, volume, close time, quote volume, trades, and what takers bought.
 #[derive(Debug, Deserialize)]

@@ -1,22 +1,24 @@
 //! Binance spot, and whatever speaks its protocol: its market-data hosts, Binance US, the simulator.
 //!
-//! Live trades come from `<symbol>@trade`: one message a trade, with ids that are contiguous per symbol.
+//! Live trades come from `<symbol>@trade`: one message a trade, with ids that are contiguous per symbol. News of the whole
+//! market come from `!miniTicker@arr`: once a second, of the symbols that changed.
 //! Documentation: <https://developers.binance.com/docs/binance-spot-api-docs>.
 
+mod market;
 mod messages;
 mod parse;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use domain::{ExchangeMinute, Instrument, Tick};
+use domain::{ExchangeMinute, Instrument, MarketRow, Tick};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use smol_str::SmolStr;
 
 use crate::{
     Error, Settings,
-    exchange::{Exchange, Frame, History, Minutes, StreamRequest, UnreadableFrame},
+    exchange::{Exchange, Frame, History, Market, Minutes, StreamRequest, UnreadableFrame},
     rest::{Rest, RestError},
 };
-use messages::{Day, ExchangeInfo, HistoricalTrade, Kline, RateLimit, ServerTime, TickerPrice};
+use messages::{Day, DayStatistics, ExchangeInfo, HistoricalTrade, Kline, RateLimit, ServerTime, TickerPrice};
 
 /// How many streams one connection may carry.
 const STREAMS_PER_CONNECTION: usize = 1_024;
@@ -126,6 +128,10 @@ impl Exchange for Binance {
         Some(self)
     }
 
+    fn market(&self) -> Option<&dyn Market> {
+        Some(self)
+    }
+
     fn prices<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<Tick>, RestError>> {
         async move {
             let symbols = symbols(tickers);
@@ -207,6 +213,31 @@ impl Minutes for Binance {
             ];
             let klines: Vec<Kline> = self.rest.get_when_spare("/api/v3/klines", &query).await?;
             Ok(klines.iter().filter_map(parse::minute).collect())
+        }
+        .boxed()
+    }
+}
+
+impl Market for Binance {
+    fn stream(&self) -> StreamRequest {
+        let subscription = serde_json::json!({ "method": "SUBSCRIBE", "params": [market::STREAM], "id": 1 });
+        StreamRequest { url: format!("{}/stream", self.stream_url), subscriptions: vec![subscription.to_string()] }
+    }
+
+    fn read(
+        &self,
+        text: &str,
+        received_at: DateTime<Utc>,
+        rows: &mut Vec<MarketRow>,
+    ) -> Result<Frame, UnreadableFrame> {
+        market::frame(text, received_at, rows)
+    }
+
+    fn all(&self) -> BoxFuture<'_, Result<Vec<MarketRow>, RestError>> {
+        async {
+            let days: Vec<DayStatistics> = self.rest.get_when_spare(DAYS, &[]).await?;
+            let received_at = Utc::now().trunc_subsecs(6);
+            Ok(days.into_iter().filter_map(|day| market::row(day, received_at)).collect())
         }
         .boxed()
     }

@@ -1,0 +1,137 @@
+//! Every kind of failure, in one table: its word, its status, and what `/problems/{code}` says of it.
+
+use actix_web::http::StatusCode;
+use api_types::ProblemRow;
+
+macro_rules! codes {
+    ($($name:ident $word:literal $status:ident $title:literal $why:literal $remedy:literal;)+) => {
+        /// Every way to fail. The word is for programs and never changes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code { $($name,)+ }
+
+        impl Code {
+            /// All of them.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The word in the body.
+            pub(crate) fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+
+            /// The status of the answer.
+            pub(crate) fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)+ }
+            }
+
+            /// It in a few words.
+            pub(crate) fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            fn why(self) -> &'static str {
+                match self { $(Self::$name => $why,)+ }
+            }
+
+            fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    BadRequest "bad_request" BAD_REQUEST "The request cannot be understood"
+        "What was sent is not what HTTP or this API knows."
+        "Compare the request with what /docs/ shows for the route.";
+    InvalidParameter "invalid_parameter" BAD_REQUEST "A parameter cannot be used"
+        "A parameter is empty, too long, out of bounds or not of its type."
+        "`parameter` names it, `value` is what came, `allowed` what would be taken.";
+    UnknownParameter "unknown_parameter" BAD_REQUEST "A parameter is not known here"
+        "Behind the question mark stands a name that this route does not know. It is not ignored, since a misspelt filter \
+         would answer another question."
+        "`allowed` lists the names that the route knows.";
+    RepeatedParameter "repeated_parameter" BAD_REQUEST "A parameter is given twice"
+        "Two values for one name contradict each other."
+        "Give it once; several tickers go into one value, separated by commas.";
+    UnknownRoute "unknown_route" NOT_FOUND "There is nothing at this address"
+        "No route has this path. A path ends without a slash."
+        "/ lists every route, /docs/ describes them.";
+    UnknownCoin "unknown_coin" NOT_FOUND "No such coin"
+        "No exchange that was ever connected lists a coin of this name or code."
+        "/symbols lists all; `allowed` names those that are spelt much alike.";
+    UnknownExchange "unknown_exchange" NOT_FOUND "No such exchange"
+        "No exchange of this name was ever connected."
+        "`allowed` lists those that were, and so does /exchanges.";
+    UnknownTicker "unknown_ticker" NOT_FOUND "No such pair"
+        "The exchange, or every exchange where none is named, does not list a pair that it spells like this."
+        "/tickers lists all; `allowed` names those that are spelt much alike.";
+    NotRecorded "not_recorded" NOT_FOUND "No price is stored"
+        "The exchange lists the pair, but no price of it was ever recorded."
+        "/tickers?recorded=true lists the pairs that are; TRACKER_SYMBOLS says which are followed.";
+    UnknownDeadLetter "unknown_dead_letter" NOT_FOUND "No such dead letter"
+        "It never existed, or was replayed or dropped since."
+        "/dead-letters lists those that there are.";
+    UnknownProblem "unknown_problem" NOT_FOUND "No such kind of failure"
+        "The word behind /problems/ is none of ours."
+        "/problems lists every kind.";
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Only GET and HEAD are understood"
+        "Everything here can only be read."
+        "Ask with GET.";
+    NotAcceptable "not_acceptable" NOT_ACCEPTABLE "No accepted encoding is spoken here"
+        "Accept-Encoding refuses everything, an answer without compression too."
+        "Accept gzip, zstd or identity, or leave the header away.";
+    BodyNotAllowed "body_not_allowed" PAYLOAD_TOO_LARGE "No request takes a body"
+        "The request announces a body."
+        "Ask with GET, and with parameters in the address.";
+    WebSocketExpected "websocket_expected" UPGRADE_REQUIRED "This address speaks WebSocket"
+        "/live was asked without the headers that open a WebSocket."
+        "Connect with WebSocket, or use /live/events, which is plain HTTP.";
+    RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests"
+        "This address asked more often than API_RATE_LIMIT allows; RateLimit-Policy says how often that is."
+        "Wait as long as Retry-After says. For news as they happen, listen at /live instead of asking again and again.";
+    Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
+        "A failure of ours."
+        "The server's log says what; please report it.";
+    DatabaseBusy "database_busy" SERVICE_UNAVAILABLE "The database is busy"
+        "Every database connection was in use for longer than a request waits (API_DATABASE_WAIT_MS)."
+        "Ask again in a moment. If it happens often, DATABASE_POOL_SIZE allows more connections.";
+    DatabaseUnavailable "database_unavailable" SERVICE_UNAVAILABLE "The database cannot be asked"
+        "It does not answer, or the db-handler has not made its tables yet."
+        "Ask again in a moment; /health/ready says what is missing. The live feed goes on meanwhile.";
+    QueryTimeout "query_timeout" SERVICE_UNAVAILABLE "The database took too long"
+        "The queries for this answer took longer than API_QUERY_TIMEOUT_MS."
+        "Ask for less: a shorter span, a smaller limit, fewer tickers.";
+    TooManyClients "too_many_clients" SERVICE_UNAVAILABLE "Too many listen already"
+        "As many clients listen to the live feed as API_LIVE_CLIENTS allows."
+        "Come again later, or raise the setting.";
+    NotReady "not_ready" SERVICE_UNAVAILABLE "Not everything works"
+        "Something that answers need does not work just now."
+        "`data` and `detail` say what.";
+}
+
+impl Code {
+    /// What it means.
+    pub(crate) fn row(self) -> ProblemRow {
+        ProblemRow {
+            code: self.word().to_owned(),
+            status: self.status().as_u16(),
+            title: self.title().to_owned(),
+            why: self.why().to_owned(),
+            remedy: self.remedy().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_word_of_its_own_and_is_a_failure() {
+        for (index, code) in Code::ALL.iter().enumerate() {
+            assert!(code.status().is_client_error() || code.status().is_server_error(), "{code:?}");
+            assert!(code.word().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{code:?}");
+            assert!(Code::ALL[..index].iter().all(|other| other.word() != code.word()), "{code:?}");
+        }
+    }
+}

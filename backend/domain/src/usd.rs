@@ -1,0 +1,156 @@
+//! What things are worth in US dollars, by a path that can be told.
+//!
+//! A thing's dollar price is, in this order: that of its pair with USD; its price in USDT, in USDC or in BTC times what these
+//! are worth in dollars; or the same by a pair that is listed the other way round. Where nobody trades USDT against USD, a
+//! USDT counts as one dollar, and the path says so. Of several pairs that say the same, the one with the most turnover counts.
+
+use std::collections::HashMap;
+
+use rust_decimal::Decimal;
+use smol_str::SmolStr;
+
+/// How many digits a price keeps that was computed. One that was only read keeps all of its own.
+const DIGITS: u32 = 12;
+
+/// A pair and what it costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PricedPair {
+    /// Code of what is bought and sold.
+    pub base: SmolStr,
+    /// Code of what it is priced in.
+    pub quote: SmolStr,
+    /// How people tell it from others: `binance:BTCUSDT`.
+    pub name: String,
+    /// Units of the quote for one of the base; above 0.
+    pub price: Decimal,
+    /// Units of the quote that changed hands lately.
+    pub quote_volume: Decimal,
+}
+
+/// What one unit of something is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsdPrice {
+    /// In US dollars.
+    pub price: Decimal,
+    /// The pairs by which it is known, each with its price: `binance:ETHBTC 0.05 × binance:BTCUSDT 64000 × USDT 1 (assumed)`.
+    pub path: String,
+}
+
+/// What everything is worth that some pairs tell of.
+#[derive(Debug, Default)]
+pub struct UsdPrices {
+    /// The pair of the most turnover for each base and quote.
+    pairs: HashMap<(SmolStr, SmolStr), PricedPair>,
+    known: HashMap<SmolStr, UsdPrice>,
+}
+
+const USD: &str = "USD";
+/// Through what prices are told that have no pair with dollars.
+const HUBS: [&str; 3] = ["USDT", "USDC", "BTC"];
+
+impl UsdPrices {
+    /// Learns from pairs.
+    pub fn new(pairs: impl IntoIterator<Item = PricedPair>) -> Self {
+        let mut prices = Self::default();
+        for pair in pairs {
+            let key = (pair.base.clone(), pair.quote.clone());
+            let better = |known: &PricedPair| (pair.quote_volume, &known.name) > (known.quote_volume, &pair.name);
+            if prices.pairs.get(&key).is_none_or(better) {
+                prices.pairs.insert(key, pair);
+            }
+        }
+        let usdt = prices.step("USDT", USD, &UsdPrice { price: Decimal::ONE, path: String::new() });
+        let assumed = || UsdPrice { price: Decimal::ONE, path: "USDT 1 (assumed)".to_owned() };
+        prices.known.insert(USD.into(), UsdPrice { price: Decimal::ONE, path: String::new() });
+        prices.known.insert("USDT".into(), usdt.unwrap_or_else(assumed));
+        for hub in ["USDC", "BTC"] {
+            if let Some(price) = prices.find(hub) {
+                prices.known.insert(hub.into(), price);
+            }
+        }
+        prices
+    }
+
+    /// What one unit of this is worth; `None` where no path leads to dollars.
+    pub fn of(&self, code: &str) -> Option<UsdPrice> {
+        self.known.get(code).cloned().or_else(|| self.find(code))
+    }
+
+    fn find(&self, code: &str) -> Option<UsdPrice> {
+        [USD]
+            .iter()
+            .chain(&HUBS)
+            .filter(|hub| **hub != code)
+            .find_map(|hub| self.step(code, hub, self.known.get(*hub)?))
+    }
+
+    /// By the pair of `code` and `hub`, either way round.
+    fn step(&self, code: &str, hub: &str, worth: &UsdPrice) -> Option<UsdPrice> {
+        let pair = |base: &str, quote: &str| self.pairs.get(&(SmolStr::new(base), SmolStr::new(quote)));
+        let (price, name) = if let Some(pair) = pair(code, hub) {
+            let price =
+                if worth.price == Decimal::ONE { pair.price } else { rounded(pair.price.checked_mul(worth.price)?) };
+            (price, format!("{} {}", pair.name, pair.price.normalize()))
+        } else {
+            let pair = pair(hub, code)?;
+            (rounded(worth.price.checked_div(pair.price)?), format!("1 / {} {}", pair.name, pair.price.normalize()))
+        };
+        let path = if worth.path.is_empty() { name } else { format!("{name} × {}", worth.path) };
+        (price > Decimal::ZERO).then_some(UsdPrice { price, path })
+    }
+}
+
+fn rounded(price: Decimal) -> Decimal {
+    price.round_sf(DIGITS).unwrap_or(price).normalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(name: &str, price: &str, quote_volume: i64) -> PricedPair {
+        let (base, quote) = name.rsplit_once(':').unwrap().1.split_once('/').unwrap();
+        PricedPair {
+            base: base.into(),
+            quote: quote.into(),
+            name: name.to_owned(),
+            price: price.parse().unwrap(),
+            quote_volume: quote_volume.into(),
+        }
+    }
+
+    fn told(prices: &UsdPrices, code: &str) -> String {
+        prices.of(code).map_or("none".to_owned(), |price| format!("{} by {}", price.price, price.path))
+    }
+
+    #[test]
+    fn the_path_is_the_documented_one() {
+        let binance = [
+            pair("b:BTC/USDT", "64000.00", 9),
+            pair("b:ETH/BTC", "0.05", 9),
+            pair("b:ETH/USDT", "3210.10", 9),
+            pair("b:RARE/BTC", "0.00001", 9),
+            pair("b:USDT/TRY", "40", 9),
+            pair("b:LOST/XYZ", "1", 9),
+        ];
+        let prices = UsdPrices::new(binance.clone());
+        assert_eq!(told(&prices, "BTC"), "64000.00 by b:BTC/USDT 64000 × USDT 1 (assumed)");
+        assert_eq!(told(&prices, "ETH"), "3210.10 by b:ETH/USDT 3210.1 × USDT 1 (assumed)");
+        assert_eq!(told(&prices, "RARE"), "0.64 by b:RARE/BTC 0.00001 × b:BTC/USDT 64000 × USDT 1 (assumed)");
+        assert_eq!(told(&prices, "TRY"), "0.025 by 1 / b:USDT/TRY 40 × USDT 1 (assumed)");
+        assert_eq!(told(&prices, "LOST"), "none");
+        assert_eq!(told(&prices, "USD"), "1 by ");
+        // With dollars somewhere, nothing is assumed, and a direct pair comes first.
+        let more = [pair("k:USDT/USD", "0.999", 9), pair("k:ETH/USD", "3200.5", 1), pair("k:BTC/USDT", "63999", 10)];
+        let prices = UsdPrices::new(binance.into_iter().chain(more));
+        assert_eq!(told(&prices, "ETH"), "3200.5 by k:ETH/USD 3200.5");
+        assert_eq!(told(&prices, "BTC"), "63935.001 by k:BTC/USDT 63999 × k:USDT/USD 0.999");
+    }
+
+    #[test]
+    fn what_cannot_be_computed_is_not_known() {
+        let prices =
+            UsdPrices::new([pair("b:BIG/BTC", "79228162514264337593543950335", 1), pair("b:BTC/USDT", "64000", 1)]);
+        assert_eq!(prices.of("BIG"), None);
+    }
+}
