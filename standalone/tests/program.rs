@@ -258,7 +258,10 @@ fn old_ticks_go_from_the_embedded_database_too_and_the_report_says_so() {
     let publishing = async {
         let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
         let publisher = Publisher::new(queue.clone());
-        publisher.publish(Message::Catalogue(Catalogue { exchange, instruments })).await.unwrap();
+        publisher
+            .publish(Message::Catalogue(Catalogue { exchange, instruments, taken_at: Some(midnight) }))
+            .await
+            .unwrap();
         let batch = TickBatch::new("simulated", TickSource::Stream, ticks);
         publisher.publish(Message::Ticks(batch)).await.unwrap();
         queue.close().await;

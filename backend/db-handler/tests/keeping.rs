@@ -11,10 +11,12 @@ use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 use database::{
     Client, DatabaseSettings, Pool, catalogue,
     ingest::{self, NewPrice, Stored},
-    migrate, packing, partitions, rollup, storage,
+    migrate, minutes, packing, partitions, rollup, storage,
 };
 use db_handler::{KeepSettings, retention::Keeper};
-use domain::{Catalogue, Exchange, Instrument, InstrumentStatus, Tick, TickSource};
+use domain::{
+    Catalogue, Exchange, ExchangeMinute, Instrument, InstrumentStatus, MinuteReport, Purpose, Tick, TickSource,
+};
 use process::Shutdown;
 use rust_decimal::Decimal;
 use testbed::database::TestDatabase;
@@ -46,7 +48,7 @@ impl Bench {
         let instruments =
             vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
         let exchange = Exchange { name: "binance".into(), country: None };
-        catalogue::store(&mut client, &Catalogue { exchange, instruments }).await.unwrap();
+        catalogue::store(&mut client, &Catalogue { exchange, instruments, taken_at: None }).await.unwrap();
         let ticker_id = catalogue::ticker_ids(&client, "binance").await.unwrap()["BTCUSDT"];
         drop(client);
         Self { database, pool, ticker_id }
@@ -331,6 +333,22 @@ async fn minutes_go_by_months_after_their_ticks_and_what_comes_late_changes_no_w
     assert_eq!(bench.text("SELECT count(*)::text FROM stale_candle").await, "0");
     let late = tick(7, next - TimeDelta::hours(2));
     assert_eq!(bench.store(&[late]).await.of_dropped_days, 1);
+    // Nor are the exchange's minutes taken over there.
+    let from = next - TimeDelta::hours(1);
+    let price = Decimal::new(6_400_000, 2);
+    let minute = |open_time| ExchangeMinute {
+        open_time,
+        open: price,
+        high: price,
+        low: price,
+        close: price,
+        volume: Decimal::ONE,
+        quote_volume: price,
+        trades: 1,
+    };
+    let (exchange, ticker, purpose) = ("binance".into(), "BTCUSDT".into(), Purpose::Take);
+    let report = MinuteReport { exchange, ticker, purpose, from, to: next, minutes: vec![minute(from)] };
+    assert_eq!(minutes::take(&bench.client().await, &report).await.unwrap(), Some(0));
     assert_eq!(bench.candles("5m,1h,1d").await, wide);
 }
 
