@@ -248,6 +248,10 @@ pub async fn find_totals(client: &impl GenericClient, span: &StoredSpan) -> Resu
     Ok(Totals { minutes: row.get(0), trades: row.get(1), volume: row.get(2), quote_volume: row.get(3) })
 }
 
+/// Into how many parts the pairs are divided where a day is added up: a whole market has millions of minutes a day, and nobody should
+/// hold a connection for all of them.
+pub const PARTS: i32 = 16;
+
 /// A day's candles of every width must say the same trades and volume.
 const UNEQUAL_DAY: &str = "
     SELECT format('%s: the sums of its candles of one minute, five minutes, an hour and the day differ', ticker.ticker)
@@ -258,17 +262,18 @@ const UNEQUAL_DAY: &str = "
         WHERE candle.ticker_id = ticker.id AND width IN ('1m', '5m', '1h', '1d') AND open_time >= $1
           AND open_time < $1::timestamptz + interval '1 day'
         GROUP BY width) AS sums
+    WHERE ticker.id % $2 = $3
     GROUP BY ticker.id
     HAVING count(*) <> 4 OR count(DISTINCT (trades, volume, minutes)) > 1
     LIMIT 1";
 
-/// Whether the candles of a UTC day add up, pair by pair; else which do not.
+/// Whether the candles of a UTC day add up, pair by pair, for a part of the pairs (0 until [`PARTS`]); else which do not.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn find_unequal_day(client: &impl GenericClient, day: DateTime<Utc>) -> Result<Option<String>> {
+pub async fn find_unequal_day(client: &impl GenericClient, day: DateTime<Utc>, part: i32) -> Result<Option<String>> {
     let statement = client.prepare_cached(UNEQUAL_DAY).await.context("adding up a day")?;
-    let unequal = client.query_opt(&statement, &[&day]).await.context("adding up a day")?;
+    let unequal = client.query_opt(&statement, &[&day, &PARTS, &part]).await.context("adding up a day")?;
     Ok(unequal.map(|row| row.get(0)))
 }
 

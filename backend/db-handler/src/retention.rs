@@ -173,8 +173,10 @@ impl Keeper {
     /// How many ticks a day has, where it adds up to its candles; of a month, only whether its minutes do.
     async fn add_up(&self, span: &StoredSpan) -> Result<Result<Option<i64>, String>> {
         for day in every(span, TimeDelta::days(1)) {
-            if let Some(unequal) = retention::find_unequal_day(&self.pool.get().await?, day).await? {
-                return Ok(Err(unequal));
+            for part in 0..retention::PARTS {
+                if let Some(unequal) = retention::find_unequal_day(&self.pool.get().await?, day, part).await? {
+                    return Ok(Err(unequal));
+                }
             }
         }
         if span.kind == Kind::Minutes {
