@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod market;
 pub mod migrate;
 pub mod minutes;
+pub mod obstacles;
 pub mod packing;
 pub mod partitions;
 pub mod pool;

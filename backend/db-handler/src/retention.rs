@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
-    Pool, Result, packing,
+    Pool, Result, obstacles, packing,
     retention::{self, Kind, Outcome, StoredSpan},
     rollup,
 };
@@ -137,7 +137,7 @@ impl Keeper {
     /// Drops a span; or says why it may not go.
     async fn attempt(&mut self, span: &StoredSpan, why: &str) -> Result<Result<i64, String>> {
         let client = self.pool.get().await?;
-        if let Some(reason) = retention::find_obstacle(&client, span).await? {
+        if let Some(reason) = obstacles::find_obstacle(&client, span).await? {
             return Ok(Err(reason));
         }
         let totals = retention::find_totals(&client, span).await?;
@@ -173,8 +173,8 @@ impl Keeper {
     /// How many ticks a day has, where it adds up to its candles; of a month, only whether its minutes do.
     async fn add_up(&self, span: &StoredSpan) -> Result<Result<Option<i64>, String>> {
         for day in every(span, TimeDelta::days(1)) {
-            for part in 0..retention::PARTS {
-                if let Some(unequal) = retention::find_unequal_day(&self.pool.get().await?, day, part).await? {
+            for part in 0..obstacles::PARTS {
+                if let Some(unequal) = obstacles::find_unequal_day(&self.pool.get().await?, day, part).await? {
                     return Ok(Err(unequal));
                 }
             }
@@ -184,7 +184,7 @@ impl Keeper {
         }
         let mut rows = 0;
         for hour in every(span, TimeDelta::hours(1)) {
-            match retention::count_equal_hour(&self.pool.get().await?, span, hour).await? {
+            match obstacles::count_equal_hour(&self.pool.get().await?, span, hour).await? {
                 Ok(more) => rows += more,
                 Err(unequal) => return Ok(Err(unequal)),
             }
