@@ -7,6 +7,7 @@ mod progress;
 mod settings;
 mod sql_command;
 mod sql_door;
+mod storage_command;
 mod system;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Demo(demo)) => (demo.run.clone(), Some(*demo)),
         Some(Command::Sql(sql)) => return runtime()?.block_on(sql_command::run(&sql)),
         Some(Command::Backfill(backfill)) => return runtime()?.block_on(backfill_command::run(&backfill)),
+        Some(Command::Storage(storage)) => return runtime()?.block_on(storage_command::run(&storage)),
         Some(Command::DeadLetters(letters)) => return runtime()?.block_on(dead_letters_command::run(&letters)),
     };
     process::telemetry::init(&run.log)?;

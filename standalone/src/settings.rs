@@ -34,6 +34,8 @@ pub(crate) enum Command {
     /// Look through the messages that could not be stored, and put them back or delete them
     #[command(subcommand)]
     DeadLetters(Box<DeadLetters>),
+    /// Show how much room everything takes, for how long it lasts, what was dropped and what may not be
+    Storage(Box<Storage>),
 }
 
 /// A simulated market.
@@ -60,6 +62,16 @@ pub(crate) struct Sql {
     /// Print comma-separated values instead of a table
     #[arg(long)]
     pub(crate) csv: bool,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// What everything takes.
+#[derive(Debug, Args)]
+pub(crate) struct Storage {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) asked: Asked,
 }

@@ -61,6 +61,15 @@ pub(crate) fn print(answers: &[Answer], csv: bool) -> anyhow::Result<()> {
     }
 }
 
+/// Prints text.
+pub(crate) fn print_text(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever read our output has read enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
 type Out<'a> = std::io::StdoutLock<'a>;
 
 fn print_csv(answer: &Answer, out: &mut Out<'_>) -> std::io::Result<()> {

@@ -63,7 +63,7 @@ impl System {
     /// Starts everything. `demo` puts a simulated market in the place of real ones. When a part fails later, `shutdown`
     /// is cancelled.
     pub(crate) async fn start(run: Run, demo: Option<&Demo>, shutdown: &Shutdown) -> anyhow::Result<Self> {
-        if let Some(mistake) = run.rabbitmq.mistake() {
+        if let Some(mistake) = run.rabbitmq.mistake().or_else(|| run.storing.keeping.mistake()) {
             anyhow::bail!(mistake);
         }
         let folder = run.folder(if demo.is_some() { "demo" } else { "live" })?;
@@ -78,6 +78,7 @@ impl System {
         } else {
             let database = EmbeddedPostgres::start(&folder).await?;
             storing.vacuum = true;
+            storing.keeping.folder = Some(folder.clone());
             storing.db_handler_writers = 1;
             let settings = database.settings();
             (Some(database), settings)

@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use broker::{LocalQueue, LocalQueueSettings};
+use broker::{LocalQueue, LocalQueueSettings, Message, Publisher};
+use chrono::{TimeDelta, Utc};
+use domain::{Catalogue, Exchange, Instrument, InstrumentStatus, Tick, TickBatch, TickSource};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,12 +37,17 @@ fn command() -> Command {
 
 impl Program {
     fn demo(folder: &Path) -> Self {
+        Self::demo_with(folder, &[])
+    }
+
+    fn demo_with(folder: &Path, arguments: &[&str]) -> Self {
         let (api, sql, exchange) = (lasting_port().unwrap(), lasting_port().unwrap(), lasting_port().unwrap());
         let child = command()
             .args(["demo", "--headless", "--trades-per-second", "200", "--data-folder"])
             .arg(folder)
             .args(["--api-bind", &format!("127.0.0.1:{api}"), "--sql-bind", &format!("127.0.0.1:{sql}")])
             .args(["--bind", &format!("127.0.0.1:{exchange}")])
+            .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -254,6 +261,76 @@ fn an_operator_looks_through_the_dead_letters_and_decides() {
 }
 
 #[test]
+fn old_ticks_go_from_the_embedded_database_too_and_the_report_says_so() {
+    let folder = TempDir::new().unwrap();
+    let midnight = (Utc::now() - TimeDelta::days(10)).date_naive().and_hms_opt(0, 0, 0).unwrap().and_utc();
+    let ticks: Vec<Tick> = (0..500)
+        .map(|number| Tick {
+            ticker: "BTCUSDT".into(),
+            trade_id: Some(number),
+            price: Decimal::new(6_400_000 + number, 2),
+            quantity: Some(Decimal::new(number + 1, 4)),
+            taker_side: None,
+            exchange_time: Some(midnight + TimeDelta::seconds(number * 100)),
+            received_at: midnight + TimeDelta::seconds(number * 100),
+        })
+        .collect();
+    let status = InstrumentStatus::Trading;
+    let instruments = vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
+    let exchange = Exchange { name: "simulated".into(), country: None };
+    let publishing = async {
+        let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
+        let publisher = Publisher::new(queue.clone());
+        publisher
+            .publish(Message::Catalogue(Catalogue { exchange, instruments, taken_at: Some(midnight) }))
+            .await
+            .unwrap();
+        let batch = TickBatch::new("simulated", TickSource::Stream, ticks);
+        publisher.publish(Message::Ticks(batch)).await.unwrap();
+        queue.close().await;
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(publishing);
+    let mut program = Program::demo(folder.path());
+    wait_for_prices(&program, 500);
+    let old = format!("SELECT count(*) FROM price WHERE time < '{}'", midnight + TimeDelta::days(1));
+    let day = format!(
+        "SELECT open, high, low, close, volume, trades, minutes FROM candle WHERE width = '1d' AND open_time = '{midnight}'"
+    );
+    wait("everything is folded, and no hole is open", || {
+        let unsettled = "SELECT (SELECT count(*) FROM stale_candle WHERE open_time < now() - interval '1 day')
+                              + (SELECT count(*) FROM gap WHERE state IN ('open', 'filling'))";
+        (program.sql(&old) == "500" && !program.sql(&day).is_empty() && program.sql(unsettled) == "0").then_some(())
+    });
+    let candle = program.sql(&day);
+    program.signal("-INT");
+    assert!(program.child.wait().unwrap().success());
+
+    let program = Program::demo_with(folder.path(), &["--keep-ticks-days", "3"]);
+    let report = |arguments: &[&str]| {
+        let bind = format!("127.0.0.1:{}", program.sql);
+        let output = command().arg("storage").args(arguments).args(["--sql-bind", &bind]).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    };
+    let told: Value = wait("the day is dropped", || {
+        let report: Value = serde_json::from_str(&report(&["--json"])?).unwrap();
+        (!report["dropped"].as_array()?.is_empty()).then_some(report)
+    });
+    assert_eq!((&told["dropped"][0]["rows"], &told["dropped"][0]["why"]), (&500.into(), &"KEEP_TICKS_DAYS=3".into()));
+    assert!(told["free_bytes"].as_i64().unwrap() > 0);
+    assert_eq!((program.sql(&old).as_str(), program.sql(&day)), ("0", candle));
+    let table = report(&[]).unwrap();
+    for line in [
+        format!("ticks of {}: 500 rows", midnight.date_naive()),
+        "ticks for 3 days".to_owned(),
+        "budget       none".to_owned(),
+    ] {
+        assert!(table.contains(&line), "{line}: {table}");
+    }
+    let served = wait("the API tells the same", || program.get("/storage"));
+    assert_eq!(served["data"]["dropped"][0]["rows"], 500);
+}
+
+#[test]
 fn every_trade_of_the_simulated_exchange_is_stored_once_to_the_last_digit() {
     let folder = TempDir::new().unwrap();
     let program = Program::demo(folder.path());
@@ -306,6 +383,13 @@ fn mistakes_at_the_start_are_named_with_a_remedy() {
         (vec!["--headless", "--data-folder", data, "--exchanges", "mtgox"], vec!["EXCHANGES", "mtgox", "binance"]),
         (vec!["--headless", "--data-folder", data, "--log-level", "loud=very"], vec!["LOG_LEVEL", "loud=very", "info"]),
         (vec!["--headless", "--tracker-waiting-time", "soon"], vec!["--tracker-waiting-time", "soon"]),
+        (vec!["--headless", "--storage-budget", "20MB"], vec!["--storage-budget", "20MB", "or more"]),
+        (vec!["--headless", "--storage-budget", "much"], vec!["--storage-budget", "much", "50GB"]),
+        (vec!["--headless", "--keep-ticks-days", "1"], vec!["--keep-ticks-days", "3"]),
+        (
+            vec!["--headless", "--data-folder", data, "--keep-minutes-days", "30"],
+            vec!["KEEP_MINUTES_DAYS", "30", "KEEP_TICKS_DAYS"],
+        ),
         (vec!["sql", "SELECT 1", "--sql-bind", "127.0.0.1:9"], vec!["127.0.0.1:9", "start crypto-tracker"]),
     ] {
         let output = command().args(&arguments).output().unwrap();

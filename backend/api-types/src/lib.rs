@@ -508,3 +508,102 @@ pub struct GapRow {
     /// When something was last said of it.
     pub updated_at: DateTime<Utc>,
 }
+
+/// How much room everything takes, what went, and when the disk or the budget is full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StorageReport {
+    /// Size of the database, in bytes.
+    pub bytes: i64,
+    /// What a day brings, in bytes: the mean of the last seven full days.
+    pub bytes_per_day: i64,
+    /// What a year of such days takes.
+    pub bytes_per_year: i64,
+    /// How large the database may be; null for as large as it gets.
+    pub budget_bytes: Option<i64>,
+    /// When it is that large, if nothing more is dropped; null without a budget, above it, and where a century does
+    /// not suffice.
+    pub budget_reached_at: Option<DateTime<Utc>>,
+    /// For how many days ticks are kept; null for ever.
+    pub keep_ticks_days: Option<i32>,
+    /// For how many days one-minute candles are kept; null for ever.
+    pub keep_minutes_days: Option<i32>,
+    /// When a db-handler last looked what may go; these settings are its own.
+    pub looked_at: Option<DateTime<Utc>>,
+    /// Room left then on the disk of the database; null where that cannot be known.
+    pub free_bytes: Option<i64>,
+    /// Ticks, candles by width, the ledger, everything else.
+    pub kinds: Vec<StoredKind>,
+    /// Days and months that should go and may not, with the reason, the oldest hundred of them.
+    pub kept: Vec<KeptSpan>,
+    /// The last twenty that went, newest first.
+    pub dropped: Vec<DroppedSpan>,
+}
+
+/// What one kind of data takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoredKind {
+    /// `ticks`, candles `1m`, `5m`, `1h`, `1d`, `ledger` (gaps, comparisons, differences) or `other`.
+    #[schema(example = "ticks")]
+    pub kind: String,
+    /// Size in bytes, indexes included.
+    pub bytes: i64,
+    /// Rows, as the database last estimated; null where it did not.
+    pub rows: Option<i64>,
+    /// Bytes a row.
+    #[schema(example = 141)]
+    pub bytes_per_row: Option<i64>,
+    /// Rows that a day brings.
+    pub rows_per_day: Option<i64>,
+    /// Bytes that a day brings.
+    pub bytes_per_day: Option<i64>,
+    /// Where the oldest day begins; of the ledger, when its oldest hole was found.
+    pub oldest: Option<DateTime<Utc>>,
+    /// When the newest price was made; of the ledger, when something was last said of a hole.
+    pub newest: Option<DateTime<Utc>>,
+}
+
+/// A day of ticks or a month of one-minute candles that should go and may not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeptSpan {
+    /// `ticks` or `1m`.
+    #[schema(example = "ticks")]
+    pub kind: String,
+    /// Where it begins.
+    pub from: DateTime<Utc>,
+    /// Where it ends.
+    pub to: DateTime<Utc>,
+    /// Why it may not go.
+    #[schema(example = "a hole in it is open or being filled")]
+    pub reason: String,
+    /// Since when that is the reason.
+    pub since: DateTime<Utc>,
+}
+
+/// A day of ticks or a month of one-minute candles that went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DroppedSpan {
+    /// `ticks` or `1m`.
+    #[schema(example = "ticks")]
+    pub kind: String,
+    /// Where it began.
+    pub from: DateTime<Utc>,
+    /// Where it ended.
+    pub to: DateTime<Utc>,
+    /// How many rows went.
+    pub rows: i64,
+    /// How much room they took, indexes included.
+    pub bytes: i64,
+    /// Trades in the candles of its days, which stay.
+    pub trades: i64,
+    /// Their volumes added up over all pairs, a decimal string: a checksum.
+    #[schema(example = "18230.55")]
+    pub volume: String,
+    /// The same of their quote volumes.
+    #[schema(example = "1171234567.25")]
+    pub quote_volume: String,
+    /// Which setting asked for it.
+    #[schema(example = "KEEP_TICKS_DAYS=90")]
+    pub why: String,
+    /// When it went.
+    pub dropped_at: DateTime<Utc>,
+}

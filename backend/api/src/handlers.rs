@@ -19,6 +19,7 @@ pub(crate) mod prices;
 pub(crate) mod problems;
 pub(crate) mod sparklines;
 pub(crate) mod statistics;
+pub(crate) mod storage;
 pub(crate) mod symbols;
 pub(crate) mod tickers;
 pub(crate) mod ticks;

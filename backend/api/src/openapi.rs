@@ -9,7 +9,7 @@ use utoipa::{IntoResponses, OpenApi};
 use crate::conventions::Conventions;
 use crate::handlers::{
     candles, consolidated, dead_letters, exchanges, export, feeds, gaps, health, live, metrics, pairs, price_history,
-    prices, problems, sparklines, statistics, symbols, tickers, ticks, top, udf, volatility,
+    prices, problems, sparklines, statistics, storage, symbols, tickers, ticks, top, udf, volatility,
 };
 
 #[derive(OpenApi)]
@@ -24,7 +24,7 @@ use crate::handlers::{
         symbols::list, exchanges::list, tickers::list, tickers::of_coin, price_history::list, prices::list, prices::find,
         sparklines::list, statistics::list, statistics::find, volatility::list, consolidated::find, top::list, udf::config, udf::time, udf::symbols, udf::search, udf::history,
         pairs::help, pairs::all, pairs::newest, pairs::last_day, pairs::deviation, pairs::rank, candles::list, ticks::list, gaps::list, dead_letters::list, dead_letters::find, feeds::list, live::socket, live::events, health::live, health::ready,
-        metrics::render, export::ticks, export::candles, problems::list, problems::find, serve
+        metrics::render, export::ticks, export::candles, storage::show, problems::list, problems::find, serve
     ),
     components(schemas(api_types::live::LiveEvent)),
     modifiers(&Conventions),

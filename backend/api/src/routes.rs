@@ -15,7 +15,8 @@ use crate::{
     error::Failure,
     handlers::{
         candles, consolidated, dead_letters, exchanges, export, feeds, gaps, health, index, live, metrics, pairs,
-        price_history, prices, problems, sparklines, statistics, symbols, tickers, ticks, top, udf, volatility,
+        price_history, prices, problems, sparklines, statistics, storage, symbols, tickers, ticks, top, udf,
+        volatility,
     },
     openapi,
 };
@@ -48,6 +49,7 @@ fn table() -> Vec<Entry> {
         data("/dead-letters", dead_letters::list),
         data("/dead-letters/{id}", dead_letters::find),
         data("/feeds", feeds::list),
+        data("/storage", storage::show),
         data("/problems", problems::list),
         data("/problems/{code}", problems::find),
         own("/top", top::list),

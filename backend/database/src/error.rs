@@ -41,6 +41,9 @@ pub enum Error {
         /// How long it may be.
         megabytes: usize,
     },
+    /// The database reports in words that this program does not know.
+    #[error("reading the report on storage: {0}")]
+    Report(serde_json::Error),
     /// A candle's sums no longer fit.
     #[error("folding ticks: {0}")]
     Candle(#[from] domain::candle::CandleOverflow),
@@ -59,6 +62,7 @@ impl Error {
             | Self::Settings(_)
             | Self::ServerTooOld { .. }
             | Self::Migration(_)
+            | Self::Report(_)
             | Self::AnswerTooLong { .. } => false,
         }
     }
@@ -68,9 +72,12 @@ impl Error {
         match self {
             Self::Settings(_) | Self::ServerTooOld { .. } => true,
             Self::Migration(error) => !matches!(error.kind(), refinery::error::Kind::Connection(..)),
-            Self::Pool(_) | Self::Query { .. } | Self::Candle(_) | Self::Encode(_) | Self::AnswerTooLong { .. } => {
-                false
-            }
+            Self::Pool(_)
+            | Self::Query { .. }
+            | Self::Candle(_)
+            | Self::Encode(_)
+            | Self::Report(_)
+            | Self::AnswerTooLong { .. } => false,
         }
     }
 

@@ -3,14 +3,15 @@
 //! Optimistic: a COPY straight into the days of `price` that succeeds proves that every row is new, and costs half of any other
 //! way. When it meets a row that is there already, everything is rolled back and done again by
 //! `INSERT … ON CONFLICT DO NOTHING RETURNING`, which tells which rows were new. Candles are folded from the new rows
-//! only, in the same transaction, so that storing a batch twice changes nothing.
+//! only, in the same transaction, so that storing a batch twice changes nothing. Ticks of a day that was dropped are left out: what
+//! they may repeat is gone.
 //!
 //! Rows (day by day) and candles are written in the order of their keys, so that two writers cannot wait for each other in a circle.
 
-use std::{collections::HashSet, pin::pin};
+use std::{borrow::Cow, collections::HashSet, pin::pin};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::{Candle, Interval, Tick, TickSource};
 use futures_util::SinkExt as _;
@@ -51,6 +52,8 @@ pub struct Stored {
     pub inserted: u64,
     /// Rows that were there already, or twice in the batch.
     pub duplicates: u64,
+    /// Ticks of days that were dropped: whether they were stored before cannot be known any more, so they are not stored.
+    pub of_dropped_days: u64,
 }
 
 /// Stores prices and folds them into one-minute candles, in one transaction.
@@ -73,14 +76,15 @@ pub async fn store(
     if !maybe_stored {
         match store_in_transaction(client, &prices, first_ticks, Way::Copy).await {
             Err(error) if error.is_misplaced_optimism() => {}
-            outcome => return outcome.map(|inserted| counted(received, inserted)),
+            outcome => return outcome.map(|done| counted(received, done)),
         }
     }
-    store_in_transaction(client, &prices, first_ticks, Way::Insert).await.map(|inserted| counted(received, inserted))
+    store_in_transaction(client, &prices, first_ticks, Way::Insert).await.map(|done| counted(received, done))
 }
 
-fn counted(received: usize, inserted: usize) -> Stored {
-    Stored { inserted: inserted as u64, duplicates: (received - inserted) as u64 }
+fn counted(received: usize, (inserted, of_dropped_days): (usize, usize)) -> Stored {
+    let duplicates = (received - inserted - of_dropped_days) as u64;
+    Stored { inserted: inserted as u64, duplicates, of_dropped_days: of_dropped_days as u64 }
 }
 
 #[derive(Clone, Copy)]
@@ -94,8 +98,11 @@ async fn store_in_transaction(
     prices: &[NewPrice<'_>],
     first_ticks: &[i32],
     way: Way,
-) -> Result<usize> {
+) -> Result<(usize, usize)> {
     let transaction = client.transaction().await.context("beginning a transaction")?;
+    let received = prices.len();
+    let open = in_open_days(&transaction, prices).await?;
+    let prices = open.as_ref();
     let inserted = match way {
         Way::Copy => {
             for of_one_day in prices.chunk_by(|one, next| one.day() == next.day()) {
@@ -120,7 +127,28 @@ async fn store_in_transaction(
             .context("marking pairs as recorded")?;
     }
     transaction.commit().await.context("committing prices")?;
-    Ok(inserted)
+    Ok((inserted, received - prices.len()))
+}
+
+/// How old a tick is at least before it is asked whether its day was dropped: the last two days never are.
+const MAYBE_DROPPED: TimeDelta = TimeDelta::days(1);
+
+/// The prices without those of days that were dropped. The prices come sorted by day.
+async fn in_open_days<'a, 'b>(
+    transaction: &Transaction<'_>,
+    prices: &'a [NewPrice<'b>],
+) -> Result<Cow<'a, [NewPrice<'b>]>> {
+    let Some(oldest) =
+        prices.first().map(|price| price.day()).filter(|day| *day < (Utc::now() - MAYBE_DROPPED).date_naive())
+    else {
+        return Ok(Cow::Borrowed(prices));
+    };
+    let dropped = "SELECT (from_time AT TIME ZONE 'UTC')::date FROM dropped
+                   WHERE kind = 'ticks' AND from_time >= $1::date::timestamp AT TIME ZONE 'UTC'";
+    let statement = transaction.prepare_cached(dropped).await.context("looking for dropped days")?;
+    let days = transaction.query(&statement, &[&oldest]).await.context("looking for dropped days")?;
+    let days: HashSet<NaiveDate> = days.iter().map(|row| row.get(0)).collect();
+    Ok(prices.iter().filter(|price| !days.contains(&price.day())).copied().collect())
 }
 
 /// Copies the prices of one day into that day's partition. `price` itself would take them too, but row by row: the

@@ -5,6 +5,8 @@
 //! statement of its own, before the minutes are read: whoever stores a minute holds the lock of its mark until the commit,
 //! and a mark that is locked is left for the next round.
 //!
+//! Five minutes whose minutes were dropped are never folded anew: there would only be those that came late.
+//!
 //! Only one at a time folds: two would each make the same hour without the five minutes of the other.
 
 use chrono::{DateTime, Utc};
@@ -19,7 +21,8 @@ const TAKE: &str = "
     DELETE FROM stale_candle
     USING (
         SELECT open_time, ticker_id FROM stale_candle
-        WHERE open_time <= now() - interval '301 seconds'
+        WHERE open_time <= now() - interval '301 seconds' AND NOT EXISTS (
+              SELECT FROM dropped WHERE kind = '1m' AND from_time <= open_time AND to_time > open_time)
         ORDER BY open_time, ticker_id LIMIT $1
         FOR UPDATE SKIP LOCKED) AS due
     WHERE stale_candle.open_time = due.open_time AND stale_candle.ticker_id = due.ticker_id
@@ -66,7 +69,8 @@ macro_rules! fold {
     };
 }
 
-/// The change of a minute is known where there is a candle of the minute right before it.
+/// The change of a minute is known where there is a candle of the minute right before it; or, where that was dropped with its
+/// month, where the five minutes before have prices up to their end.
 const FIVE_MINUTES: &str = fold!(
     "5m",
     "SELECT open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum, 1 AS minutes,
@@ -74,7 +78,13 @@ const FIVE_MINUTES: &str = fold!(
             first_trade_id, last_time, last_trade_id, revision, from_exchange
      FROM (
          SELECT *, CASE WHEN lag(open_time) OVER in_order = open_time - interval '1 minute'
-                        THEN round(close / lag(close) OVER in_order - 1, 12) END AS change
+                        THEN round(close / lag(close) OVER in_order - 1, 12)
+                        WHEN open_time = due.open_time
+                        THEN round(close / (
+                            SELECT close FROM candle AS before
+                            WHERE before.ticker_id = due.ticker_id AND before.width = '5m'
+                              AND before.open_time = due.open_time - interval '5 minutes'
+                              AND before.last_time >= due.open_time - interval '1 minute') - 1, 12) END AS change
          FROM candle
          WHERE ticker_id = due.ticker_id AND width = '1m' AND open_time >= due.open_time - interval '1 minute'
            AND open_time < due.open_time + interval '5 minutes'
@@ -115,6 +125,16 @@ pub async fn round(client: &mut Client, most: i64) -> Result<usize> {
     }
     transaction.commit().await.context(doing)?;
     Ok(taken.len())
+}
+
+/// Takes away the marks of five minutes whose minutes were dropped. Returns how many there were.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete_dropped_marks(client: &impl GenericClient) -> Result<u64> {
+    let marks = "DELETE FROM stale_candle USING dropped
+                 WHERE kind = '1m' AND open_time >= from_time AND open_time < to_time";
+    client.execute(marks, &[]).await.context("taking away marks of dropped minutes")
 }
 
 async fn fold(transaction: &Transaction<'_>, ticker_ids: &[i32], open_times: &[DateTime<Utc>]) -> Result<()> {

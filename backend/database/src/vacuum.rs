@@ -19,7 +19,9 @@ const OLDEST: &str = "
 /// When the database refuses.
 pub async fn round(pool: &Pool) -> Result<()> {
     let client = pool.get().await?;
-    for table in ["candle", "stale_candle", "market", "gap", "dead_letter", "comparison", "difference"] {
+    for table in
+        ["candle", "stale_candle", "market", "gap", "dead_letter", "comparison", "difference", "keeping", "kept"]
+    {
         client.batch_execute(&format!("VACUUM ANALYZE {table}")).await.context("vacuuming")?;
     }
     let today = Utc::now().date_naive();

@@ -154,17 +154,23 @@ async fn the_same_batch_again_changes_nothing_either_way() {
     let mut client = pool.get().await.unwrap();
     let ticks: Vec<Tick> =
         (0..500).map(|n| trade(n, 6_400_000 + n * 37 % 1_000, n * 400)).chain([poll(1, 7)]).collect();
-    assert_eq!(store(&mut client, id, &ticks, false).await, Stored { inserted: 501, duplicates: 0 });
+    assert_eq!(
+        store(&mut client, id, &ticks, false).await,
+        Stored { inserted: 501, duplicates: 0, ..Stored::default() }
+    );
     let before = candles(&client).await;
     assert_eq!(before, expected(&ticks));
     for maybe_stored in [false, true] {
         let again = store(&mut client, id, &ticks, maybe_stored).await;
-        assert_eq!(again, Stored { inserted: 0, duplicates: 501 });
+        assert_eq!(again, Stored { inserted: 0, duplicates: 501, ..Stored::default() });
         assert_eq!(candles(&client).await, before);
     }
     // A batch that is half new stores its half.
     let half: Vec<Tick> = (250..750).map(|n| trade(n, 6_400_000 + n * 37 % 1_000, n * 400)).collect();
-    assert_eq!(store(&mut client, id, &half, false).await, Stored { inserted: 250, duplicates: 250 });
+    assert_eq!(
+        store(&mut client, id, &half, false).await,
+        Stored { inserted: 250, duplicates: 250, ..Stored::default() }
+    );
     let all: Vec<Tick> = ticks.iter().cloned().chain(half[250..].iter().cloned()).collect();
     assert_eq!(candles(&client).await, expected(&all));
     assert_eq!(count(&client, "price").await, 751);
@@ -175,7 +181,7 @@ async fn a_tick_twice_in_one_batch_is_stored_once() {
     let (_database, pool, id) = with_bitcoin().await;
     let mut client = pool.get().await.unwrap();
     let stored = store(&mut client, id, &[trade(1, 5, 0), trade(1, 5, 0), poll(5, 1), poll(5, 1)], false).await;
-    assert_eq!(stored, Stored { inserted: 2, duplicates: 2 });
+    assert_eq!(stored, Stored { inserted: 2, duplicates: 2, ..Stored::default() });
 }
 
 #[tokio::test]

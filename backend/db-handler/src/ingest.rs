@@ -229,6 +229,10 @@ pub async fn store(pool: &Pool, directory: &mut Directory, known: &[Pending], ma
 
     metrics::counter!("ticks_inserted_total").increment(stored.inserted);
     metrics::counter!("ticks_duplicate_total").increment(stored.duplicates);
+    if stored.of_dropped_days > 0 {
+        tracing::warn!(ticks = stored.of_dropped_days, "ticks of days that were dropped are not stored");
+        metrics::counter!("ticks_of_dropped_days_total").increment(stored.of_dropped_days);
+    }
     let now = Utc::now();
     let latency = metrics::histogram!("tick_received_to_committed_seconds");
     for tick in known.iter().filter_map(|one| one.batch.ticks.first()) {

@@ -8,6 +8,7 @@ pub mod dead_letters;
 pub mod directory;
 pub mod ingest;
 pub mod maintenance;
+pub mod retention;
 pub mod rollup;
 pub mod settings;
 pub mod writer;
@@ -19,7 +20,7 @@ use broker::Source;
 use database::Pool;
 use process::{Health, Shutdown};
 
-pub use settings::Settings;
+pub use settings::{KeepSettings, Settings};
 
 /// The db-handler cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,8 @@ pub async fn run(
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(maintenance::run(pool.clone(), database.clone(), settings.vacuum, shutdown.clone()));
     tasks.spawn(rollup::run(pool.clone(), health.register("wider candles"), shutdown.clone()));
+    let keeping = settings.keeping.clone();
+    tasks.spawn(retention::run(pool.clone(), keeping, health.register("retention"), shutdown.clone()));
     let letters = dead_letters::Mover { source: source.clone(), pool: pool.clone() };
     tasks.spawn(letters.run(health.register("dead letters"), shutdown.clone()));
     let announcer = source.announcer();

@@ -30,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments: Arguments = process::settings::read()?;
     process::telemetry::init(&arguments.log)?;
     process::tls::install();
-    if let Some(mistake) = arguments.rabbitmq.mistake() {
+    if let Some(mistake) = arguments.rabbitmq.mistake().or_else(|| arguments.storing.keeping.mistake()) {
         anyhow::bail!(mistake);
     }
     let shutdown = process::shutdown::on_signal();

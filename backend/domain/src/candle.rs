@@ -124,8 +124,11 @@ impl Candle {
 
 fn square(price: Decimal) -> Result<Decimal, CandleOverflow> {
     let square = price.checked_mul(price).ok_or(CandleOverflow)?;
-    // A shorter one is padded with zeros, a small one past the scale that a decimal can have: that one is kept as it is.
-    Ok(square.round_sf(SQUARE_DIGITS).filter(|rounded| rounded.scale() <= square.scale()).unwrap_or(square))
+    // Rounding fills shorter numbers up with zeros, and those of low prices past the 28 decimals with which one can reckon.
+    if square.mantissa().unsigned_abs() < 10_u128.pow(SQUARE_DIGITS) {
+        return Ok(square);
+    }
+    Ok(square.round_sf(SQUARE_DIGITS).unwrap_or(square))
 }
 
 #[cfg(test)]
@@ -183,6 +186,25 @@ mod tests {
 
     fn fold(ticks: &[Tick]) -> Option<Candle> {
         ticks.iter().map(|tick| Candle::of(tick, Interval::OneMinute).unwrap()).reduce(|a, b| joined(a, &b))
+    }
+
+    #[test]
+    fn the_lowest_prices_are_folded_too() {
+        for decimals in [7, 8, 12, 14] {
+            let price = Decimal::new(1, decimals);
+            let time = Utc.with_ymd_and_hms(2026, 11, 20, 12, 0, 0).unwrap();
+            let tick = Tick {
+                ticker: "PEPEUSDT".into(),
+                trade_id: Some(1),
+                price,
+                quantity: Some(Decimal::ONE),
+                taker_side: None,
+                exchange_time: Some(time),
+                received_at: time,
+            };
+            let later = Tick { trade_id: Some(2), ..tick.clone() };
+            assert_eq!(fold(&[tick, later]).unwrap().square_sum, price * price * Decimal::TWO);
+        }
     }
 
     proptest! {

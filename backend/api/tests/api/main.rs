@@ -26,6 +26,7 @@ mod server;
 mod shutdown;
 mod sparklines;
 mod statistics;
+mod storage;
 mod symbols;
 mod tickers;
 mod ticks;
