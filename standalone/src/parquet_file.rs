@@ -1,8 +1,8 @@
 //! Rows as a Parquet file, exact and in memory that does not grow.
 //!
 //! What holds: a decimal is written as it is or not at all, as `DECIMAL(38, 18)`; moments are microseconds of UTC; no more rows
-//! are in memory than one group has. Only the low-level writer of the crate is used: everything of arrow would be compiled for
-//! less than is written here.
+//! are in memory than one group has. Only the low-level writer of the crate is used: arrow's arrays would be compiled for
+//! nothing but to be taken apart again.
 
 use std::{io::Write, sync::Arc};
 
