@@ -181,7 +181,8 @@ async fn questions(client: &Client) -> anyhow::Result<()> {
     let day = |end: DateTime<Utc>| (end - TimeDelta::hours(24), end);
     let before = sequential_scans(client).await?;
     println!("{:<64} {:>10} {:>10}", "question", "median ms", "p95 ms");
-    ask("newest prices of all pairs", async || Ok(list_newest_prices(client, None, None).await?.len())).await?;
+    ask("newest prices of all pairs", async || Ok(list_newest_prices(client, PriceFilter::default()).await?.len()))
+        .await?;
     ask("prices of all pairs at a past minute", async || {
         Ok(list_prices_at(client, past, PriceFilter::default()).await?.len())
     })

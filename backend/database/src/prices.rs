@@ -85,7 +85,9 @@ pub struct TickPosition {
     pub trade_id: Option<i64>,
 }
 
-/// Whichever is newer: the newest row of `price`, or what the exchange told last of its whole market.
+/// Whichever is newest: a row of `price`, what the exchange told last of its whole market, or the close of a minute whose ticks
+/// are not kept. Every price is in a minute that has a candle, so that the newest candle says where to look: of years of days
+/// only those since are touched.
 const NEWEST: &str = "
     SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
            newest.received_at, newest.source
@@ -93,87 +95,24 @@ const NEWEST: &str = "
     JOIN exchange ON exchange.id = ticker.exchange_id
     JOIN symbol base ON base.id = ticker.base_id
     JOIN symbol quote ON quote.id = ticker.quote_id
+    LEFT JOIN market ON market.ticker_id = ticker.id
+    LEFT JOIN LATERAL (
+        SELECT open_time, last_time, close FROM candle
+        WHERE candle.ticker_id = ticker.id AND width = '1m' ORDER BY open_time DESC LIMIT 1) AS minute ON true
     CROSS JOIN LATERAL (
         SELECT * FROM (
-            (SELECT price, time, received_at, source::text FROM price
-             WHERE price.ticker_id = ticker.id AND ticker.first_tick_at IS NOT NULL ORDER BY time DESC, trade_id DESC LIMIT 1)
-            UNION ALL
-            SELECT price, time, received_at, 'market' FROM market WHERE market.ticker_id = ticker.id) AS told
-        ORDER BY time DESC, source <> 'market' DESC LIMIT 1) AS newest
-    WHERE ($1::smallint IS NULL OR ticker.exchange_id = $1)
-      AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2))
-    ORDER BY exchange.name, ticker.ticker";
-
-/// The newest price of every recorded pair, by exchange and ticker; of one exchange only and of these tickers only
-/// (in lower-case), where given.
-///
-/// # Errors
-/// When the database cannot be asked.
-pub async fn list_newest_prices(
-    client: &impl GenericClient,
-    exchange_id: Option<i16>,
-    tickers: Option<&[String]>,
-) -> Result<Vec<NewestPrice>> {
-    let doing = "listing the newest prices";
-    let statement = client.prepare_cached(NEWEST).await.context(doing)?;
-    client
-        .query(&statement, &[&exchange_id, &tickers])
-        .await
-        .context(doing)?
-        .iter()
-        .map(NewestPrice::try_from)
-        .collect()
-}
-
-/// The newest price of one pair, as [`list_newest_prices`] has it.
-const NEWEST_OF_ONE: &str = "
-    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
-           newest.received_at, newest.source
-    FROM ticker
-    JOIN exchange ON exchange.id = ticker.exchange_id
-    JOIN symbol base ON base.id = ticker.base_id
-    JOIN symbol quote ON quote.id = ticker.quote_id
-    CROSS JOIN (
-        SELECT * FROM (
-            (SELECT price, time, received_at, source::text FROM price
-             WHERE price.ticker_id = $1 ORDER BY time DESC, trade_id DESC LIMIT 1)
-            UNION ALL
-            SELECT price, time, received_at, 'market' FROM market WHERE market.ticker_id = $1) AS told
-        ORDER BY time DESC, source <> 'market' DESC LIMIT 1) AS newest
-    WHERE ticker.id = $1";
-
-/// The newest price of one pair; `None` while none is stored.
-///
-/// # Errors
-/// When the database cannot be asked.
-pub async fn find_newest_price(client: &impl GenericClient, ticker_id: i32) -> Result<Option<NewestPrice>> {
-    let doing = "looking for the newest price";
-    let statement = client.prepare_cached(NEWEST_OF_ONE).await.context(doing)?;
-    client.query_opt(&statement, &[&ticker_id]).await.context(doing)?.as_ref().map(NewestPrice::try_from).transpose()
-}
-
-/// What a pair cost at a moment. The close of a minute stands in where its ticks are not kept (any more).
-const AT: &str = "
-    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
-           newest.received_at, newest.source
-    FROM ticker
-    JOIN exchange ON exchange.id = ticker.exchange_id
-    JOIN symbol base ON base.id = ticker.base_id
-    JOIN symbol quote ON quote.id = ticker.quote_id
-    CROSS JOIN LATERAL (
-        SELECT * FROM (
-            (SELECT price, time, received_at, source::text FROM price
-             WHERE price.ticker_id = ticker.id AND time <= $1 AND ticker.first_tick_at IS NOT NULL
+            (SELECT price, time, received_at, source::text, 1 AS preference FROM price
+             WHERE price.ticker_id = ticker.id AND time >= coalesce(minute.open_time, '-infinity')
              ORDER BY time DESC, trade_id DESC LIMIT 1)
             UNION ALL
-            (SELECT close, last_time, last_time, 'candle' FROM candle
-             WHERE candle.ticker_id = ticker.id AND width = '1m'
-               AND open_time < date_bin('1 minute', $1, '2001-01-01 00:00:00Z')
-             ORDER BY open_time DESC LIMIT 1)) AS told
-        ORDER BY time DESC, source <> 'candle' DESC LIMIT 1) AS newest
-    WHERE ($2::smallint IS NULL OR ticker.exchange_id = $2)
-      AND ($3::text[] IS NULL OR lower(ticker.ticker) = ANY($3))
-      AND ($4::int IS NULL OR ticker.id = $4)
+            SELECT market.price, market.time, market.received_at, 'market', 2 WHERE market.time IS NOT NULL
+            UNION ALL
+            SELECT minute.close, minute.last_time, minute.last_time, 'candle', 3 WHERE minute.close IS NOT NULL) AS told
+        ORDER BY time DESC, preference LIMIT 1) AS newest
+    WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL
+      AND ($1::smallint IS NULL OR ticker.exchange_id = $1)
+      AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2))
+      AND ($3::int IS NULL OR ticker.id = $3)
     ORDER BY exchange.name, ticker.ticker";
 
 /// Which pairs are wanted; what is `None` does not matter.
@@ -186,6 +125,56 @@ pub struct PriceFilter<'a> {
     /// Key of the only pair.
     pub ticker_id: Option<i32>,
 }
+
+/// The newest price of every recorded pair, by exchange and ticker.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_newest_prices(client: &impl GenericClient, filter: PriceFilter<'_>) -> Result<Vec<NewestPrice>> {
+    let doing = "listing the newest prices";
+    let PriceFilter { exchange_id, tickers, ticker_id } = filter;
+    let statement = client.prepare_cached(NEWEST).await.context(doing)?;
+    let rows = client.query(&statement, &[&exchange_id, &tickers, &ticker_id]).await.context(doing)?;
+    rows.iter().map(NewestPrice::try_from).collect()
+}
+
+/// The newest price of one pair; `None` while none is stored.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_newest_price(client: &impl GenericClient, ticker_id: i32) -> Result<Option<NewestPrice>> {
+    let filter = PriceFilter { ticker_id: Some(ticker_id), ..PriceFilter::default() };
+    Ok(list_newest_prices(client, filter).await?.pop())
+}
+
+/// What a pair cost at a moment. The newest minute before that of the moment has a price for certain, and what comes later
+/// until the moment is newer; its close stands in where ticks are not kept (any more).
+const AT: &str = "
+    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
+           newest.received_at, newest.source
+    FROM ticker
+    JOIN exchange ON exchange.id = ticker.exchange_id
+    JOIN symbol base ON base.id = ticker.base_id
+    JOIN symbol quote ON quote.id = ticker.quote_id
+    LEFT JOIN market ON market.ticker_id = ticker.id
+    LEFT JOIN LATERAL (
+        SELECT open_time, last_time, close FROM candle
+        WHERE candle.ticker_id = ticker.id AND width = '1m' AND open_time < date_bin('1 minute', $1, '2001-01-01 00:00:00Z')
+        ORDER BY open_time DESC LIMIT 1) AS minute ON true
+    CROSS JOIN LATERAL (
+        SELECT * FROM (
+            (SELECT price, time, received_at, source::text, 1 AS preference FROM price
+             WHERE price.ticker_id = ticker.id AND time <= $1
+               AND time >= coalesce(minute.open_time, '-infinity')
+             ORDER BY time DESC, trade_id DESC LIMIT 1)
+            UNION ALL
+            SELECT minute.close, minute.last_time, minute.last_time, 'candle', 2 WHERE minute.close IS NOT NULL) AS told
+        ORDER BY time DESC, preference LIMIT 1) AS newest
+    WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL
+      AND ($2::smallint IS NULL OR ticker.exchange_id = $2)
+      AND ($3::text[] IS NULL OR lower(ticker.ticker) = ANY($3))
+      AND ($4::int IS NULL OR ticker.id = $4)
+    ORDER BY exchange.name, ticker.ticker";
 
 /// The newest price of every pair at or before a moment, by exchange and ticker; a pair without one is left out.
 ///
@@ -221,7 +210,7 @@ const LAST_DAY: &str = "
     SELECT ticker_id, open, high, low, volume, quote_volume, 'recorded'
     FROM sum_candles(ARRAY(SELECT id FROM unnest($1::int[]) AS id WHERE id NOT IN (SELECT ticker_id FROM told)),
                      date_bin('1 minute', now() - interval '23:59:00.000001', '2001-01-01 00:00:00Z'),
-                     date_bin('1 minute', now() + interval '1 hour', '2001-01-01 00:00:00Z'))";
+                     date_bin('1 minute', now() + interval '2 minutes', '2001-01-01 00:00:00Z'))";
 
 /// What happened to these pairs in the 24 hours that end at a moment (its minute included), or now, one row for each that has
 /// prices in them. What an exchange tells of its whole market is the same thing, rolling, and knows the time before we began.

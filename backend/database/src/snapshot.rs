@@ -63,8 +63,8 @@ const SNAPSHOT: &str = "
         SELECT ticker_id, quote_volume_24h AS quote_volume FROM market
         WHERE quote_volume_24h IS NOT NULL AND time > $1 - interval '1 minute' AND $1 > now() - interval '2 minutes'
     ), summed AS (
-        SELECT * FROM sum_candles(ARRAY(SELECT id FROM wanted WHERE id NOT IN (SELECT ticker_id FROM told)),
-                                  $1 - interval '1439 minutes', $1 + interval '1 minute')
+        SELECT * FROM sum_quote_volumes(ARRAY(SELECT id FROM wanted WHERE id NOT IN (SELECT ticker_id FROM told)),
+                                        $1 - interval '1439 minutes', $1 + interval '1 minute')
     )
     SELECT exchange.name, ticker.ticker, base.id, base.code, quote.code, wanted.open_time, wanted.close, wanted.last_time,
            coalesce(told.quote_volume, summed.quote_volume, 0)

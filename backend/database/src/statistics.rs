@@ -40,16 +40,12 @@ pub struct Statistics {
     pub returns: i64,
     /// Sample standard deviation of those returns (close / close before − 1); `None` for fewer than two.
     pub return_deviation: Option<Decimal>,
-    /// When the first price was made.
-    pub first_time: DateTime<Utc>,
-    /// When the last price was made.
-    pub last_time: DateTime<Utc>,
 }
 
 const STATISTICS: &str = "
     SELECT ticker_id, open, high, low, close, volume, quote_volume, trades, ticks, price_sum / ticks,
            deviation(ticks, price_sum, square_sum), quote_volume / nullif(volume, 0), minutes, changes,
-           deviation(changes, change_sum, change_square_sum), first_time, last_time
+           deviation(changes, change_sum, change_square_sum)
     FROM sum_candles($1, $2, $3)
     ORDER BY ticker_id";
 
@@ -90,8 +86,6 @@ fn read(row: &Row) -> std::result::Result<Statistics, tokio_postgres::Error> {
         minutes: row.try_get(12)?,
         returns: row.try_get(13)?,
         return_deviation: optional(14)?,
-        first_time: row.try_get(15)?,
-        last_time: row.try_get(16)?,
     })
 }
 

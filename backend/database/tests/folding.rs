@@ -201,6 +201,11 @@ async fn statistics_of_any_span_are_those_of_its_ticks() {
                 .await
                 .unwrap();
             let told = list_statistics(&client, &[id], from, to).await.unwrap();
+            let alone = client
+                .query_opt("SELECT quote_volume FROM sum_quote_volumes($1, $2, $3)", &[&vec![id], &from, &to])
+                .await;
+            let alone = alone.unwrap().map(|row| row.get::<_, Decimal>(0).normalize());
+            assert_eq!(alone, told.first().map(|told| told.quote_volume), "{from} {to}");
             let Some(told) = told.first() else {
                 assert_eq!(row.get::<_, i64>(0), 0);
                 continue;

@@ -79,9 +79,10 @@ pub(crate) async fn list(
         let exchange = lookup::optional_exchange(client, wanted.exchange.as_deref()).await?;
         let exchange_id = exchange.map(|exchange| exchange.id);
         let tickers = wanted.tickers.as_deref();
+        let filter = PriceFilter { exchange_id, tickers, ticker_id: None };
         let newest = match at {
-            Some(at) => list_prices_at(client, at, PriceFilter { exchange_id, tickers, ticker_id: None }).await?,
-            None => list_newest_prices(client, exchange_id, tickers).await?,
+            Some(at) => list_prices_at(client, at, filter).await?,
+            None => list_newest_prices(client, filter).await?,
         };
         let now = at.unwrap_or_else(Utc::now);
         let (newest, next) = paging.cut(newest, |price| format!("{} {}", price.exchange, price.ticker))?;
