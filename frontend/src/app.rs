@@ -86,6 +86,7 @@ impl App {
         let series = self.screen.desk.current().series(&self.state);
         self.worker.follow(&series);
         self.state.show(series);
+        self.worker.rank(&self.screen.desk.current().periods());
         for words in self.state.take_news().into_iter().chain(self.exports.take_news()) {
             self.screen.notices.say(words, now);
         }

@@ -4,12 +4,15 @@
 
 use std::{error::Error, io, time::Duration};
 
-use api_types::{CandleRow, Data, FeedRow, GapRow, LatestPrice, Problem, Sparkline};
+use api_types::{CandleRow, Data, FeedRow, GapRow, LatestPrice, Problem, Sparkline, VolatilityRow};
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::{Response, StatusCode, Url, header::RETRY_AFTER};
 use serde::de::DeserializeOwned;
 
-use crate::{settings::ApiAddress, state::SeriesKey};
+use crate::{
+    settings::ApiAddress,
+    state::{Period, SeriesKey},
+};
 
 /// Candles asked for at once, to show the newest of them.
 const NEWEST_CANDLES: usize = 500;
@@ -118,6 +121,13 @@ impl Client {
     /// The last day's closes of every ticker.
     pub(crate) async fn list_sparklines(&self) -> Result<Vec<Sparkline>, ClientError> {
         self.get(self.api.route(&["sparklines"])).await
+    }
+
+    /// Tickers by how much their prices moved, the first of them if there are very many.
+    pub(crate) async fn list_volatility(&self, period: Period) -> Result<Vec<VolatilityRow>, ClientError> {
+        let mut url = self.api.route(&["volatility"]);
+        url.query_pairs_mut().append_pair("window", period.name()).append_pair("limit", "1000");
+        self.get(url).await
     }
 
     /// Asks, and again where the API says that this was too often: writing a year of minutes to a file takes hundreds of

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::pane::{Content, Group, Kind, Pane};
 use crate::{
     panels::{Command, chart::Chart},
-    state::{SeriesKey, State, TickerKey},
+    state::{Period, SeriesKey, State, TickerKey},
 };
 
 /// Workspaces kept; more could not be reached by a key.
@@ -248,6 +248,11 @@ impl Workspace {
     /// All series that visible panes show.
     pub(crate) fn series(&self, state: &State) -> BTreeSet<SeriesKey> {
         self.visible().flat_map(|(_, pane)| pane.content.series(self.ticker_of(pane), state)).collect()
+    }
+
+    /// All spans over which visible panes show how much prices moved.
+    pub(crate) fn periods(&self) -> BTreeSet<Period> {
+        self.visible().filter_map(|(_, pane)| pane.content.period()).collect()
     }
 
     /// Shows this ticker in the group of the pane that wants it; where that is alone, in the active chart.

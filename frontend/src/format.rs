@@ -66,6 +66,11 @@ pub(crate) fn percent_f64(value: f64) -> String {
     format!("{sign}{}%", dress(&digits, false))
 }
 
+/// A part in percent, four decimals: `0.6306%`.
+pub(crate) fn share(value: Option<Decimal>) -> String {
+    value.map_or_else(|| UNKNOWN.to_owned(), |value| format!("{}%", price(value, 4)))
+}
+
 /// An amount in three digits or so: `12.3M`.
 pub(crate) fn amount(value: f64) -> String {
     if !value.is_finite() {

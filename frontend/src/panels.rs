@@ -18,6 +18,7 @@ pub(crate) mod settled;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod top_bar;
+pub(crate) mod volatility;
 pub(crate) mod watchlist;
 
 use chrono::{DateTime, Utc};

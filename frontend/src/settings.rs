@@ -89,7 +89,8 @@ pub enum BadApiAddress {
 
 impl ApiAddress {
     /// The URL of a route, its segments escaped.
-    pub(crate) fn route(&self, segments: &[&str]) -> Url {
+    #[must_use]
+    pub fn route(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         // Only a URL that cannot have a path refuses; those with a host can.
         if let Ok(mut path) = url.path_segments_mut() {

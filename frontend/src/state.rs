@@ -10,13 +10,14 @@ pub(crate) mod picture;
 mod rate;
 mod series;
 mod tickers;
+mod volatility;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
 };
 
-use api_types::{CandleRow, FeedRow, GapRow, LatestPrice, Sparkline};
+use api_types::{CandleRow, FeedRow, GapRow, LatestPrice, Sparkline, VolatilityRow};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Interval;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
@@ -27,6 +28,7 @@ pub(crate) use feeds::Feed;
 pub(crate) use holes::{Hole, words as hole_words};
 pub(crate) use series::{Bar, Older, Origin, Series, in_view};
 pub(crate) use tickers::{Freshness, Ticker};
+pub(crate) use volatility::{Moved, Period, Ranking};
 
 use crate::{
     live::LiveBatch,
@@ -97,6 +99,13 @@ pub(crate) enum Update {
     },
     /// Answer to the question for the last day's closes.
     Sparklines(Result<Vec<Sparkline>, Failure>),
+    /// Answer to the question how much prices moved.
+    Volatility {
+        /// Over this long.
+        period: Period,
+        /// The most first.
+        outcome: Result<Vec<VolatilityRow>, Failure>,
+    },
     /// What became of candles that were to be written to a file.
     Exported {
         /// The file.
@@ -121,6 +130,7 @@ pub(crate) struct State {
     /// How often they have become others.
     holes_revision: u64,
     sparklines: BTreeMap<TickerKey, Vec<Option<f64>>>,
+    volatility: BTreeMap<Period, Remote<Ranking>>,
     series: BTreeMap<SeriesKey, Remote<Series>>,
     /// Series that are shown.
     shown: BTreeSet<SeriesKey>,
@@ -157,6 +167,9 @@ impl State {
             // A picture of a day is still one of nearly that day.
             Update::Sparklines(Err(_)) => {}
             Update::Candles { series, part, outcome } => self.apply_candles(&series, part, outcome),
+            Update::Volatility { period, outcome } => {
+                self.volatility.entry(period).or_default().settle(outcome, |_, rows| Ranking::of(rows));
+            }
             Update::Live(batch) => self.apply_live(batch, now),
             Update::Exported { path, outcome } => {
                 let words = match outcome {
@@ -194,6 +207,11 @@ impl State {
     /// The closes of the last day, an hour apart; none where nothing was traded.
     pub(crate) fn sparkline(&self, key: &TickerKey) -> &[Option<f64>] {
         self.sparklines.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// How much prices moved, once it was asked for.
+    pub(crate) fn volatility(&self, period: Period) -> Option<&Remote<Ranking>> {
+        self.volatility.get(&period)
     }
 
     /// When what is shown was true, while the API has not said anything in this run.

@@ -34,7 +34,7 @@ use crate::{
     choices::Refresh,
     client::Client,
     settings::ApiAddress,
-    state::{SeriesKey, Update},
+    state::{Period, SeriesKey, Update},
 };
 
 /// News that may wait for the window to take it.
@@ -57,6 +57,8 @@ pub(crate) struct Timing {
     pub refresh_holes: Duration,
     /// The last day's closes are asked for again after this.
     pub refresh_sparklines: Duration,
+    /// How much prices moved is asked for again after this, while it is shown.
+    pub refresh_volatility: Duration,
     /// An answer without rows is asked for again after this.
     pub refresh_empty: Duration,
     /// Wait after the first failure.
@@ -76,6 +78,7 @@ impl Default for Timing {
             refresh_feeds: Duration::from_secs(5),
             refresh_holes: Duration::from_secs(5),
             refresh_sparklines: Duration::from_secs(300),
+            refresh_volatility: Duration::from_secs(30),
             refresh_empty: Duration::from_secs(3),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(15),
@@ -90,6 +93,7 @@ impl Default for Timing {
 pub(crate) struct Worker {
     updates: mpsc::Receiver<Update>,
     series: watch::Sender<BTreeSet<SeriesKey>>,
+    periods: watch::Sender<BTreeSet<Period>>,
     exports: mpsc::Sender<Export>,
     /// Files that are not written yet.
     exporting: Arc<AtomicUsize>,
@@ -104,6 +108,7 @@ impl Worker {
     pub(crate) fn start(api: ApiAddress, how: Refresh, timing: Timing, wake: Wake) -> io::Result<Self> {
         let (outbox, updates) = Outbox::new(UPDATES_WAITING, wake);
         let (series, series_wanted) = watch::channel(BTreeSet::new());
+        let (periods, periods_wanted) = watch::channel(BTreeSet::new());
         let (exports, exports_wanted) = mpsc::channel(EXPORTS_WAITING);
         let (older, older_wanted) = mpsc::channel(OLDER_WAITING);
         let hurry = Arc::new(Notify::new());
@@ -115,6 +120,7 @@ impl Worker {
             timing,
             outbox: Arc::new(outbox),
             series_wanted,
+            periods_wanted,
             older_wanted,
             exports_wanted,
             exporting: Arc::clone(&exporting),
@@ -132,7 +138,7 @@ impl Worker {
             // A name being looked up cannot be interrupted; it must not hold up the end.
             runtime.shutdown_background();
         })?;
-        Ok(Self { updates, series, exports, exporting, older, hurry, stop, thread: Some(thread) })
+        Ok(Self { updates, series, periods, exports, exporting, older, hurry, stop, thread: Some(thread) })
     }
 
     /// The next news, if there is any.
@@ -142,13 +148,12 @@ impl Worker {
 
     /// Keep these series fresh from now on, and no others.
     pub(crate) fn follow(&self, series: &BTreeSet<SeriesKey>) {
-        self.series.send_if_modified(|followed| {
-            let changed = followed != series;
-            if changed {
-                followed.clone_from(series);
-            }
-            changed
-        });
+        tell(&self.series, series);
+    }
+
+    /// Keep it known from now on how much prices moved over these spans, and no others.
+    pub(crate) fn rank(&self, periods: &BTreeSet<Period>) {
+        tell(&self.periods, periods);
     }
 
     /// Write candles to a file; false where too many wait already.
@@ -182,6 +187,16 @@ impl Worker {
     }
 }
 
+fn tell<T: Clone + PartialEq>(sender: &watch::Sender<T>, wanted: &T) {
+    sender.send_if_modified(|known| {
+        let changed = known != wanted;
+        if changed {
+            known.clone_from(wanted);
+        }
+        changed
+    });
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -201,6 +216,7 @@ struct Tasks {
     timing: Timing,
     outbox: Arc<Outbox>,
     series_wanted: watch::Receiver<BTreeSet<SeriesKey>>,
+    periods_wanted: watch::Receiver<BTreeSet<Period>>,
     older_wanted: mpsc::Receiver<(SeriesKey, DateTime<Utc>)>,
     exports_wanted: mpsc::Receiver<Export>,
     exporting: Arc<AtomicUsize>,
@@ -241,6 +257,7 @@ impl Tasks {
             () = refresh::holes(&client, &self.outbox, again.clone()) => {}
             () = refresh::sparklines(&client, &self.outbox, again.clone()) => {}
             () = refresh::candles(&client, &self.outbox, again.clone(), self.series_wanted) => {}
+            () = refresh::volatility(&client, &self.outbox, again.clone(), self.periods_wanted) => {}
             () = refresh::older(&client, &self.outbox, timing, self.older_wanted) => {}
             () = export::write_all(&client, &self.outbox, self.exports_wanted, &self.exporting) => {}
         }

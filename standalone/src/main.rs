@@ -3,6 +3,9 @@
 mod backfill_command;
 mod dead_letters_command;
 mod embedded_postgres;
+mod export_command;
+mod parquet_file;
+mod part_file;
 mod progress;
 mod settings;
 mod sql_command;
@@ -25,6 +28,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Demo(demo)) => (demo.run.clone(), Some(*demo)),
         Some(Command::Sql(sql)) => return runtime()?.block_on(sql_command::run(&sql)),
         Some(Command::Backfill(backfill)) => return runtime()?.block_on(backfill_command::run(&backfill)),
+        Some(Command::Export(export)) => return runtime()?.block_on(export_command::run(&export)),
         Some(Command::Storage(storage)) => return runtime()?.block_on(storage_command::run(&storage)),
         Some(Command::DeadLetters(letters)) => return runtime()?.block_on(dead_letters_command::run(&letters)),
     };

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// Between two lines.
 const PACE: Duration = Duration::from_secs(10);
 
-/// The way from one moment to another.
+/// The way from one moment to another, later or earlier.
 pub(crate) struct Progress {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
@@ -35,7 +35,7 @@ impl Progress {
 
     /// Everything before this moment is done.
     pub(crate) fn reached(&self, time: DateTime<Utc>) {
-        let (done, all) = ((time - self.from).num_minutes(), (self.to - self.from).num_minutes());
+        let (done, all) = ((time - self.from).num_minutes().abs(), (self.to - self.from).num_minutes().abs());
         if let Some(bar) = &self.bar {
             bar.set_position(done.unsigned_abs());
             bar.set_message(day(time));

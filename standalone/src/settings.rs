@@ -4,7 +4,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use chrono::{DateTime, NaiveDate, Utc};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dashboard::ApiAddress;
+use domain::Width;
 use process::LogSettings;
 
 /// Records cryptocurrency markets: live exchange feeds, kept in a database, served by a REST API, shown in a window. All
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     /// The exchange's candles take the place of those that count fewer trades, and of no others. Stopped or broken off, the same
     /// command goes on where it was.
     Backfill(Box<Backfill>),
+    /// Write the ticks or candles of a pair to a file: Parquet, CSV or lines of JSON
+    Export(Box<Export>),
     /// Look through the messages that could not be stored, and put them back or delete them
     #[command(subcommand)]
     DeadLetters(Box<DeadLetters>),
@@ -129,6 +133,61 @@ impl Backfill {
         }
         Ok(settings)
     }
+}
+
+/// Ticks or candles, written to a file.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Name of the exchange
+    #[arg(long, value_name = "NAME", default_value = "binance")]
+    pub(crate) exchange: String,
+    /// The pair, as the exchange writes it: BTCUSDT
+    #[arg(long)]
+    pub(crate) ticker: String,
+    /// Every stored price, newest first, or candles, oldest first
+    #[arg(long, value_enum)]
+    pub(crate) what: Exported,
+    /// Width of a candle, such as 5m, 1h or 1d; without it, 1m
+    #[arg(long, value_name = "WIDTH")]
+    pub(crate) interval: Option<Width>,
+    /// Where to begin: a day (2026-01-01) or a moment (2026-01-01T12:00:00Z), in UTC
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) from: DateTime<Utc>,
+    /// Where to end: a day, a moment, or now
+    #[arg(long, value_name = "TIME", default_value = "now", value_parser = moment)]
+    pub(crate) to: DateTime<Utc>,
+    /// The file. Until it is complete, it is called so with .part behind
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// How it is written; without it, as the file's name ends
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FileFormat>,
+    /// Take the place of a file that is there already
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Where the API listens that is asked
+    #[arg(long, env = "API_HOST", value_name = "URL", default_value = "http://localhost:5001")]
+    pub(crate) api: ApiAddress,
+}
+
+/// What can be exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Exported {
+    /// Every stored price, newest first
+    Ticks,
+    /// Open, high, low, close and volume, oldest first
+    Candles,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// Columns with types, compressed: for pandas, DuckDB and their like
+    Parquet,
+    /// Comma-separated values
+    Csv,
+    /// A JSON object a line
+    Jsonl,
 }
 
 /// A moment in UTC; of a day, its beginning.

@@ -9,9 +9,10 @@ use crate::{
         chart::Chart,
         compare::Compare,
         market::{Movers, Top},
+        volatility::Volatility,
         watchlist::Watchlist,
     },
-    state::{SeriesKey, State, TickerKey},
+    state::{Period, SeriesKey, State, TickerKey},
 };
 
 /// Panes that show the same ticker.
@@ -61,14 +62,16 @@ pub(crate) enum Kind {
     Top,
     /// What rose and fell most.
     Movers,
+    /// Whose price moves most.
+    Volatility,
     /// How the recording does.
     Health,
 }
 
 impl Kind {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Markets, Self::Chart, Self::Compare, Self::Top, Self::Movers, Self::Health];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Markets, Self::Chart, Self::Compare, Self::Top, Self::Movers, Self::Volatility, Self::Health];
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
@@ -78,6 +81,7 @@ impl Kind {
             Self::Compare => "Compare",
             Self::Top => "Top list",
             Self::Movers => "Movers",
+            Self::Volatility => "Volatility",
             Self::Health => "Health",
         }
     }
@@ -96,6 +100,8 @@ pub(crate) enum Content {
     Top(Top),
     /// What rose and fell most.
     Movers(Movers),
+    /// Whose price moves most.
+    Volatility(Volatility),
     /// How the recording does.
     Health,
 }
@@ -109,6 +115,7 @@ impl Content {
             Self::Compare(_) => Kind::Compare,
             Self::Top(_) => Kind::Top,
             Self::Movers(_) => Kind::Movers,
+            Self::Volatility(_) => Kind::Volatility,
             Self::Health => Kind::Health,
         }
     }
@@ -118,7 +125,15 @@ impl Content {
         match self {
             Self::Chart(chart) => chart.series(ticker).into_iter().collect(),
             Self::Compare(compare) => compare.series(ticker, state).into_iter().collect(),
-            Self::Markets(_) | Self::Top(_) | Self::Movers(_) | Self::Health => BTreeSet::new(),
+            Self::Markets(_) | Self::Top(_) | Self::Movers(_) | Self::Volatility(_) | Self::Health => BTreeSet::new(),
+        }
+    }
+
+    /// Over how long it shows how much prices moved, if it does.
+    pub(crate) fn period(&self) -> Option<Period> {
+        match self {
+            Self::Volatility(volatility) => Some(volatility.period()),
+            _ => None,
         }
     }
 }
@@ -143,6 +158,7 @@ impl Pane {
             Kind::Compare => Content::Compare(Compare::default()),
             Kind::Top => Content::Top(Top::default()),
             Kind::Movers => Content::Movers(Movers::default()),
+            Kind::Volatility => Content::Volatility(Volatility::default()),
             Kind::Health => Content::Health,
         };
         Self { group: Some(Group::default()), ticker: None, content }

@@ -124,7 +124,7 @@ impl Behavior<Pane> for View<'_> {
         let (fill, margin) = match pane.content.kind() {
             Kind::Markets | Kind::Health => (self.palette.panel, Margin { left: 8, right: 6, top: 6, bottom: 0 }),
             Kind::Chart | Kind::Compare => (none, Margin { left: 10, right: 4, top: 5, bottom: 3 }),
-            Kind::Top | Kind::Movers => (none, Margin { left: 8, right: 6, top: 4, bottom: 0 }),
+            Kind::Top | Kind::Movers | Kind::Volatility => (none, Margin { left: 8, right: 6, top: 4, bottom: 0 }),
         };
         let scene = self.scene;
         Frame::new().fill(fill).inner_margin(margin).show(ui, |ui| {
@@ -135,6 +135,7 @@ impl Behavior<Pane> for View<'_> {
                 Content::Compare(compare) => compare.show(ui, scene, ticker.as_ref(), &mut commands),
                 Content::Top(top) => top.show(ui, scene, ticker.as_ref(), &mut commands),
                 Content::Movers(movers) => movers.show(ui, scene, ticker.as_ref(), &mut commands),
+                Content::Volatility(volatility) => volatility.show(ui, scene, ticker.as_ref(), &mut commands),
                 Content::Health => health::show(ui, scene),
             }
         });

@@ -65,7 +65,7 @@ impl Top {
         let wanted =
             [Cell::Rank, Cell::Market, Cell::Last, Cell::Change, Cell::High, Cell::Low, Cell::Volume, Cell::Age];
         let cells = Cell::that_fit(&wanted, ui.available_width());
-        let shown = table::show(ui, "top", &cells, self.rows.rows(), scene, chosen);
+        let shown = table::show(ui, "top", &cells, self.rows.rows().into(), scene, chosen);
         self.rows.put(Some(shown.body));
         commands.extend(shown.clicked.map(Command::Select));
     }
@@ -119,7 +119,7 @@ impl Movers {
                     continue;
                 }
                 let cells = Cell::that_fit(&[Cell::Market, Cell::Last, Cell::Change, Cell::Age], ui.available_width());
-                let shown = table::show(ui, name, &cells, rows.rows(), scene, chosen);
+                let shown = table::show(ui, name, &cells, rows.rows().into(), scene, chosen);
                 rows.put(Some(shown.body));
                 commands.extend(shown.clicked.map(Command::Select));
             }
@@ -128,7 +128,7 @@ impl Movers {
 }
 
 /// All tickers; where there are none to show, says why.
-fn listed<'a>(ui: &mut Ui, scene: &Scene<'a>) -> Option<&'a BTreeMap<TickerKey, Ticker>> {
+pub(super) fn listed<'a>(ui: &mut Ui, scene: &Scene<'a>) -> Option<&'a BTreeMap<TickerKey, Ticker>> {
     let words = match (scene.state.tickers.value(), scene.state.tickers.failure()) {
         (Some(tickers), _) if !tickers.is_empty() => return Some(tickers),
         (Some(_), _) => "No markets yet. They appear as soon as an exchange delivers a first price.".to_owned(),

@@ -7,7 +7,7 @@ use rust_decimal::{Decimal, prelude::ToPrimitive};
 use super::Scene;
 use crate::{
     format,
-    state::{Freshness, Ticker, TickerKey},
+    state::{Freshness, Moved, Ranking, Ticker, TickerKey},
     theme::{BODY, Palette, SMALL},
 };
 
@@ -33,6 +33,33 @@ pub(crate) enum Cell {
     Volume,
     /// How old the price is.
     Age,
+    /// Deviation of the prices in percent of their mean.
+    Deviation,
+    /// Deviation of the one-minute returns.
+    Returns,
+    /// Change over the span of the other two.
+    Moved,
+}
+
+/// Which rows there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    /// Whose, from above.
+    pub keys: &'a [TickerKey],
+    /// How much each moved, and over how long, in words; where that is what the rows are about.
+    pub moved: Option<(&'a Ranking, &'static str)>,
+}
+
+impl<'a> From<&'a [TickerKey]> for Rows<'a> {
+    fn from(keys: &'a [TickerKey]) -> Self {
+        Self { keys, moved: None }
+    }
+}
+
+impl Rows<'_> {
+    fn moved(&self, key: &TickerKey) -> Option<&Moved> {
+        self.moved.and_then(|(ranking, _)| ranking.moved(key))
+    }
 }
 
 impl Cell {
@@ -46,6 +73,9 @@ impl Cell {
             Self::Low => "Low",
             Self::Volume => "Volume",
             Self::Age => "Age",
+            Self::Deviation => "Deviation",
+            Self::Returns => "1m returns",
+            Self::Moved => "Change",
         }
     }
 
@@ -54,7 +84,7 @@ impl Cell {
             Self::Rank => Column::exact(34.0),
             Self::Market => Column::remainder().at_least(110.0).clip(true),
             Self::Last | Self::High | Self::Low => Column::exact(96.0),
-            Self::Change => Column::exact(80.0),
+            Self::Change | Self::Deviation | Self::Returns | Self::Moved => Column::exact(80.0),
             Self::Volume => Column::exact(70.0),
             Self::Age => Column::exact(52.0),
         }
@@ -71,15 +101,18 @@ impl Cell {
                 Self::Rank => 34.0,
                 Self::Market => 110.0,
                 Self::Last | Self::High | Self::Low => 96.0,
-                Self::Change => 80.0,
+                Self::Change | Self::Deviation | Self::Returns | Self::Moved => 80.0,
                 Self::Volume => 70.0,
                 Self::Age => 52.0,
             };
             cells.iter().map(|cell| of(cell) + 8.0).sum()
         };
-        let order: [&[Self]; 7] = [
+        let order: [&[Self]; 10] = [
             &[Self::Market],
+            &[Self::Deviation],
             &[Self::Change],
+            &[Self::Moved],
+            &[Self::Returns],
             &[Self::Last],
             &[Self::Volume],
             &[Self::Rank],
@@ -113,7 +146,7 @@ pub(crate) fn show(
     ui: &mut Ui,
     name: &str,
     cells: &[Cell],
-    rows: &[TickerKey],
+    rows: Rows<'_>,
     scene: &Scene<'_>,
     chosen: Option<&TickerKey>,
 ) -> Shown {
@@ -130,23 +163,27 @@ pub(crate) fn show(
         }
     });
     let output = table.body(|body| {
-        body.rows(ROW_HEIGHT, rows.len(), |mut row| {
+        body.rows(ROW_HEIGHT, rows.keys.len(), |mut row| {
             let number = row.index();
-            let Some(key) = rows.get(number) else { return };
+            let Some(key) = rows.keys.get(number) else { return };
             let is_chosen = chosen == Some(key);
             row.set_selected(is_chosen);
             let ticker = scene.state.ticker(key);
             for cell in cells {
                 row.col(|ui| {
                     if let Some(ticker) = ticker {
-                        fill(ui, *cell, number, key, ticker, scene);
+                        fill(ui, *cell, number, (key, ticker, rows.moved(key)), scene);
                     }
                 });
             }
             let response = row.response();
             if let Some(ticker) = ticker {
                 response.widget_info(|| {
-                    WidgetInfo::selected(Role::Row, true, is_chosen, sentence(number, key, ticker, scene))
+                    let words = match (rows.moved(key), rows.moved) {
+                        (Some(moved), Some((_, period))) => movement(number, key, ticker, moved, period),
+                        _ => sentence(number, key, ticker, scene),
+                    };
+                    WidgetInfo::selected(Role::Row, true, is_chosen, words)
                 });
             }
             if response.clicked() {
@@ -171,11 +208,37 @@ fn sentence(number: usize, key: &TickerKey, ticker: &Ticker, scene: &Scene<'_>) 
     )
 }
 
+fn movement(number: usize, key: &TickerKey, ticker: &Ticker, moved: &Moved, period: &str) -> String {
+    format!(
+        "{}. {} on {}, deviation {}, of one-minute returns {}, {} in {period}",
+        number + 1,
+        ticker.name(),
+        key.exchange,
+        format::share(moved.deviation),
+        format::share(moved.return_deviation),
+        format::percent(moved.change),
+    )
+}
+
+/// What a ranking tells.
+fn figure(ui: &Ui, cell: Cell, moved: Option<&Moved>) {
+    let palette = Palette::of(ui);
+    let change = moved.and_then(|moved| moved.change);
+    let (words, colour) = match cell {
+        Cell::Deviation => (format::share(moved.and_then(|moved| moved.deviation)), palette.text),
+        Cell::Returns => (format::share(moved.and_then(|moved| moved.return_deviation)), palette.weak),
+        _ => (format::percent(change), palette.of_change(change.and_then(|change| change.to_f64()))),
+    };
+    paint(ui, cell, words, FontId::monospace(BODY - 1.0), colour);
+}
+
 fn volume(ticker: &Ticker) -> String {
     ticker.quote_volume_24h.to_f64().map_or_else(|| format::UNKNOWN.to_owned(), format::amount)
 }
 
-fn fill(ui: &Ui, cell: Cell, number: usize, key: &TickerKey, ticker: &Ticker, scene: &Scene<'_>) {
+type Row<'a> = (&'a TickerKey, &'a Ticker, Option<&'a Moved>);
+
+fn fill(ui: &Ui, cell: Cell, number: usize, (key, ticker, moved): Row<'_>, scene: &Scene<'_>) {
     let palette = Palette::of(ui);
     let freshness = ticker.freshness(scene.server_time());
     let faded = |colour: Color32| if freshness == Freshness::Stale { palette.faded } else { colour };
@@ -201,6 +264,7 @@ fn fill(ui: &Ui, cell: Cell, number: usize, key: &TickerKey, ticker: &Ticker, sc
             let words = if freshness == Freshness::Stale { format!("! {age}") } else { age };
             paint(ui, cell, words, small, colour);
         }
+        Cell::Deviation | Cell::Returns | Cell::Moved => figure(ui, cell, moved),
     }
 }
 

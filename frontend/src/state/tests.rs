@@ -1,6 +1,9 @@
 //! The rules of [`State`], and the fixtures that tests of panels share.
 
-use api_types::live::{LiveEvent, LiveMinute, LivePrice};
+use api_types::{
+    StatisticsRow,
+    live::{LiveEvent, LiveMinute, LivePrice},
+};
 use rust_decimal::Decimal;
 
 use super::*;
@@ -100,6 +103,35 @@ pub(crate) fn sparkline(ticker: &str) -> Sparkline {
         step_seconds: 3_600,
         closes: vec![Some(decimal("64000")), None, Some(decimal("64250"))],
     }
+}
+
+/// How much a pair moved in a day.
+pub(crate) fn volatility(ticker: &str, deviation_percent: Option<&str>) -> VolatilityRow {
+    let price = decimal("64250");
+    let statistics = StatisticsRow {
+        exchange: "binance".into(),
+        ticker: ticker.into(),
+        from: at("11:00"),
+        to: at("12:00"),
+        count: 60,
+        trades: 60,
+        open: price,
+        max: price,
+        min: price,
+        close: price,
+        change_percent: Some(decimal("1.82")),
+        mean: price,
+        deviation: None,
+        deviation_percent: deviation_percent.map(decimal),
+        vwap: None,
+        volume: Decimal::ONE,
+        quote_volume: price,
+        minutes: 60,
+        returns: 59,
+        return_deviation: Some(decimal("0.000412")),
+        remark: None,
+    };
+    VolatilityRow { rank: 1, statistics }
 }
 
 pub(crate) fn hole(from: i64, to: i64) -> Hole {

@@ -18,7 +18,7 @@ use super::{Timing, backoff::Backoff, outbox::Outbox};
 use crate::{
     client::{Client, ClientError},
     remote::Failure,
-    state::{Connection, Part, SeriesKey, Update},
+    state::{Connection, Part, Period, SeriesKey, Update},
 };
 
 /// What makes a question worth asking again.
@@ -135,18 +135,42 @@ pub(super) async fn candles(
     client: &Client,
     outbox: &Arc<Outbox>,
     again: Again,
-    mut wanted: watch::Receiver<BTreeSet<SeriesKey>>,
+    wanted: watch::Receiver<BTreeSet<SeriesKey>>,
 ) {
-    let mut kept: BTreeMap<SeriesKey, AbortOnDropHandle<()>> = BTreeMap::new();
+    each(wanted, |series| keep(client.clone(), Arc::clone(outbox), again.clone(), series)).await;
+}
+
+/// Keeps it known how much prices moved over the wanted spans until the window is gone, each in its own time.
+pub(super) async fn volatility(
+    client: &Client,
+    outbox: &Arc<Outbox>,
+    mut again: Again,
+    wanted: watch::Receiver<BTreeSet<Period>>,
+) {
+    again.timing.refresh = again.timing.refresh_volatility;
+    let keep = |period| {
+        let (client, outbox, again) = (client.clone(), Arc::clone(outbox), again.clone());
+        async move {
+            let news = |outcome| Update::Volatility { period, outcome };
+            poll(&outbox, again, || client.list_volatility(period), news).await;
+        }
+    };
+    each(wanted, keep).await;
+}
+
+/// Does this for each that is wanted, as long as it is.
+async fn each<K, F>(mut wanted: watch::Receiver<BTreeSet<K>>, keep: impl Fn(K) -> F)
+where
+    K: Ord + Clone,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut kept: BTreeMap<K, AbortOnDropHandle<()>> = BTreeMap::new();
     loop {
-        let series = wanted.borrow_and_update().clone();
+        let keys = wanted.borrow_and_update().clone();
         // Nobody waits for the answers about the others any more.
-        kept.retain(|key, _| series.contains(key));
-        for key in series {
-            kept.entry(key).or_insert_with_key(|key| {
-                let keep = keep(client.clone(), Arc::clone(outbox), again.clone(), key.clone());
-                AbortOnDropHandle::new(task::spawn(keep))
-            });
+        kept.retain(|key, _| keys.contains(key));
+        for key in keys {
+            kept.entry(key).or_insert_with_key(|key| AbortOnDropHandle::new(task::spawn(keep(key.clone()))));
         }
         if wanted.changed().await.is_err() {
             return;

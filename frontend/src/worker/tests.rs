@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::*;
 use crate::state::{
     Connection, Part, TickerKey,
-    tests::{at, candles, feed, gap, live, minute, price, sparkline},
+    tests::{at, candles, feed, gap, live, minute, price, sparkline, volatility},
 };
 
 /// Soon enough for a test; a refresh never comes by itself.
@@ -23,6 +23,7 @@ const TIMING: Timing = Timing {
     refresh_feeds: Duration::from_secs(3_600),
     refresh_holes: Duration::from_secs(3_600),
     refresh_sparklines: Duration::from_secs(3_600),
+    refresh_volatility: Duration::from_millis(5),
     refresh_empty: Duration::from_secs(3_600),
     backoff_min: Duration::from_millis(5),
     backoff_max: Duration::from_millis(20),
@@ -128,6 +129,7 @@ async fn answer(mut stream: TcpStream, asked: Asked, scripts: Arc<Mutex<VecDeque
         Some("prices") => ("200 OK", data(&[price("BTCUSDT", "64250.01", None, "1")])),
         Some("sparklines") => ("200 OK", data(&[sparkline("BTCUSDT")])),
         Some("gaps") => ("200 OK", data(&[gap("11:30", "11:32", "open")])),
+        Some("volatility") => ("200 OK", data(&[volatility("BTCUSDT", Some("0.6"))])),
         Some("feeds") => ("200 OK", data(&[feed("binance", "streaming", "12:00:00")])),
         // One page, and what comes after it.
         Some("candles") if path.contains("from=2026-11-20T12") => ("200 OK", data::<()>(&[])),
@@ -283,6 +285,36 @@ fn several_series_are_followed_at_once_and_only_those() {
         _ => None,
     });
     assert_eq!(gone, series("NOPE"));
+}
+
+#[test]
+fn how_much_prices_moved_is_asked_for_again_and_again_while_it_is_shown() {
+    let server = Server::start("127.0.0.1:0", vec![vec![Step::Stay]]);
+    let mut worker = worker(server.address);
+    let asked = |period: Period| {
+        let path = format!("/volatility?window={}&limit=1000", period.name());
+        server.asked.all().into_iter().filter(|asked| *asked == path).count()
+    };
+    let until_asked = |period, times| {
+        while asked(period) < times {
+            thread::sleep(Duration::from_millis(2));
+        }
+    };
+    next(&mut worker, |update| matches!(update, Update::Prices(Ok(_))).then_some(()));
+    assert!(!server.asked.all().iter().any(|path| path.starts_with("/volatility")), "nobody looks at it");
+    worker.rank(&[Period::Week].into());
+    let rows = next(&mut worker, |update| match update {
+        Update::Volatility { period: Period::Week, outcome } => Some(outcome.unwrap()),
+        _ => None,
+    });
+    assert_eq!(rows, [volatility("BTCUSDT", Some("0.6"))]);
+    until_asked(Period::Week, 3);
+    worker.rank(&[Period::Hour].into());
+    // One that was on its way may still arrive.
+    until_asked(Period::Hour, 3);
+    let before = asked(Period::Week);
+    until_asked(Period::Hour, 10);
+    assert_eq!(asked(Period::Week), before);
 }
 
 #[test]
