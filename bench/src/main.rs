@@ -7,6 +7,7 @@
 mod api_limit;
 mod broker_limit;
 mod database_limit;
+mod history;
 mod market;
 mod pipeline;
 
@@ -40,6 +41,8 @@ struct Arguments {
     /// Measure the API and nothing else
     #[arg(long)]
     api_only: bool,
+    #[command(flatten)]
+    history: history::History,
 }
 
 /// Ticks per second.
@@ -51,6 +54,9 @@ async fn main() -> anyhow::Result<()> {
     process::tls::install();
     if arguments.api_only {
         return api_limit::measure(arguments.api_seconds).await;
+    }
+    if history::measure(&arguments.history).await? {
+        return Ok(());
     }
     let frames = market::frames(arguments.ticks);
     let bytes = frames.iter().map(String::len).sum::<usize>() / frames.len();

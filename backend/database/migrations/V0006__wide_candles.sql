@@ -166,7 +166,7 @@ COMMENT ON FUNCTION rolled_until IS 'Up to when the wide candles know of every m
 
 CREATE FUNCTION width_interval(width text) RETURNS interval LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE width WHEN '1m' THEN interval '1 minute' WHEN '5m' THEN interval '5 minutes'
-                      WHEN '1h' THEN interval '1 hour' WHEN '1d' THEN interval '1 day' END
+                      WHEN '1h' THEN interval '1 hour' WHEN '1d' THEN interval '24 hours' END
 $$;
 COMMENT ON FUNCTION width_interval IS 'The length of a candle''s width.';
 

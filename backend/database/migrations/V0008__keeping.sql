@@ -111,8 +111,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION create_price_partition IS 'Creates the partition of price for one UTC day; false where it stands already, and where it was dropped.';
 
--- As before, but not for what was dropped.
-CREATE OR REPLACE PROCEDURE take_minutes(report json, INOUT changed bigint DEFAULT 0) LANGUAGE plpgsql AS $$
+-- The exchange's candles take the place of ours where they count more trades, and of none. What is told again changes nothing. The
+-- report is the body of a message of kind "minutes" (docs/MESSAGES.md); with "backfill": {"from", "to"} beside, how far it got is
+-- noted in the same transaction.
+-- What was dropped stays away.
+CREATE PROCEDURE take_minutes(report json, INOUT changed bigint DEFAULT 0) LANGUAGE plpgsql AS $$
 DECLARE
     of_ticker integer;
 BEGIN
@@ -140,7 +143,7 @@ BEGIN
     SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, volume = excluded.volume,
         quote_volume = excluded.quote_volume, trades = excluded.trades, ticks = excluded.ticks,
         price_sum = excluded.price_sum, square_sum = excluded.square_sum, first_time = excluded.first_time, first_trade_id = -1,
-        last_time = excluded.last_time, last_trade_id = -1, revision = old.revision + 1, from_exchange = true,
+        last_time = excluded.last_time, last_trade_id = -1, revision = old.revision + (old.trades > 0)::integer, from_exchange = true,
         updated_at = now()
     WHERE old.trades < excluded.trades;
     GET DIAGNOSTICS changed = ROW_COUNT;
@@ -170,6 +173,13 @@ JOIN pg_class AS relation ON relation.oid = inhrelid
 CROSS JOIN LATERAL regexp_match(relname, pattern) AS part
 CROSS JOIN LATERAL make_timestamp(part[1]::integer, part[2]::integer, coalesce(part[3], '1')::integer, 0, 0, 0) AS begins;
 COMMENT ON VIEW stored_span IS 'Days of ticks and months of one-minute candles that stand, with their size; rows as of the last ANALYZE, null before the first.';
+
+COMMENT ON COLUMN stored_span.kind IS 'ticks: a day of price; 1m: a month of one-minute candles.';
+COMMENT ON COLUMN stored_span.partition IS 'The table that holds it.';
+COMMENT ON COLUMN stored_span.from_time IS 'Where the day or month begins, in UTC.';
+COMMENT ON COLUMN stored_span.to_time IS 'Where it ends.';
+COMMENT ON COLUMN stored_span.bytes IS 'How much room it takes, indexes included.';
+COMMENT ON COLUMN stored_span.rows IS 'How many rows, as of the last ANALYZE.';
 
 -- One row a kind. Rows are as of the last ANALYZE, so that the answer costs nothing; what a day brings is counted in the
 -- days' candles of the last seven full days (those of five minutes, of which there are many, of yesterday), or measured in
@@ -203,13 +213,13 @@ BEGIN
     FROM ticker
     CROSS JOIN LATERAL (
         SELECT day.open_time, day.minutes,
-               (SELECT count(*) FROM candle WHERE day.open_time = today - interval '1 day'
-                   AND candle.ticker_id = ticker.id AND width = '5m' AND candle.open_time >= today - interval '1 day'
+               (SELECT count(*) FROM candle WHERE day.open_time = today - interval '24 hours'
+                   AND candle.ticker_id = ticker.id AND width = '5m' AND candle.open_time >= today - interval '24 hours'
                    AND candle.open_time < today) AS fives,
                (SELECT count(*) FROM candle WHERE candle.ticker_id = ticker.id AND width = '1h'
-                   AND candle.open_time >= day.open_time AND candle.open_time < day.open_time + interval '1 day') AS hours,
+                   AND candle.open_time >= day.open_time AND candle.open_time < day.open_time + interval '24 hours') AS hours,
                (SELECT count(*) FROM comparison WHERE comparison.ticker_id = ticker.id
-                   AND from_time >= day.open_time AND from_time < day.open_time + interval '1 day') AS comparisons
+                   AND from_time >= day.open_time AND from_time < day.open_time + interval '24 hours') AS comparisons
         FROM candle AS day
         WHERE day.ticker_id = ticker.id AND width = '1d' AND day.open_time >= today - interval '7 days' AND day.open_time < today) AS day;
     RETURN QUERY

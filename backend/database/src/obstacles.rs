@@ -35,7 +35,7 @@ const AWAITED: &str = "
       AND NOT coalesce((
           SELECT range_agg(tstzrange(from_time, to_time)) @> tstzrange(hour.open_time, hour.open_time + interval '1 hour')
           FROM comparison
-          WHERE comparison.ticker_id = ticker.id AND from_time > hour.open_time - interval '1 day'
+          WHERE comparison.ticker_id = ticker.id AND from_time > hour.open_time - interval '24 hours'
             AND from_time < hour.open_time + interval '1 hour'), false)
     ORDER BY hour.open_time LIMIT 1";
 
@@ -81,7 +81,7 @@ const UNEQUAL_DAY: &str = "
         SELECT width, sum(trades) AS trades, sum(volume) AS volume, sum(coalesce(minutes, 1)) AS minutes
         FROM candle
         WHERE candle.ticker_id = ticker.id AND width IN ('1m', '5m', '1h', '1d') AND open_time >= $1
-          AND open_time < $1::timestamptz + interval '1 day'
+          AND open_time < $1::timestamptz + interval '24 hours'
         GROUP BY width) AS sums
     WHERE ticker.id % $2 = $3
     GROUP BY ticker.id

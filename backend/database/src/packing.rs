@@ -27,7 +27,7 @@ const NEXT: &str = "
     FROM stored_span
     JOIN pg_index ON indrelid = partition
     JOIN pg_class AS index ON index.oid = indexrelid
-    WHERE kind = 'ticks' AND to_time <= now() - interval '1 day' AND pg_relation_size(partition) > 0 AND indisvalid
+    WHERE kind = 'ticks' AND to_time <= now() - interval '24 hours' AND pg_relation_size(partition) > 0 AND indisvalid
       AND NOT coalesce(index.reloptions @> ARRAY['fillfactor=100'], false)
     ORDER BY from_time LIMIT 1";
 

@@ -101,7 +101,7 @@ const DAYS: &str = fold!(
     "1d",
     "SELECT * FROM candle
      WHERE ticker_id = due.ticker_id AND width = '1h' AND open_time >= due.open_time
-       AND open_time < due.open_time + interval '1 day'"
+       AND open_time < due.open_time + interval '24 hours'"
 );
 
 /// Folds what is stale and over, oldest first, `most` times five minutes at most, in one transaction. Returns how many

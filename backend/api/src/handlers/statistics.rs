@@ -76,7 +76,7 @@ pub(crate) async fn find(
             let detail = format!("no price of this pair is stored from {from:?} until {to:?}");
             return Err(Failure::new(Code::NotRecorded, detail).at("ticker", &ticker.ticker));
         };
-        Ok(row(&ticker, told, (from, to)))
+        Ok(row(&ticker, &told, (from, to)))
     });
     Ok(Reply::of(One(found.await?)).read_at(now))
 }
@@ -96,11 +96,11 @@ pub(crate) async fn of_pairs(
     }
     let ids: Vec<i32> = tickers.iter().map(|ticker| ticker.id).collect();
     let told = list_statistics(client, &ids, span.0, span.1).await?;
-    let mut told: HashMap<i32, Statistics> = told.into_iter().map(|told| (told.ticker_id, told)).collect();
-    Ok(tickers.iter().filter_map(|ticker| Some(row(ticker, told.remove(&ticker.id)?, span))).collect())
+    let told: HashMap<i32, Statistics> = told.into_iter().map(|told| (told.ticker_id, told)).collect();
+    Ok(tickers.iter().filter_map(|ticker| Some(row(ticker, told.get(&ticker.id)?, span))).collect())
 }
 
-fn row(ticker: &StoredTicker, told: Statistics, (from, to): (DateTime<Utc>, DateTime<Utc>)) -> StatisticsRow {
+fn row(ticker: &StoredTicker, told: &Statistics, (from, to): (DateTime<Utc>, DateTime<Utc>)) -> StatisticsRow {
     let remark = match (told.deviation, told.return_deviation) {
         (None, _) => Some("fewer than two prices: no deviation"),
         (_, None) => Some("fewer than two minutes right behind another: no deviation of returns"),
