@@ -16,6 +16,8 @@ CREATE TABLE listing (
     CHECK (cardinality(ids) <= 10000 AND cardinality(ids) = cardinality(symbols)
            AND coalesce(cardinality(prices), cardinality(ids)) = cardinality(ids))
 );
+-- The oldest go first, where they may not stay.
+CREATE INDEX listing_by_minute ON listing (minute);
 COMMENT ON TABLE listing IS 'Halves of top lists as services outside told them, where the tracker has a key for one. Coins stand at the same place in every array; unnest(ids, symbols, prices) makes rows of them.';
 COMMENT ON COLUMN listing.minute IS 'The minute to which the list belongs: the one in which it was fetched.';
 COMMENT ON COLUMN listing.fetched_at IS 'When it was fetched.';

@@ -62,3 +62,16 @@ pub async fn find_listing(
     };
     read().context(doing).map(Some)
 }
+
+/// So many lists go at once, so that no statement takes long.
+const DELETE: &str = "
+    DELETE FROM listing WHERE (source, half, minute) IN (
+        SELECT source, half, minute FROM listing WHERE minute < $1 ORDER BY minute LIMIT 2000)";
+
+/// Deletes the oldest lists of minutes before this moment, 2,000 at most. Returns how many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete_listings(client: &impl GenericClient, before: DateTime<Utc>) -> Result<u64> {
+    client.execute(DELETE, &[&before]).await.context("deleting old lists of coins")
+}

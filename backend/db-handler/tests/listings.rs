@@ -133,6 +133,28 @@ async fn a_list_that_breaks_the_rules_is_set_aside_with_the_reason() {
     bench.stop.cancel();
 }
 
+#[tokio::test]
+async fn old_lists_go_where_a_setting_says_so() {
+    let bench = Bench::start(None).await;
+    let now = Utc::now();
+    let old = ListingReport { at: now - TimeDelta::hours(25), ..ranks(0) };
+    let new = ListingReport { at: now - TimeDelta::hours(23), ..ranks(0) };
+    for report in [&old, &new] {
+        bench.publish(report).await;
+        bench.stored("cryptocompare", Half::Ranks, report.minute()).await;
+    }
+    for (days, left) in [(None, 2), (Some(1), 1)] {
+        let settings = db_handler::KeepSettings { keep_listings_days: days, ..Default::default() };
+        let mut keeper = db_handler::retention::Keeper::new(bench.pool.clone(), settings);
+        keeper.round(&bench.stop).await.unwrap();
+        let client = bench.pool.get().await.unwrap();
+        let rows = client.query("SELECT fetched_at FROM listing ORDER BY minute DESC", &[]).await.unwrap();
+        assert_eq!(rows.len(), left, "{days:?}");
+        assert_eq!(rows[0].get::<_, DateTime<Utc>>(0).timestamp_micros(), new.at.timestamp_micros());
+    }
+    bench.stop.cancel();
+}
+
 /// PostgreSQL compresses the arrays.
 #[tokio::test]
 async fn a_long_list_takes_less_room_than_its_text() {
