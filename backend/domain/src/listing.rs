@@ -97,6 +97,10 @@ impl ListedCoin {
             }
         }
     }
+
+    fn key(&self) -> CoinKey {
+        CoinKey { id: self.id.into(), symbol: self.symbol.clone() }
+    }
 }
 
 /// One half of a top list, as fetched.
@@ -144,12 +148,6 @@ impl ListingReport {
     pub fn ranks(&self) -> Listing<()> {
         let coins = self.coins.iter().map(|coin| (coin.key(), ())).collect();
         Listing { at: self.minute(), numbering: Numbering::CoinMarketCap, coins }
-    }
-}
-
-impl ListedCoin {
-    fn key(&self) -> CoinKey {
-        CoinKey { id: self.id.into(), symbol: self.symbol.clone() }
     }
 }
 
