@@ -171,6 +171,8 @@ async fn tracked(run: &Run, demo: Option<&Demo>) -> anyhow::Result<(tracker::Set
         binance_name: "simulated".to_owned(),
         binance_rest_url: simulator.rest_url(),
         binance_stream_url: simulator.stream_url(),
+        // What real coins cost has nothing to do with the simulated ones.
+        listings: run.tracking.listings.clone().without_keys(),
         ..run.tracking.clone()
     };
     Ok((tracking, Some(simulator)))

@@ -36,8 +36,9 @@ mod server;
 mod settings;
 mod span;
 mod table;
+mod top_halves;
 
 pub use openapi::document;
 pub use routes::paths;
 pub use server::{Error, Server, run};
-pub use settings::Settings;
+pub use settings::{PricesFrom, RanksFrom, Settings};

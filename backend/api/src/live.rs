@@ -167,7 +167,11 @@ impl Hub {
                 self.news.changed();
             }
             Message::Stored(_) => self.news.changed(),
-            Message::Catalogue(_) | Message::Gaps(_) | Message::Minutes(_) | Message::Market(_) => {}
+            Message::Catalogue(_)
+            | Message::Gaps(_)
+            | Message::Minutes(_)
+            | Message::Market(_)
+            | Message::Listing(_) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     Settings, cache::Cache, connection::Connection, export, live::Hub, middleware, rate_limit::RateLimit,
-    reader::Reader, readiness::DatabaseChecks, routes,
+    reader::Reader, readiness::DatabaseChecks, routes, top_halves,
 };
 
 /// The API cannot serve.
@@ -42,6 +42,7 @@ pub(crate) struct State {
     pub(crate) shutdown: Shutdown,
     /// From which age on a newest price is stale.
     pub(crate) stale_after: TimeDelta,
+    pub(crate) top_sources: top_halves::Sources,
 }
 
 /// The API on its address, accepting requests.
@@ -77,6 +78,7 @@ impl Server {
             health,
             shutdown: shutdown.clone(),
             stale_after: settings.stale_after(),
+            top_sources: top_halves::Sources { prices: settings.api_top_prices, ranks: settings.api_top_ranks },
         });
         let bind = |source| Error::Bind { address: settings.api_bind, source };
         let server = HttpServer::new(move || {

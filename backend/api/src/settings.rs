@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use chrono::TimeDelta;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use domain::listing::{COIN_MARKET_CAP, CRYPTO_COMPARE};
 
 /// How the API serves. Each has a default that suits one machine.
 #[derive(Debug, Clone, Args)]
@@ -41,6 +42,12 @@ pub struct Settings {
     /// From which age on a newest price is called stale, in seconds
     #[arg(long, env = "API_STALE_SECONDS", value_name = "SECONDS", default_value_t = STALE_SECONDS)]
     pub api_stale_seconds: u32,
+    /// Whose prices the top list tells
+    #[arg(long, env = "API_TOP_PRICES", value_name = "SOURCE", default_value = "auto")]
+    pub api_top_prices: PricesFrom,
+    /// By whose ranks the top list is sorted
+    #[arg(long, env = "API_TOP_RANKS", value_name = "SOURCE", default_value = "auto")]
+    pub api_top_ranks: RanksFrom,
     /// How many exports may run at once
     #[arg(long, env = "API_EXPORTS", value_name = "COUNT", default_value_t = EXPORTS)]
     pub api_exports: usize,
@@ -91,6 +98,8 @@ impl Default for Settings {
             api_rate_limit: RATE_LIMIT,
             api_trust_proxy: false,
             api_stale_seconds: STALE_SECONDS,
+            api_top_prices: PricesFrom::Auto,
+            api_top_ranks: RanksFrom::Auto,
             api_exports: EXPORTS,
             api_live_clients: LIVE_CLIENTS,
             api_live_pace_ms: LIVE_PACE_MS,
@@ -98,6 +107,54 @@ impl Default for Settings {
             api_live_ping_ms: LIVE_PING_MS,
             api_drain_seconds: DRAIN_SECONDS,
         }
+    }
+}
+
+/// Whose prices the top list tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum PricesFrom {
+    /// CoinMarketCap's where they are stored of that minute, else ours.
+    Auto,
+    /// Ours: what the recorded markets paid.
+    Recorded,
+    /// CoinMarketCap's alone.
+    CoinMarketCap,
+}
+
+/// By whose ranks the top list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum RanksFrom {
+    /// CryptoCompare's where they are stored of that minute, else ours.
+    Auto,
+    /// Ours: what was traded on the recorded markets.
+    Recorded,
+    /// CryptoCompare's alone.
+    CryptoCompare,
+}
+
+impl PricesFrom {
+    /// The service outside that may serve, if one may.
+    pub(crate) fn outside(self) -> Option<&'static str> {
+        (self != Self::Recorded).then_some(COIN_MARKET_CAP)
+    }
+
+    /// Whether what we recorded may serve.
+    pub(crate) fn may_be_recorded(self) -> bool {
+        self != Self::CoinMarketCap
+    }
+}
+
+impl RanksFrom {
+    /// The service outside that may serve, if one may.
+    pub(crate) fn outside(self) -> Option<&'static str> {
+        (self != Self::Recorded).then_some(CRYPTO_COMPARE)
+    }
+
+    /// Whether what we recorded may serve.
+    pub(crate) fn may_be_recorded(self) -> bool {
+        self != Self::CryptoCompare
     }
 }
 
@@ -150,5 +207,17 @@ mod tests {
     fn no_flags_give_the_defaults() {
         let read = Program::parse_from(["api"]).settings;
         assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
+    fn sources_of_the_top_list_are_called_as_their_headers_call_them() {
+        let read =
+            Program::try_parse_from(["api", "--api-top-prices", "coinmarketcap", "--api-top-ranks", "cryptocompare"]);
+        let settings = read.map(|program| program.settings).unwrap();
+        assert_eq!(settings.api_top_prices.outside(), Some("coinmarketcap"));
+        assert_eq!(settings.api_top_ranks.outside(), Some("cryptocompare"));
+        assert!(!settings.api_top_prices.may_be_recorded() && !settings.api_top_ranks.may_be_recorded());
+        let error = Program::try_parse_from(["api", "--api-top-prices", "cryptocompare"]).err().unwrap().to_string();
+        assert!(error.contains("auto, recorded, coinmarketcap"), "{error}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use domain::{Catalogue, FeedStatus, GapReport, MarketReport, MinuteReport, TickBatch};
+use domain::{Catalogue, FeedStatus, GapReport, ListingReport, MarketReport, MinuteReport, TickBatch};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
@@ -26,6 +26,8 @@ pub enum Message {
     Minutes(MinuteReport),
     /// The last prices of a whole market, and what happened in 24 hours.
     Market(MarketReport),
+    /// Half of a top list, as a service outside tells it.
+    Listing(ListingReport),
     /// How a feed does. Passing news: never stored, lost when nobody listens.
     Feed(FeedStatus),
     /// That something was stored. Passing news too.
@@ -50,12 +52,13 @@ impl Message {
             Self::Gaps(_) => "gaps",
             Self::Minutes(_) => "minutes",
             Self::Market(_) => "market",
+            Self::Listing(_) => "listing",
             Self::Feed(_) => "feed",
             Self::Stored(_) => "stored",
         }
     }
 
-    /// The exchange that it is about.
+    /// The exchange that it is about; of a listing, who tells it.
     pub fn exchange(&self) -> &str {
         match self {
             Self::Ticks(batch) => &batch.exchange,
@@ -63,6 +66,7 @@ impl Message {
             Self::Gaps(report) => &report.exchange,
             Self::Minutes(report) => &report.exchange,
             Self::Market(report) => &report.exchange,
+            Self::Listing(report) => &report.source,
             Self::Feed(status) => &status.exchange,
             Self::Stored(stored) => &stored.exchange,
         }
@@ -95,6 +99,7 @@ impl Message {
             Self::Gaps(body) => write(self.kind(), body, 128 + body.gaps.len() * 320),
             Self::Minutes(body) => write(self.kind(), body, 192 + body.minutes.len() * 192),
             Self::Market(body) => write(self.kind(), body, 256 + body.rows.len() * 144),
+            Self::Listing(body) => write(self.kind(), body, 128 + body.coins.len() * 40),
             Self::Feed(body) => write(self.kind(), body, 512),
             Self::Stored(body) => write(self.kind(), body, 96),
         }
@@ -138,6 +143,7 @@ enum Kind {
     Gaps,
     Minutes,
     Market,
+    Listing,
     Feed,
     Stored,
 }
@@ -165,6 +171,7 @@ impl<'de> de::Visitor<'de> for EnvelopeVisitor {
                     (Some(_), Some(Kind::Gaps)) => message = Some(Message::Gaps(map.next_value()?)),
                     (Some(_), Some(Kind::Minutes)) => message = Some(Message::Minutes(map.next_value()?)),
                     (Some(_), Some(Kind::Market)) => message = Some(Message::Market(map.next_value()?)),
+                    (Some(_), Some(Kind::Listing)) => message = Some(Message::Listing(map.next_value()?)),
                     (Some(_), Some(Kind::Feed)) => message = Some(Message::Feed(map.next_value()?)),
                     (Some(_), Some(Kind::Stored)) => message = Some(Message::Stored(map.next_value()?)),
                     _ => early_body = Some(map.next_value::<&'de RawValue>()?),
@@ -199,6 +206,7 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
         Kind::Gaps => Message::Gaps(serde_json::from_str(body)?),
         Kind::Minutes => Message::Minutes(serde_json::from_str(body)?),
         Kind::Market => Message::Market(serde_json::from_str(body)?),
+        Kind::Listing => Message::Listing(serde_json::from_str(body)?),
         Kind::Feed => Message::Feed(serde_json::from_str(body)?),
         Kind::Stored => Message::Stored(serde_json::from_str(body)?),
     })
@@ -206,7 +214,9 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Exchange, FeedState, Instrument, InstrumentStatus, MarketRow, Side, Tick, TickSource};
+    use domain::{
+        Exchange, FeedState, Half, Instrument, InstrumentStatus, ListedCoin, MarketRow, Side, Tick, TickSource,
+    };
 
     use super::*;
 
@@ -267,7 +277,14 @@ mod tests {
             queued: Some(3),
         });
         let stored = Message::Stored(Stored { exchange: "binance".into(), rows: 3 });
-        for message in [ticks(), catalogue, market, feed, stored] {
+        let listing = Message::Listing(ListingReport {
+            source: "coinmarketcap".into(),
+            half: Half::Prices,
+            at: "2026-11-20T12:00:02Z".parse().unwrap(),
+            coins: vec![ListedCoin { id: 1, symbol: "BTC".into(), price: Some("64250.01".parse().unwrap()) }],
+        });
+        assert_eq!(listing.topic(), "listing.coinmarketcap");
+        for message in [ticks(), catalogue, market, listing, feed, stored] {
             assert_eq!(Message::decode(&message.encode().unwrap()).unwrap(), message);
         }
     }

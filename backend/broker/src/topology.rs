@@ -13,7 +13,7 @@ use lapin::{
 use crate::{RabbitMqSettings, rabbitmq::RabbitMqError};
 
 /// Kinds of messages that are stored.
-const STORED: [&str; 5] = ["ticks", "catalogue", "gaps", "minutes", "market"];
+const STORED: [&str; 6] = ["ticks", "catalogue", "gaps", "minutes", "market", "listing"];
 
 /// Kinds of messages that the live feed carries.
 const LIVE: [&str; 3] = ["ticks", "feed", "stored"];

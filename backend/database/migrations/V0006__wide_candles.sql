@@ -234,16 +234,15 @@ BEGIN
                sum(part.square_sum), sum(part.minutes)::bigint, sum(part.changes)::bigint, coalesce(sum(part.change_sum), 0),
                coalesce(sum(part.change_square_sum), 0)
         FROM (
-            SELECT minute.open, minute.high, minute.low, minute.close, minute.volume, minute.quote_volume, minute.trades,
-                   minute.ticks, minute.price_sum, minute.square_sum, 1 AS minutes, (before.close IS NOT NULL)::integer AS changes,
-                   change.value AS change_sum, change.value * change.value AS change_square_sum
+            SELECT open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum, 1 AS minutes,
+                   (change IS NOT NULL)::integer AS changes, change AS change_sum, change * change AS change_square_sum
             FROM (
-                SELECT * FROM candle
-                WHERE from_time < five_from AND ticker_id = wanted.id AND width = '1m' AND open_time >= from_time AND open_time < five_from
-                ORDER BY open_time) AS minute
-            LEFT JOIN candle AS before ON before.ticker_id = wanted.id AND before.width = '1m'
-                                      AND before.open_time = minute.open_time - interval '1 minute'
-            CROSS JOIN LATERAL (SELECT round(minute.close / before.close - 1, 12)) AS change (value)
+                SELECT *, CASE WHEN lag(open_time) OVER in_order = open_time - interval '1 minute'
+                               THEN round(close / lag(close) OVER in_order - 1, 12) END AS change
+                FROM candle
+                WHERE from_time < five_from AND ticker_id = wanted.id AND width = '1m' AND open_time >= from_time - interval '1 minute' AND open_time < five_from
+                WINDOW in_order AS (ORDER BY open_time)) AS minute
+            WHERE open_time >= from_time
             UNION ALL
             (SELECT open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum,
                    minutes, changes, change_sum, change_square_sum
@@ -265,16 +264,15 @@ BEGIN
                    minutes, changes, change_sum, change_square_sum
             FROM candle WHERE hour_to < five_to AND ticker_id = wanted.id AND width = '5m' AND open_time >= hour_to AND open_time < five_to ORDER BY open_time)
             UNION ALL
-            SELECT minute.open, minute.high, minute.low, minute.close, minute.volume, minute.quote_volume, minute.trades,
-                   minute.ticks, minute.price_sum, minute.square_sum, 1 AS minutes, (before.close IS NOT NULL)::integer AS changes,
-                   change.value AS change_sum, change.value * change.value AS change_square_sum
+            SELECT open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum, 1 AS minutes,
+                   (change IS NOT NULL)::integer AS changes, change AS change_sum, change * change AS change_square_sum
             FROM (
-                SELECT * FROM candle
-                WHERE five_to < to_time AND ticker_id = wanted.id AND width = '1m' AND open_time >= five_to AND open_time < to_time
-                ORDER BY open_time) AS minute
-            LEFT JOIN candle AS before ON before.ticker_id = wanted.id AND before.width = '1m'
-                                      AND before.open_time = minute.open_time - interval '1 minute'
-            CROSS JOIN LATERAL (SELECT round(minute.close / before.close - 1, 12)) AS change (value)
+                SELECT *, CASE WHEN lag(open_time) OVER in_order = open_time - interval '1 minute'
+                               THEN round(close / lag(close) OVER in_order - 1, 12) END AS change
+                FROM candle
+                WHERE five_to < to_time AND ticker_id = wanted.id AND width = '1m' AND open_time >= five_to - interval '1 minute' AND open_time < to_time
+                WINDOW in_order AS (ORDER BY open_time)) AS minute
+            WHERE open_time >= five_to
         ) AS part
         HAVING count(*) > 0) AS summed;
 END $$;

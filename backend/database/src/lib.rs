@@ -12,6 +12,7 @@ pub mod error;
 pub mod exchanges;
 pub mod gaps;
 pub mod ingest;
+pub mod listings;
 pub mod market;
 pub mod migrate;
 pub mod minutes;

@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use broker::{Delivery, Message};
 use chrono::{DateTime, Utc};
 use database::{Client, Pool, Result, ingest::NewPrice};
-use domain::{GapReport, MarketReport, MinuteReport, Purpose, TickBatch};
+use domain::{GapReport, ListingReport, MarketReport, MinuteReport, Purpose, TickBatch};
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
@@ -46,13 +46,13 @@ pub enum Received {
     Ticks(Pending),
     /// A catalogue to be stored.
     Catalogue(Delivery, domain::Catalogue),
-    /// Something else that is told of pairs, to be stored.
+    /// Something else that is told, to be stored.
     Report(Delivery, Report),
     /// Something that can never be stored, and why.
     Unusable(Delivery, String),
 }
 
-/// What is told of pairs beside their ticks.
+/// What is told beside ticks.
 pub enum Report {
     /// What is said of gaps.
     Gaps(GapReport),
@@ -60,15 +60,18 @@ pub enum Report {
     Minutes(MinuteReport),
     /// The last prices of a whole market.
     Market(MarketReport),
+    /// Half of a top list from outside.
+    Listing(ListingReport),
 }
 
 impl Report {
-    /// The exchange's name.
+    /// The exchange's name; of a listing, who tells it.
     pub fn exchange(&self) -> &str {
         match self {
             Self::Gaps(report) => &report.exchange,
             Self::Minutes(report) => &report.exchange,
             Self::Market(report) => &report.exchange,
+            Self::Listing(report) => &report.source,
         }
     }
 
@@ -76,7 +79,7 @@ impl Report {
     /// out, since other news of them will come.
     pub fn passing_since(&self) -> Option<DateTime<Utc>> {
         match self {
-            Self::Gaps(_) | Self::Minutes(_) => None,
+            Self::Gaps(_) | Self::Minutes(_) | Self::Listing(_) => None,
             Self::Market(report) => report.rows.iter().map(|row| row.received_at).max(),
         }
     }
@@ -87,6 +90,7 @@ impl Report {
             Self::Gaps(report) => report.gaps.len(),
             Self::Minutes(report) => report.minutes.len(),
             Self::Market(report) => report.rows.len(),
+            Self::Listing(report) => report.coins.len(),
         }
     }
 
@@ -106,6 +110,12 @@ impl Report {
                 metrics::counter!("market_rows_applied_total").increment(stored.applied);
                 metrics::counter!("market_rows_outdated_total").increment(stored.outdated);
                 metrics::counter!("market_rows_unknown_total").increment(stored.unknown);
+                Ok(Vec::new())
+            }
+            Self::Listing(report) => {
+                let created = database::listings::create_listing(&*client, report).await?;
+                metrics::counter!("listings_stored_total", "source" => report.source.to_string())
+                    .increment(u64::from(created));
                 Ok(Vec::new())
             }
             Self::Minutes(report) if report.purpose == Purpose::Take => {
@@ -148,6 +158,10 @@ pub fn read(delivery: Delivery) -> Received {
         },
         Ok(Message::Market(report)) => match report.mistake() {
             None => Received::Report(delivery, Report::Market(report)),
+            Some(reason) => Received::Unusable(delivery, reason),
+        },
+        Ok(Message::Listing(report)) => match report.mistake() {
+            None => Received::Report(delivery, Report::Listing(report)),
             Some(reason) => Received::Unusable(delivery, reason),
         },
         Ok(Message::Feed(_) | Message::Stored(_)) => {

@@ -1,5 +1,5 @@
 //! Keeping what fits: old days of ticks and old months of one-minute candles go when a setting asks for it and nothing is lost
-//! that wide candles do not say.
+//! that wide candles do not say; and top lists from outside, when they are old.
 //!
 //! What should go and may not is told (`/storage`, the log once), and looked at again. No connection is held while
 //! another is asked for, and none for long: the embedded database has one, and recording goes on.
@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
-    Pool, Result, obstacles, packing,
+    Pool, Result, listings, obstacles, packing,
     retention::{self, Kind, Outcome, StoredSpan},
     rollup,
 };
@@ -84,6 +84,7 @@ impl Keeper {
     /// # Errors
     /// When the database refuses. What went until then is gone.
     pub async fn round(&mut self, shutdown: &Shutdown) -> Result<()> {
+        self.drop_listings().await?;
         let limits = self.settings.limits();
         let mut bytes = self.look().await?;
         let mut room = limits.is_over(bytes);
@@ -113,6 +114,18 @@ impl Keeper {
             );
         }
         self.too_large = too_large;
+        Ok(())
+    }
+
+    /// Nothing else is made of lists from outside, so that their age alone decides.
+    async fn drop_listings(&self) -> Result<()> {
+        let Some(days) = self.settings.keep_listings_days else { return Ok(()) };
+        let before = Utc::now() - TimeDelta::days(days.into());
+        let gone = listings::delete_listings(&self.pool.get().await?, before).await?;
+        if gone > 0 {
+            tracing::info!(lists = gone, %before, setting = "KEEP_LISTINGS_DAYS", "dropped old top lists");
+            metrics::counter!("listings_dropped_total").increment(gone);
+        }
         Ok(())
     }
 

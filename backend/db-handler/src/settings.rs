@@ -49,6 +49,9 @@ pub struct KeepSettings {
     /// For how many days one-minute candles are kept, 8 at least and not less than ticks; without it, for ever. They go by months
     #[arg(long, env = "KEEP_MINUTES_DAYS", value_name = "DAYS", value_parser = value_parser!(u16).range(8..=36_500))]
     pub keep_minutes_days: Option<u16>,
+    /// For how many days top lists from outside are kept, 1 at least; without it, for ever
+    #[arg(long, env = "KEEP_LISTINGS_DAYS", value_name = "DAYS", value_parser = value_parser!(u16).range(1..=36_500))]
+    pub keep_listings_days: Option<u16>,
     /// Where the database's files are, where that is known: to tell how much room there is
     #[arg(skip)]
     pub folder: Option<PathBuf>,

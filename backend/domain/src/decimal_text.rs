@@ -24,6 +24,32 @@ pub fn parse(text: &str) -> Result<Decimal, rust_decimal::Error> {
     Decimal::from_str_exact(significant)
 }
 
+/// Reads the text of a JSON number exactly, with an exponent where it has one (`6.1e-7` is `0.00000061`).
+///
+/// # Errors
+/// When it is none, or cannot be held in 28 digits: nothing is rounded.
+pub fn parse_number(text: &str) -> Result<Decimal, rust_decimal::Error> {
+    let Some((digits, exponent)) = text.split_once(['e', 'E']) else { return parse(text) };
+    let too_far = || rust_decimal::Error::ScaleExceedsMaximumPrecision(u32::MAX);
+    let exponent: i32 = exponent.parse().map_err(|_| too_far())?;
+    let mut number = parse(digits)?;
+    if number.is_zero() {
+        return Ok(Decimal::ZERO);
+    }
+    let scale = i64::from(number.scale()) - i64::from(exponent);
+    if let Ok(scale) = u32::try_from(scale) {
+        number.set_scale(scale)?;
+        return Ok(number.normalize());
+    }
+    number.set_scale(0)?;
+    let power = u32::try_from(-scale).ok().filter(|power| *power <= Decimal::MAX_SCALE).ok_or_else(too_far)?;
+    let mut unit = Decimal::ONE;
+    for _ in 0..power {
+        unit = unit.checked_mul(Decimal::TEN).ok_or_else(too_far)?;
+    }
+    number.checked_mul(unit).ok_or_else(too_far)
+}
+
 /// Writes the decimal as a JSON string.
 ///
 /// # Errors
@@ -97,6 +123,27 @@ mod tests {
             ("0.0", "0"),
         ] {
             assert_eq!(parse(text).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_number_with_an_exponent_keeps_every_digit_too() {
+        for (text, expected) in [
+            ("6.1e-7", "0.00000061"),
+            ("1.234567890123456E-9", "0.000000001234567890123456"),
+            ("1.5e3", "1500"),
+            ("1.2345e+2", "123.45"),
+            ("12e0", "12"),
+            ("0e99", "0"),
+            ("64250.0100", "64250.01"),
+            ("1e28", "10000000000000000000000000000"),
+        ] {
+            assert_eq!(parse_number(text).unwrap().to_string(), expected);
+        }
+        for text in
+            ["1e29", "1e-29", "1.5e999999999999", "1e", "e5", "null", "1e2e3", "79228162514264337593543950335e1"]
+        {
+            assert!(parse_number(text).is_err(), "{text:?} must be refused");
         }
     }
 

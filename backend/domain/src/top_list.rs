@@ -3,6 +3,9 @@
 //! A coin is the same in both where its id *and* its symbol are: symbols are not unique, and neither side's ids are beyond doubt.
 //! Ranks are counted anew after the two were joined, in the order of the ranking. Lists of different minutes belong together
 //! only when they are close.
+//!
+//! Where the two number coins differently, only the code is left to tell by; then a code that means several coins on either side
+//! is left out, since nobody can say which of them is meant.
 
 use std::collections::HashMap;
 
@@ -16,10 +19,19 @@ pub const SKEW: TimeDelta = TimeDelta::seconds(60);
 /// What makes a coin the same in two lists.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CoinKey {
-    /// Its number, in one numbering for both lists.
+    /// Its number, by the list's numbering.
     pub id: i64,
     /// Its code: `BTC`.
     pub symbol: SmolStr,
+}
+
+/// Whose numbers coins carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbering {
+    /// Keys of our own database.
+    Ours,
+    /// CoinMarketCap's.
+    CoinMarketCap,
 }
 
 /// Coins in some order, as of a moment.
@@ -27,6 +39,8 @@ pub struct CoinKey {
 pub struct Listing<T> {
     /// When it was made.
     pub at: DateTime<Utc>,
+    /// Whose numbers they carry.
+    pub numbering: Numbering,
     /// The coins.
     pub coins: Vec<(CoinKey, T)>,
 }
@@ -47,9 +61,25 @@ pub fn merge(ranks: &Listing<()>, prices: &Listing<Decimal>) -> Option<Vec<Ranke
     if (ranks.at - prices.at).abs() > SKEW {
         return None;
     }
-    let known: HashMap<&CoinKey, Decimal> = prices.coins.iter().map(|(key, price)| (key, *price)).collect();
-    let priced = ranks.coins.iter().filter_map(|(key, ())| Some((key.symbol.clone(), *known.get(key)?)));
-    Some(priced.enumerate().map(|(index, (symbol, price))| Ranked { rank: index + 1, symbol, price }).collect())
+    let priced: Vec<(SmolStr, Decimal)> = if ranks.numbering == prices.numbering {
+        let known: HashMap<&CoinKey, Decimal> = prices.coins.iter().map(|(key, price)| (key, *price)).collect();
+        ranks.coins.iter().filter_map(|(key, ())| Some((key.symbol.clone(), *known.get(key)?))).collect()
+    } else {
+        let (ranked, known) = (by_symbol(ranks), by_symbol(prices));
+        let price = |symbol: &SmolStr| ranked.get(symbol)?.and(*known.get(symbol)?);
+        ranks.coins.iter().filter_map(|(key, ())| Some((key.symbol.clone(), *price(&key.symbol)?))).collect()
+    };
+    let line = |(index, (symbol, price))| Ranked { rank: index + 1, symbol, price };
+    Some(priced.into_iter().enumerate().map(line).collect())
+}
+
+/// What is told under each code; `None` where the code means several coins.
+fn by_symbol<T>(list: &Listing<T>) -> HashMap<&SmolStr, Option<&T>> {
+    let mut known = HashMap::with_capacity(list.coins.len());
+    for (key, told) in &list.coins {
+        known.entry(&key.symbol).and_modify(|several| *several = None).or_insert(Some(told));
+    }
+    known
 }
 
 #[cfg(test)]
@@ -65,12 +95,16 @@ mod tests {
     }
 
     fn ranks(time: &str, keys: &[(i64, &str)]) -> Listing<()> {
-        Listing { at: at(time), coins: keys.iter().map(|(id, symbol)| (key(*id, symbol), ())).collect() }
+        Listing {
+            at: at(time),
+            numbering: Numbering::CoinMarketCap,
+            coins: keys.iter().map(|(id, symbol)| (key(*id, symbol), ())).collect(),
+        }
     }
 
     fn prices(time: &str, keys: &[(i64, &str, &str)]) -> Listing<Decimal> {
         let coins = keys.iter().map(|(id, symbol, price)| (key(*id, symbol), price.parse().unwrap())).collect();
-        Listing { at: at(time), coins }
+        Listing { at: at(time), numbering: Numbering::CoinMarketCap, coins }
     }
 
     fn told(list: Option<Vec<Ranked>>) -> Option<Vec<String>> {
@@ -104,5 +138,18 @@ mod tests {
         let far = prices("2026-11-20T11:58:59Z", &[(1, "BTC", "1")]);
         assert!(merge(&ranks, &near).is_some());
         assert_eq!(merge(&ranks, &far), None);
+    }
+
+    #[test]
+    fn between_two_numberings_the_code_decides_where_it_means_one_coin_on_both_sides() {
+        let noon = "2026-11-20T12:00:00Z";
+        let prices = prices(
+            noon,
+            &[(1, "BTC", "64000.5"), (2, "SAME", "1"), (3, "SAME", "2"), (4, "TWO", "3"), (5, "ONE", "4")],
+        );
+        let mut ranks = ranks(noon, &[(5, "ONE"), (70, "SAME"), (71, "TWO"), (72, "TWO"), (9, "BTC")]);
+        ranks.numbering = Numbering::Ours;
+        let expected = ["1 ONE 4", "2 BTC 64000.5"].map(str::to_owned).to_vec();
+        assert_eq!(told(merge(&ranks, &prices)), Some(expected));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each exchange has a feed: it learns what the exchange lists, keeps a stream open for the chosen tickers and another for the
 //! whole market, and asks by REST while a stream is down. Reading the exchange, queueing to disk and publishing are three tasks, so that none
-//! waits for the next one's network.
+//! waits for the next one's network. Beside that, services that tell top lists are asked, where there is a key for one.
 
 pub mod backfill;
 pub mod compare;
@@ -12,6 +12,7 @@ pub mod feed;
 pub mod gaps;
 pub mod inspect;
 pub mod listing;
+pub mod listings;
 pub mod market;
 pub mod poll;
 pub mod publish;
@@ -35,7 +36,7 @@ pub struct Error(pub(crate) String);
 /// How long ticks that were received may take to the disk after being asked to stop.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Follows the chosen exchanges until asked to stop; then what was received is put on disk.
+/// Follows the chosen exchanges, and asks for top lists, until asked to stop; then what was received is put on disk.
 ///
 /// # Errors
 /// When the settings name an exchange that is not known, or addresses that are none, or when a part of the program breaks.
@@ -47,6 +48,9 @@ pub async fn run(settings: Settings, publisher: Publisher, health: Health, shutd
         let feed =
             feed::Feed::new(exchange, settings.clone(), publisher.clone(), health.register(format!("feed {name}")));
         feeds.spawn(feed.run(shutdown.clone()));
+    }
+    for listing in listings::chosen(&settings.listings, &publisher)? {
+        feeds.spawn(listing.run(shutdown.clone()));
     }
     let work = async {
         while let Some(ended) = feeds.join_next().await {

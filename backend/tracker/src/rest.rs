@@ -13,7 +13,10 @@ use std::{
 };
 
 use chrono::Utc;
-use reqwest::{StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    StatusCode,
+    header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -38,7 +41,7 @@ pub struct Rest {
 /// What is spent of the minute's allowance.
 #[derive(Debug)]
 struct Budget {
-    header: &'static str,
+    header: Option<&'static str>,
     limit: AtomicU64,
     used: AtomicU64,
 }
@@ -91,6 +94,30 @@ impl Rest {
     /// # Errors
     /// When that is not an http or https address, in words that name it.
     pub fn new(base: &str, weight_header: &'static str, limit: u64) -> Result<Self, String> {
+        Self::with_headers(base, Some(weight_header), limit, HeaderMap::new())
+    }
+
+    /// A host at `base` that counts by a key, which every request carries in a header. It tells nothing of what was spent.
+    ///
+    /// # Errors
+    /// When that is not an http or https address, in words that name it; or when the key cannot be sent, in words that do not.
+    pub fn keyed(base: &str, header: &'static str, key: &str) -> Result<Self, String> {
+        let mut key = HeaderValue::from_str(key)
+            .map_err(|_| "the key holds characters that no header can carry; copy it once more".to_owned())?;
+        key.set_sensitive(true);
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_bytes(header.as_bytes()).map_err(|error| error.to_string())?,
+            key,
+        )]);
+        Self::with_headers(base, None, u64::MAX, headers)
+    }
+
+    fn with_headers(
+        base: &str,
+        weight_header: Option<&'static str>,
+        limit: u64,
+        headers: HeaderMap,
+    ) -> Result<Self, String> {
         let wrong = |reason: &dyn fmt::Display| format!("{base:?} is not an address ({reason}); write https://host");
         let base = base.parse::<reqwest::Url>().map_err(|error| wrong(&error))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
@@ -98,6 +125,7 @@ impl Rest {
         }
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)
+            .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("crypto-tracker/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -146,7 +174,7 @@ impl Rest {
         }
         let response = self.client.get(url).send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
-        let used = response.headers().get(self.budget.header).and_then(|value| value.to_str().ok()?.parse().ok());
+        let used = self.budget.header.and_then(|header| response.headers().get(header)?.to_str().ok()?.parse().ok());
         if let Some(used) = used {
             self.budget.used.store(used, Ordering::Relaxed);
         }
@@ -162,15 +190,19 @@ impl Rest {
             let body = String::from_utf8_lossy(&body).chars().take(200).collect();
             return Err(RestError::Refused { host: self.host(), status: status.as_u16(), body });
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| RestError::Unreadable { host: self.host(), reason: error.to_string() })
+        serde_json::from_slice(&body).map_err(|error| self.unreadable(error.to_string()))
+    }
+
+    /// That an answer is none of what we asked for.
+    pub(crate) fn unreadable(&self, reason: String) -> RestError {
+        RestError::Unreadable { host: self.host(), reason }
     }
 
     async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, RestError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
             if body.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(RestError::Unreadable { host: self.host(), reason: "it is too long".to_owned() });
+                return Err(self.unreadable("it is too long".to_owned()));
             }
             body.extend_from_slice(&chunk);
         }

@@ -59,6 +59,9 @@ pub struct Settings {
     /// Address of Binance's streams: wss://data-stream.binance.vision for market data only
     #[arg(long, env = "BINANCE_STREAM_URL", value_name = "URL", default_value = "wss://stream.binance.com:9443")]
     pub binance_stream_url: String,
+    /// Top lists from outside.
+    #[command(flatten)]
+    pub listings: crate::listings::Settings,
 }
 
 /// A handful of pairs that every newcomer knows.

@@ -1,6 +1,6 @@
 //! `/top`, and `/` with its parameters: the top list, in the form of the earlier system that had it.
 //!
-//! Its two halves, prices and ranks, are made by themselves and joined by minute.
+//! Its two halves, prices and ranks, are found by themselves and joined by minute (`top_halves.rs`).
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError as _,
@@ -8,22 +8,12 @@ use actix_web::{
     web,
 };
 use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
-use database::snapshot::{Markets, PairAtMinute, list_pairs_at};
-use domain::{
-    top_list::{CoinKey, Listing, Ranked, merge},
-    usd::UsdPrices,
-};
-use rust_decimal::Decimal;
+use domain::top_list::Ranked;
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    handlers::consolidated::{in_dollars, priced},
-    openapi::Failures,
-    parameters,
-    server::State,
-};
+use crate::{openapi::Failures, parameters, server::State, top_halves::TopList};
 
 /// Who told the prices.
 pub(crate) const PRICES: HeaderName = HeaderName::from_static("top-list-prices");
@@ -31,15 +21,6 @@ pub(crate) const PRICES: HeaderName = HeaderName::from_static("top-list-prices")
 pub(crate) const RANKS: HeaderName = HeaderName::from_static("top-list-ranks");
 /// Of which minute the list is.
 pub(crate) const MINUTE: HeaderName = HeaderName::from_static("top-list-minute");
-
-/// The source of both halves that is always there: what we recorded.
-const RECORDED: &str = "recorded";
-
-/// What exchanges list among coins, and what is none.
-const FIAT: [&str; 24] = [
-    "USD", "EUR", "GBP", "JPY", "TRY", "BRL", "AUD", "ARS", "COP", "CZK", "MXN", "PLN", "UAH", "ZAR", "IDR", "NGN",
-    "RUB", "CHF", "CAD", "KRW", "INR", "SGD", "HKD", "NZD",
-];
 
 /// What is wanted.
 #[derive(Debug, PartialEq, Eq, IntoParams)]
@@ -103,33 +84,27 @@ pub(crate) async fn list(request: HttpRequest, state: web::Data<State>) -> HttpR
     let now = Utc::now();
     let minute = floor(wanted.datetime.unwrap_or(now));
     let found = state.reader.read(async |client| {
-        let pairs = list_pairs_at(client, minute, Markets::Real).await?;
+        let found = state.top_sources.find(client, minute).await?;
         // The minute that is running may hold nothing yet.
-        if wanted.datetime.is_none() && !has_minute(&pairs, minute) {
-            let before = minute - TimeDelta::minutes(1);
-            return Ok((list_pairs_at(client, before, Markets::Real).await?, before));
+        if found.is_none() && wanted.datetime.is_none() {
+            return Ok(state.top_sources.find(client, minute - TimeDelta::minutes(1)).await?);
         }
-        Ok((pairs, minute))
+        Ok(found)
     });
     match found.await {
         Err(failure) => failure.error_response(),
-        Ok((pairs, minute)) if has_minute(&pairs, minute) => told(&pairs, minute, &wanted),
-        Ok(_) => HttpResponse::NotFound().json(json!({ "detail": "Data not found for the specified timestamp" })),
+        Ok(Some(list)) => told(list, &wanted),
+        Ok(None) => HttpResponse::NotFound().json(json!({ "detail": "Data not found for the specified timestamp" })),
     }
 }
 
-fn has_minute(pairs: &[PairAtMinute], minute: DateTime<Utc>) -> bool {
-    pairs.iter().any(|pair| pair.open_time == minute)
-}
-
-fn told(pairs: &[PairAtMinute], minute: DateTime<Utc>, wanted: &Wanted) -> HttpResponse {
-    let (ranks, prices) = listings(pairs, minute);
-    let mut lines = merge(&ranks, &prices).unwrap_or_default();
+fn told(list: TopList, wanted: &Wanted) -> HttpResponse {
+    let TopList { minute, prices_from, ranks_from, mut lines } = list;
     lines.truncate(wanted.limit);
     let mut response = HttpResponse::Ok();
     response
-        .insert_header((PRICES, RECORDED))
-        .insert_header((RANKS, RECORDED))
+        .insert_header((PRICES, prices_from))
+        .insert_header((RANKS, ranks_from))
         .insert_header((MINUTE, minute.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)))
         .insert_header((header::CACHE_CONTROL, "no-cache"));
     if wanted.csv {
@@ -137,23 +112,6 @@ fn told(pairs: &[PairAtMinute], minute: DateTime<Utc>, wanted: &Wanted) -> HttpR
     } else {
         response.json(lines.iter().filter_map(line).collect::<Vec<_>>())
     }
-}
-
-/// Both halves, made of what every pair cost and what was traded of it.
-fn listings(pairs: &[PairAtMinute], minute: DateTime<Utc>) -> (Listing<()>, Listing<Decimal>) {
-    let usd = UsdPrices::new(pairs.iter().map(priced));
-    let mut coins: Vec<(CoinKey, Decimal)> = Vec::new();
-    let mut of_base: Vec<&PairAtMinute> = pairs.iter().filter(|pair| !FIAT.contains(&pair.base.as_str())).collect();
-    of_base.sort_by_key(|pair| pair.base_id);
-    for same in of_base.chunk_by(|one, next| one.base_id == next.base_id) {
-        let volume = same.iter().filter_map(|pair| in_dollars(pair.quote_volume, usd.of(&pair.quote)?.price));
-        let volume = volume.fold(Decimal::ZERO, |sum, volume| sum.saturating_add(volume));
-        coins.push((CoinKey { id: same[0].base_id.into(), symbol: same[0].base.as_str().into() }, volume));
-    }
-    coins.sort_by(|(one, of_one), (other, of_other)| of_other.cmp(of_one).then_with(|| one.symbol.cmp(&other.symbol)));
-    let prices = coins.iter().filter_map(|(key, _)| Some((key.clone(), usd.of(&key.symbol)?.price))).collect();
-    let ranks = coins.into_iter().map(|(key, _)| (key, ())).collect();
-    (Listing { at: minute, coins: ranks }, Listing { at: minute, coins: prices })
 }
 
 /// The price digit for digit: as a number of JSON, but never through a float.
@@ -223,37 +181,19 @@ fn floor(moment: DateTime<Utc>) -> DateTime<Utc> {
 mod tests {
     use super::*;
 
-    fn pair(exchange: &str, base: (i32, &str), quote: &str, price: &str, quote_volume: i64) -> PairAtMinute {
-        let open_time = floor("2026-11-20T12:00:00Z".parse().unwrap());
-        PairAtMinute {
-            exchange: exchange.into(),
-            ticker: format!("{}{quote}", base.1),
-            base_id: base.0,
-            base: base.1.into(),
-            quote: quote.into(),
-            open_time,
-            price: price.parse().unwrap(),
-            time: open_time,
-            quote_volume: quote_volume.into(),
-        }
-    }
-
     #[test]
-    fn coins_are_ranked_by_all_that_is_traded_of_them_in_dollars() {
-        let pairs = [
-            pair("binance", (1, "BTC"), "USDT", "64000.10", 1_000),
-            pair("binance", (2, "ETH"), "BTC", "0.05", 1),
-            pair("kraken", (2, "ETH"), "USDT", "3200", 5),
-            pair("binance", (3, "EUR"), "USDT", "1.1", 1_000_000_000),
-            pair("binance", (4, "LOST"), "XYZ", "1", 1_000_000_000),
-        ];
-        let (ranks, prices) = listings(&pairs, pairs[0].open_time);
-        let lines = merge(&ranks, &prices).unwrap();
-        assert_eq!(String::from_utf8(csv(&lines)).unwrap(), "Rank,Symbol,Price USD\n1,ETH,3200\n2,BTC,64000.10\n");
+    fn prices_are_told_digit_for_digit_and_as_numbers() {
+        let ranked =
+            |rank, symbol: &str, price: &str| Ranked { rank, symbol: symbol.into(), price: price.parse().unwrap() };
+        let lines = [ranked(1, "ETH", "3200"), ranked(2, "TINY", "0.0000000012345678901234567890")];
+        assert_eq!(
+            String::from_utf8(csv(&lines)).unwrap(),
+            "Rank,Symbol,Price USD\n1,ETH,3200\n2,TINY,0.0000000012345678901234567890\n"
+        );
         let json = serde_json::to_string(&lines.iter().filter_map(line).collect::<Vec<_>>()).unwrap();
         assert_eq!(
             json,
-            r#"[{"Rank":1,"Symbol":"ETH","Price USD":3200},{"Rank":2,"Symbol":"BTC","Price USD":64000.10}]"#
+            r#"[{"Rank":1,"Symbol":"ETH","Price USD":3200},{"Rank":2,"Symbol":"TINY","Price USD":0.0000000012345678901234567890}]"#
         );
     }
 

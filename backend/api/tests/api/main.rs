@@ -31,3 +31,4 @@ mod symbols;
 mod tickers;
 mod ticks;
 mod top;
+mod top_halves;

@@ -1,0 +1,176 @@
+//! Lists of coins from a real queue to a real database: every digit, once for each minute.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use broker::{LocalQueue, LocalQueueSettings, Message, Publisher, RabbitMqSettings, Source};
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{DatabaseSettings, Pool, listings::find_listing};
+use domain::{Half, ListedCoin, ListingReport};
+use process::{Health, Shutdown};
+use tempfile::TempDir;
+use testbed::{database::TestDatabase, rabbitmq::VirtualHost};
+use tokio::time::{sleep, timeout};
+
+const SOON: Duration = Duration::from_secs(60);
+
+struct Bench {
+    pool: Pool,
+    publisher: Publisher,
+    stop: Shutdown,
+    _database: TestDatabase,
+    _folder: TempDir,
+}
+
+impl Bench {
+    /// With RabbitMQ in between, or with the local queue alone.
+    async fn start(host: Option<&VirtualHost>) -> Self {
+        let database = TestDatabase::empty().await;
+        let folder = tempfile::tempdir().unwrap();
+        let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
+        let (publisher, stop) = (Publisher::new(queue.clone()), Shutdown::new());
+        let source = match host.map(|host| RabbitMqSettings::at(&host.url()).unwrap()) {
+            Some(settings) => {
+                tokio::spawn(broker::forward(publisher.clone(), settings.clone(), stop.clone(), |_| ()));
+                Source::RabbitMq(settings)
+            }
+            None => Source::Local(queue),
+        };
+        let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
+        let settings = db_handler::Settings::default();
+        tokio::spawn(db_handler::run(settings, source, pool.clone(), Health::new(), stop.clone()));
+        Self { pool, publisher, stop, _database: database, _folder: folder }
+    }
+
+    async fn publish(&self, report: &ListingReport) {
+        self.publisher.publish(Message::Listing(report.clone())).await.unwrap();
+    }
+
+    /// The list of a source, once there is one.
+    async fn stored(&self, source: &str, half: Half, minute: DateTime<Utc>) -> ListingReport {
+        let stored = async {
+            loop {
+                let client = self.pool.get().await.unwrap();
+                // There may be no such table yet.
+                if let Ok(Some(found)) = find_listing(&client, source, half, minute).await {
+                    return found;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(SOON, stored).await.expect("it is stored soon")
+    }
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn prices(offset_seconds: i64, price: &str) -> ListingReport {
+    let coin =
+        |id, symbol: &str, price: &str| ListedCoin { id, symbol: symbol.into(), price: Some(price.parse().unwrap()) };
+    let coins = vec![coin(1, "BTC", price), coin(9, "TINY", "0.0000000061234567890123456"), coin(10, "BTC", "1")];
+    let at = noon() + TimeDelta::seconds(offset_seconds);
+    ListingReport { source: "coinmarketcap".into(), half: Half::Prices, at, coins }
+}
+
+fn ranks(offset_seconds: i64) -> ListingReport {
+    let coins = [(9, "TINY"), (1, "BTC")].map(|(id, symbol)| ListedCoin { id, symbol: symbol.into(), price: None });
+    let at = noon() + TimeDelta::seconds(offset_seconds);
+    ListingReport { source: "cryptocompare".into(), half: Half::Ranks, at, coins: coins.to_vec() }
+}
+
+async fn is_stored_once(bench: Bench) {
+    let (first, again, next) = (prices(2, "64250.012345678901"), prices(40, "7"), prices(61, "64251"));
+    for report in [&first, &first, &again, &next, &ranks(15)] {
+        bench.publish(report).await;
+    }
+    assert_eq!(bench.stored("cryptocompare", Half::Ranks, noon()).await, ranks(15));
+    let minute = |minutes| noon() + TimeDelta::minutes(minutes);
+    assert_eq!(bench.stored("coinmarketcap", Half::Prices, minute(1)).await, next);
+    assert_eq!(bench.stored("coinmarketcap", Half::Prices, minute(2)).await, next, "a minute old");
+    assert_eq!(bench.stored("coinmarketcap", Half::Prices, noon()).await, first, "the first of its minute stays");
+    let client = bench.pool.get().await.unwrap();
+    for (minutes, why) in [(3, "older than a minute"), (-1, "not told yet")] {
+        let found = find_listing(&client, "coinmarketcap", Half::Prices, minute(minutes)).await.unwrap();
+        assert_eq!(found, None, "{why}");
+    }
+    let count: i64 = client.query_one("SELECT count(*) FROM listing", &[]).await.unwrap().get(0);
+    assert_eq!(count, 3);
+    bench.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_list_is_stored_once_for_each_minute_to_the_last_digit() {
+    is_stored_once(Bench::start(None).await).await;
+}
+
+#[tokio::test]
+async fn a_list_comes_through_rabbitmq_too() {
+    let host = VirtualHost::create();
+    is_stored_once(Bench::start(Some(&host)).await).await;
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_the_rules_is_set_aside_with_the_reason() {
+    let bench = Bench::start(None).await;
+    let mut bad = prices(0, "1");
+    bad.coins[1].price = None;
+    bench.publish(&bad).await;
+    bench.publish(&prices(60, "1")).await;
+    bench.stored("coinmarketcap", Half::Prices, noon() + TimeDelta::minutes(1)).await;
+    let client = bench.pool.get().await.unwrap();
+    let moved = async {
+        loop {
+            if let Some(row) = client.query_opt("SELECT reason FROM dead_letter", &[]).await.unwrap() {
+                return row.get::<_, String>(0);
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert_eq!(timeout(SOON, moved).await.expect("it is set aside"), "coin 1 (9 TINY): price_missing");
+    bench.stop.cancel();
+}
+
+#[tokio::test]
+async fn old_lists_go_where_a_setting_says_so() {
+    let bench = Bench::start(None).await;
+    let now = Utc::now();
+    let old = ListingReport { at: now - TimeDelta::hours(25), ..ranks(0) };
+    let new = ListingReport { at: now - TimeDelta::hours(23), ..ranks(0) };
+    for report in [&old, &new] {
+        bench.publish(report).await;
+        bench.stored("cryptocompare", Half::Ranks, report.minute()).await;
+    }
+    for (days, left) in [(None, 2), (Some(1), 1)] {
+        let settings = db_handler::KeepSettings { keep_listings_days: days, ..Default::default() };
+        let mut keeper = db_handler::retention::Keeper::new(bench.pool.clone(), settings);
+        keeper.round(&bench.stop).await.unwrap();
+        let client = bench.pool.get().await.unwrap();
+        let rows = client.query("SELECT fetched_at FROM listing ORDER BY minute DESC", &[]).await.unwrap();
+        assert_eq!(rows.len(), left, "{days:?}");
+        assert_eq!(rows[0].get::<_, DateTime<Utc>>(0).timestamp_micros(), new.at.timestamp_micros());
+    }
+    bench.stop.cancel();
+}
+
+/// PostgreSQL compresses the arrays.
+#[tokio::test]
+async fn a_long_list_takes_less_room_than_its_text() {
+    let bench = Bench::start(None).await;
+    let coin = |id: i32| {
+        let digits = u64::from(id.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 8;
+        let price = rust_decimal::Decimal::new(i64::try_from(digits).unwrap() + 1, 14);
+        ListedCoin { id: id * 7, symbol: format!("C{id:x}").into(), price: Some(price) }
+    };
+    let report = ListingReport { coins: (1..=5_000).map(coin).collect(), ..prices(0, "1") };
+    bench.publish(&report).await;
+    assert_eq!(bench.stored("coinmarketcap", Half::Prices, noon()).await, report);
+    let client = bench.pool.get().await.unwrap();
+    let size = "SELECT pg_column_size(ids) + pg_column_size(symbols) + pg_column_size(prices) FROM listing";
+    let bytes: i32 = client.query_one(size, &[]).await.unwrap().get(0);
+    let text = Message::Listing(report.clone()).encode().unwrap().len();
+    assert!(usize::try_from(bytes).unwrap() < text, "{bytes} bytes, {text} as text");
+    bench.stop.cancel();
+}
