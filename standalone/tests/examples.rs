@@ -50,6 +50,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "fixed ports; tests/services.rs does the same",
     ),
     ("cargo xtask test", "runs this test"),
+    (
+        "cargo xtask bench --history-pairs 500 --history-days 365 --history-minute-days 30 --history-ticks 50000000",
+        "takes half an hour and 20 GB",
+    ),
+    ("cargo xtask bench --api-only", "measures a release build"),
     ("cp .env.example .env", "for Docker"),
     ("docker compose up --build", "Docker"),
     ("curl http://localhost:5001/tickers/bitcoin/binance", "of Binance, in Docker"),

@@ -136,27 +136,6 @@ CREATE TRIGGER mark_stale_after_insert AFTER INSERT ON candle
 CREATE TRIGGER mark_stale_after_update AFTER UPDATE ON candle
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION mark_stale_candles();
 
--- As before; and the month of the candles that are folded from these prices.
-CREATE OR REPLACE FUNCTION create_price_partition(day date) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '2s' AS $$
-DECLARE
-    partition text := 'price_' || to_char(day, 'YYYY_MM_DD');
-BEGIN
-    PERFORM create_candle_partition(day);
-    IF to_regclass(partition) IS NOT NULL THEN
-        RETURN false;
-    END IF;
-    PERFORM pg_advisory_xact_lock(7304017182);
-    -- IF NOT EXISTS: another writer may have created it while this one waited.
-    EXECUTE format('CREATE TABLE IF NOT EXISTS %I (LIKE price INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', partition);
-    IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = partition::regclass) THEN
-        RETURN false;
-    END IF;
-    EXECUTE format(
-        'ALTER TABLE price ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
-        partition, day || ' 00:00:00+00', (day + 1) || ' 00:00:00+00');
-    RETURN true;
-END $$;
-
 CREATE FUNCTION rolled_until() RETURNS timestamptz LANGUAGE sql STABLE AS $$
     SELECT coalesce(
         (SELECT min(open_time) FROM stale_candle WHERE open_time > now() - interval '1 hour'),
