@@ -71,9 +71,10 @@ struct Wanted {
     responses(
         (status = 200, description = "The list", content(
             (Vec<Line<'_>> = "application/json"), (String = "application/csv", example = "Rank,Symbol,Price USD\n1,BTC,64250.01\n"))),
-        (status = 404, description = "Nothing is stored of this minute: `{\"detail\"}`"),
-        (status = 422, description = "A parameter cannot be used: `{\"detail\": [{\"loc\", \"msg\", \"type\"}]}`"),
-        Failures
+        Failures,
+        (status = 404, description = "Nothing is stored of this minute: `{\"detail\"}`", body = serde_json::Value),
+        (status = 422, description = "A parameter cannot be used: `{\"detail\": [{\"loc\", \"msg\", \"type\"}]}`",
+            body = serde_json::Value)
     )
 )]
 pub(crate) async fn list(request: HttpRequest, state: web::Data<State>) -> HttpResponse {

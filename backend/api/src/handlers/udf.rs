@@ -99,7 +99,8 @@ impl FromQuery for Named {
 /// What there is to know of a symbol
 #[utoipa::path(get, path = "/udf/symbols", tag = "charting", params(Named),
     responses((status = 200, description = "The symbol", body = serde_json::Value),
-              (status = 404, description = "There is none: `{\"s\":\"error\"}`"), Failures))]
+              Failures,
+              (status = 404, description = "There is none: `{\"s\":\"error\"}`", body = serde_json::Value)))]
 pub(crate) async fn symbols(
     Asked(Own(Named { symbol })): Asked<Own<Named>>,
     state: web::Data<State>,
@@ -297,7 +298,8 @@ pub(crate) struct Bars {
 /// Bars of a symbol; at most 5,000, the newest of the span
 #[utoipa::path(get, path = "/udf/history", tag = "charting", params(Wanted),
     responses((status = 200, description = "The bars", body = Bars),
-              (status = 404, description = "There is no such symbol: `{\"s\":\"error\"}`"), Failures))]
+              Failures,
+              (status = 404, description = "There is no such symbol: `{\"s\":\"error\"}`", body = serde_json::Value)))]
 pub(crate) async fn history(
     Asked(Own(wanted)): Asked<Own<Wanted>>,
     state: web::Data<State>,
