@@ -48,6 +48,8 @@ pub(crate) trait FromQuery: Sized {
 macro_rules! parts {
     ($($part:ident)+) => {
         impl<$($part: FromQuery),+> FromQuery for ($($part,)+) {
+            const REPEATED: Option<&'static str> = first(&[$($part::REPEATED),+]);
+
             fn names() -> Vec<&'static str> {
                 [$($part::names()),+].concat()
             }
@@ -58,6 +60,15 @@ macro_rules! parts {
         }
     };
 }
+/// The first that there is.
+const fn first(names: &[Option<&'static str>]) -> Option<&'static str> {
+    match names {
+        [] => None,
+        [Some(name), ..] => Some(name),
+        [None, others @ ..] => first(others),
+    }
+}
+
 parts!(A B);
 parts!(A B C);
 parts!(A B C D);

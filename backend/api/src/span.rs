@@ -1,7 +1,8 @@
 //! A span of whole minutes, however it is said: from one moment to another, or so long until now.
 
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
-use domain::Window;
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use domain::{Width, Window};
 use utoipa::IntoParams;
 
 use crate::{
@@ -59,8 +60,8 @@ impl Span {
     /// Where it begins and ends, as whole minutes.
     pub(crate) fn minutes(&self, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
         let length = up(self.window.unwrap_or(DAY));
-        let this_minute = ceil(now + TimeDelta::microseconds(1));
-        match (self.from.map(floor), self.to.map(ceil)) {
+        let this_minute = minute_of(now) + TimeDelta::minutes(1);
+        match (self.from.map(minute_of), self.to.map(minute_from)) {
             (Some(from), Some(to)) => (from, to),
             (Some(from), None) if self.window.is_some() => (from, from + length),
             (Some(from), None) => (from, this_minute.max(from + TimeDelta::minutes(1))),
@@ -72,13 +73,14 @@ impl Span {
     }
 }
 
-fn floor(time: DateTime<Utc>) -> DateTime<Utc> {
-    time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)
+/// Where the minute that holds `time` begins.
+pub(crate) fn minute_of(time: DateTime<Utc>) -> DateTime<Utc> {
+    Width::ONE_MINUTE.open_time(time, Tz::UTC)
 }
 
-fn ceil(time: DateTime<Utc>) -> DateTime<Utc> {
-    let floor = floor(time);
-    if floor == time { time } else { floor + TimeDelta::minutes(1) }
+/// Where the next minute begins, or this one if it begins right then.
+pub(crate) fn minute_from(time: DateTime<Utc>) -> DateTime<Utc> {
+    Width::ONE_MINUTE.open_at_or_after(time, Tz::UTC)
 }
 
 fn up(length: TimeDelta) -> TimeDelta {

@@ -85,35 +85,57 @@ pub struct TickPosition {
     pub trade_id: Option<i64>,
 }
 
-/// Whichever is newest: a row of `price`, what the exchange told last of its whole market, or the close of a minute whose ticks
-/// are not kept. Every price is in a minute that has a candle, so that the newest candle says where to look: of years of days
-/// only those since are touched.
-const NEWEST: &str = "
-    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
-           newest.received_at, newest.source
-    FROM ticker
-    JOIN exchange ON exchange.id = ticker.exchange_id
-    JOIN symbol base ON base.id = ticker.base_id
-    JOIN symbol quote ON quote.id = ticker.quote_id
-    LEFT JOIN market ON market.ticker_id = ticker.id
-    LEFT JOIN LATERAL (
-        SELECT open_time, last_time, close FROM candle
-        WHERE candle.ticker_id = ticker.id AND width = '1m' ORDER BY open_time DESC LIMIT 1) AS minute ON true
-    CROSS JOIN LATERAL (
-        SELECT * FROM (
-            (SELECT price, time, received_at, source::text, 1 AS preference FROM price
-             WHERE price.ticker_id = ticker.id AND time >= coalesce(minute.open_time, '-infinity')
-             ORDER BY time DESC, trade_id DESC LIMIT 1)
-            UNION ALL
-            SELECT market.price, market.time, market.received_at, 'market', 2 WHERE market.time IS NOT NULL
-            UNION ALL
-            SELECT minute.close, minute.last_time, minute.last_time, 'candle', 3 WHERE minute.close IS NOT NULL) AS told
-        ORDER BY time DESC, preference LIMIT 1) AS newest
-    WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL
-      AND ($1::smallint IS NULL OR ticker.exchange_id = $1)
-      AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2))
-      AND ($3::int IS NULL OR ticker.id = $3)
-    ORDER BY exchange.name, ticker.ticker";
+/// Of the pairs that `$1` (exchange), `$2` (tickers) and `$3` (key) let through, the newest price: a row of `price`, what the
+/// exchange told last of its whole market, or the close of a minute whose ticks are not kept (any more). Every price is in a
+/// minute that has a candle, so that the newest candle says where to look: of years of days only those since are touched.
+macro_rules! prices {
+    (minutes $minutes:literal, ticks $ticks:literal, others $others:literal) => {
+        concat!(
+            "SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
+                    newest.received_at, newest.source
+            FROM ticker
+            JOIN exchange ON exchange.id = ticker.exchange_id
+            JOIN symbol base ON base.id = ticker.base_id
+            JOIN symbol quote ON quote.id = ticker.quote_id
+            LEFT JOIN market ON market.ticker_id = ticker.id
+            LEFT JOIN LATERAL (
+                SELECT open_time, last_time, close FROM candle
+                WHERE candle.ticker_id = ticker.id AND width = '1m' ",
+            $minutes,
+            " ORDER BY open_time DESC LIMIT 1) AS minute ON true
+            CROSS JOIN LATERAL (
+                SELECT * FROM (
+                    (SELECT price, time, received_at, source::text, 1 AS preference FROM price
+                     WHERE price.ticker_id = ticker.id AND time >= coalesce(minute.open_time, '-infinity') ",
+            $ticks,
+            " ORDER BY time DESC, trade_id DESC LIMIT 1) ",
+            $others,
+            " UNION ALL
+                    SELECT minute.close, minute.last_time, minute.last_time, 'candle', 3 WHERE minute.close IS NOT NULL) AS told
+                ORDER BY time DESC, preference LIMIT 1) AS newest
+            WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL
+              AND ($1::smallint IS NULL OR ticker.exchange_id = $1)
+              AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2))
+              AND ($3::int IS NULL OR ticker.id = $3)
+            ORDER BY exchange.name, ticker.ticker"
+        )
+    };
+}
+
+const NEWEST: &str = prices!(
+    minutes "",
+    ticks "",
+    others "UNION ALL
+            SELECT market.price, market.time, market.received_at, 'market', 2 WHERE market.time IS NOT NULL"
+);
+
+/// At a moment, `$4`: the newest minute before that of the moment has a price for certain, and what comes later until the moment
+/// is newer.
+const AT: &str = prices!(
+    minutes "AND open_time < date_bin('1 minute', $4, '2001-01-01 00:00:00Z')",
+    ticks "AND time <= $4",
+    others ""
+);
 
 /// Which pairs are wanted; what is `None` does not matter.
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,35 +169,6 @@ pub async fn find_newest_price(client: &impl GenericClient, ticker_id: i32) -> R
     Ok(list_newest_prices(client, filter).await?.pop())
 }
 
-/// What a pair cost at a moment. The newest minute before that of the moment has a price for certain, and what comes later
-/// until the moment is newer; its close stands in where ticks are not kept (any more).
-const AT: &str = "
-    SELECT ticker.id, exchange.name, ticker.ticker, base.code, quote.code, base.name, newest.price, newest.time,
-           newest.received_at, newest.source
-    FROM ticker
-    JOIN exchange ON exchange.id = ticker.exchange_id
-    JOIN symbol base ON base.id = ticker.base_id
-    JOIN symbol quote ON quote.id = ticker.quote_id
-    LEFT JOIN market ON market.ticker_id = ticker.id
-    LEFT JOIN LATERAL (
-        SELECT open_time, last_time, close FROM candle
-        WHERE candle.ticker_id = ticker.id AND width = '1m' AND open_time < date_bin('1 minute', $1, '2001-01-01 00:00:00Z')
-        ORDER BY open_time DESC LIMIT 1) AS minute ON true
-    CROSS JOIN LATERAL (
-        SELECT * FROM (
-            (SELECT price, time, received_at, source::text, 1 AS preference FROM price
-             WHERE price.ticker_id = ticker.id AND time <= $1
-               AND time >= coalesce(minute.open_time, '-infinity')
-             ORDER BY time DESC, trade_id DESC LIMIT 1)
-            UNION ALL
-            SELECT minute.close, minute.last_time, minute.last_time, 'candle', 2 WHERE minute.close IS NOT NULL) AS told
-        ORDER BY time DESC, preference LIMIT 1) AS newest
-    WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL
-      AND ($2::smallint IS NULL OR ticker.exchange_id = $2)
-      AND ($3::text[] IS NULL OR lower(ticker.ticker) = ANY($3))
-      AND ($4::int IS NULL OR ticker.id = $4)
-    ORDER BY exchange.name, ticker.ticker";
-
 /// The newest price of every pair at or before a moment, by exchange and ticker; a pair without one is left out.
 ///
 /// # Errors
@@ -188,7 +181,7 @@ pub async fn list_prices_at(
     let doing = "looking for prices at a moment";
     let PriceFilter { exchange_id, tickers, ticker_id } = filter;
     let statement = client.prepare_cached(AT).await.context(doing)?;
-    let rows = client.query(&statement, &[&moment, &exchange_id, &tickers, &ticker_id]).await.context(doing)?;
+    let rows = client.query(&statement, &[&exchange_id, &tickers, &ticker_id, &moment]).await.context(doing)?;
     rows.iter().map(NewestPrice::try_from).collect()
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use actix_web::web;
 use api_types::{ConsolidatedPrice, Contribution, Data};
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use database::snapshot::{Markets, PairAtMinute, list_pairs_at};
 use domain::{
     consolidated::{Opinion, consolidate, percent},
@@ -20,6 +20,7 @@ use crate::{
     parameters::Asked,
     reply::{Answer, One, Reply},
     server::State,
+    span::minute_of,
 };
 
 /// A price that is older says what a market thought, not what it thinks.
@@ -42,8 +43,7 @@ pub(crate) async fn find(
     let now = at.unwrap_or_else(Utc::now);
     let found = state.reader.read(async |client| {
         let coin = lookup::coin(client, &name).await?;
-        let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
-        Ok((coin, list_pairs_at(client, minute, Markets::Real).await?))
+        Ok((coin, list_pairs_at(client, minute_of(now), Markets::Real).await?))
     });
     let (coin, pairs) = found.await?;
     let (symbol, coin) = (coin.code, coin.name);

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 
 use actix_web::{HttpResponse, web};
-use chrono::{DateTime, DurationRound as _, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use database::{
     Client,
     prices::find_newest_price,
@@ -25,6 +25,7 @@ use crate::{
     openapi::Failures,
     parameters::{Asked, FromQuery, Nothing, Own, Query, checked},
     server::State,
+    span::minute_from,
 };
 
 /// How many pairs one ranking takes: the prices of a day of each are told.
@@ -55,10 +56,7 @@ impl FromQuery for Wanted {
             return Err(Failure::parameter("from", text, "the span is longer than 7 days", "at most 7 days before to"));
         }
         // Minutes that begin in it.
-        let minute = TimeDelta::minutes(1);
-        let ceil =
-            |time: DateTime<Utc>| (time - TimeDelta::microseconds(1)).duration_trunc(minute).unwrap_or(time) + minute;
-        Ok(Self { from: ceil(from), to: ceil(to) })
+        Ok(Self { from: minute_from(from), to: minute_from(to) })
     }
 }
 
@@ -195,27 +193,12 @@ pub(crate) async fn deviation(
 #[utoipa::path(get, path = "/service/v1/rank", tag = "earlier", params(Pairs, Wanted),
     responses((status = 200, description = "The ranking", body = Vec<Spread>), Failures))]
 pub(crate) async fn rank(
-    Asked(Own(Ranking(pairs, wanted))): Asked<Own<Ranking>>,
+    Asked(Own((pairs, wanted))): Asked<Own<(Pairs, Wanted)>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
     let mut spreads = spreads(&state, &pairs.pair, &wanted).await?;
     spreads.sort_by_key(|(_, deviation)| Reverse(*deviation));
     Ok(HttpResponse::Ok().json(spreads.into_iter().map(|(spread, _)| spread).collect::<Vec<_>>()))
-}
-
-/// What is ranked, and over which span.
-pub(crate) struct Ranking(Pairs, Wanted);
-
-impl FromQuery for Ranking {
-    const REPEATED: Option<&'static str> = Pairs::REPEATED;
-
-    fn names() -> Vec<&'static str> {
-        [Pairs::names(), Wanted::names()].concat()
-    }
-
-    fn from_query(query: &Query) -> Result<Self, Failure> {
-        Ok(Self(Pairs::from_query(query)?, Wanted::from_query(query)?))
-    }
 }
 
 /// The prices of each pair and their deviation, in the order in which the pairs are named.

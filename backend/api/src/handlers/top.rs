@@ -7,13 +7,13 @@ use actix_web::{
     http::header::{self, HeaderName},
     web,
 };
-use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use domain::top_list::Ranked;
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{openapi::Failures, parameters, server::State, top_halves::TopList};
+use crate::{openapi::Failures, parameters, server::State, span::minute_of, top_halves::TopList};
 
 /// Who told the prices.
 pub(crate) const PRICES: HeaderName = HeaderName::from_static("top-list-prices");
@@ -83,7 +83,7 @@ pub(crate) async fn list(request: HttpRequest, state: web::Data<State>) -> HttpR
         Err(mistakes) => return HttpResponse::UnprocessableEntity().json(json!({ "detail": mistakes })),
     };
     let now = Utc::now();
-    let minute = floor(wanted.datetime.unwrap_or(now));
+    let minute = minute_of(wanted.datetime.unwrap_or(now));
     let found = state.reader.read(async |client| {
         let found = state.top_sources.find(client, minute).await?;
         // The minute that is running may hold nothing yet.
@@ -172,10 +172,6 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
         parameters::is_askable(moment).then_some(moment)
     };
     parameters::moment(text).or_else(without_zone)
-}
-
-fn floor(moment: DateTime<Utc>) -> DateTime<Utc> {
-    moment.duration_trunc(TimeDelta::minutes(1)).unwrap_or(moment)
 }
 
 #[cfg(test)]
