@@ -7,6 +7,7 @@
 pub mod candles;
 pub mod catalogue;
 pub mod comparison;
+pub mod day_sums;
 pub mod dead_letters;
 pub mod error;
 pub mod exchanges;

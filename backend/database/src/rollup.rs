@@ -12,10 +12,10 @@
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{GenericClient, Transaction};
 
-use crate::{Client, Context as _, Result};
+use crate::{Client, Context as _, Result, day_sums};
 
 /// Any number that nobody else locks. Given back with the transaction.
-const LOCK: &str = "SELECT pg_try_advisory_xact_lock(7304017183)";
+pub(crate) const LOCK: &str = "SELECT pg_try_advisory_xact_lock(7304017183)";
 
 const TAKE: &str = "
     DELETE FROM stale_candle
@@ -122,6 +122,7 @@ pub async fn round(client: &mut Client, most: i64) -> Result<usize> {
         let ticker_ids: Vec<i32> = taken.iter().map(|row| row.get(0)).collect();
         let open_times: Vec<DateTime<Utc>> = taken.iter().map(|row| row.get(1)).collect();
         fold(&transaction, &ticker_ids, &open_times).await?;
+        day_sums::forget(&transaction, &ticker_ids, &open_times).await?;
     }
     transaction.commit().await.context(doing)?;
     Ok(taken.len())

@@ -39,6 +39,9 @@ pub enum Markets {
     Real,
 }
 
+/// Most pairs have a price in the last two minutes, and these are read for all of them together; the others are looked for one by
+/// one.
+///
 /// The 24 hours that the exchange itself told of stand in for ours while the minute is running: it knows those before we began
 /// to record.
 const SNAPSHOT: &str = "
@@ -49,16 +52,25 @@ const SNAPSHOT: &str = "
                        SELECT FROM ticker JOIN exchange real ON real.id = ticker.exchange_id
                        LEFT JOIN market ON market.ticker_id = ticker.id
                        WHERE real.name <> 'simulated' AND coalesce(ticker.first_tick_at, market.time) IS NOT NULL) END
+    ), fresh AS MATERIALIZED (
+        SELECT DISTINCT ON (ticker_id) ticker_id, open_time, close, last_time FROM candle
+        WHERE width = '1m' AND open_time <= $1 AND open_time > $1 - interval '2 minutes'
+          AND open_time AT TIME ZONE 'UTC' <= $1 AT TIME ZONE 'UTC'
+          AND open_time AT TIME ZONE 'UTC' > ($1 - interval '2 minutes') AT TIME ZONE 'UTC'
+        ORDER BY ticker_id, open_time DESC
+    ), followed AS (
+        SELECT ticker.id FROM ticker LEFT JOIN market ON market.ticker_id = ticker.id
+        WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL AND ticker.exchange_id IN (SELECT id FROM counted)
     ), wanted AS MATERIALIZED (
-        SELECT ticker.id, newest.open_time, newest.close, newest.last_time
-        FROM ticker
-        LEFT JOIN market ON market.ticker_id = ticker.id
+        SELECT id, open_time, close, last_time FROM followed JOIN fresh ON fresh.ticker_id = followed.id
+        UNION ALL
+        SELECT id, newest.open_time, newest.close, newest.last_time
+        FROM followed
         CROSS JOIN LATERAL (
             SELECT open_time, close, last_time FROM candle
-            WHERE ticker_id = ticker.id AND width = '1m' AND open_time <= $1
+            WHERE ticker_id = followed.id AND width = '1m' AND open_time <= $1 AND open_time > $1 - interval '24 hours'
             ORDER BY open_time DESC LIMIT 1) AS newest
-        WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL AND ticker.exchange_id IN (SELECT id FROM counted)
-          AND newest.open_time > $1 - interval '24 hours'
+        WHERE id NOT IN (SELECT ticker_id FROM fresh)
     ), told AS (
         SELECT ticker_id, quote_volume_24h AS quote_volume FROM market
         WHERE quote_volume_24h IS NOT NULL AND time > $1 - interval '1 minute' AND $1 > now() - interval '2 minutes'

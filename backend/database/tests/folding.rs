@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use database::{
     Client, DatabaseSettings, Pool,
     candles::{Span, list_candles},
-    catalogue,
+    catalogue, day_sums,
     ingest::{self, NewPrice},
     migrate, partitions, rollup,
     statistics::list_statistics,
@@ -168,6 +168,40 @@ async fn a_minute_that_is_being_stored_while_others_are_folded_is_not_forgotten(
     assert_eq!((of("5m").await, of("1h").await, of("1d").await), (of("1m").await, of("1m").await, of("1m").await));
 }
 
+/// What is told of a span is what its ticks say.
+async fn assert_told_like_ticks(client: &Client, id: i32, from: DateTime<Utc>, to: DateTime<Utc>) {
+    let row = client
+        .query_one(
+            "SELECT count(*), min(price), max(price), avg(price), stddev_samp(price), sum(price * quantity) / sum(quantity),
+                    sum(quantity), (array_agg(price ORDER BY time, trade_id))[1], (array_agg(price ORDER BY time DESC, trade_id DESC))[1]
+             FROM price WHERE time >= $1 AND time < $2",
+            &[&from, &to],
+        )
+        .await
+        .unwrap();
+    let told = list_statistics(client, &[id], from, to).await.unwrap();
+    let alone =
+        client.query_opt("SELECT quote_volume FROM sum_quote_volumes($1, $2, $3)", &[&vec![id], &from, &to]).await;
+    let alone = alone.unwrap().map(|row| row.get::<_, Decimal>(0).normalize());
+    assert_eq!(alone, told.first().map(|told| told.quote_volume), "{from} {to}");
+    let Some(told) = told.first() else {
+        assert_eq!(row.get::<_, i64>(0), 0);
+        return;
+    };
+    let decimal = |column: usize| row.get::<_, Option<Decimal>>(column).map(|value| value.round_dp(10).normalize());
+    assert_eq!(
+        (told.ticks, Some(told.low), Some(told.high), Some(told.volume), Some(told.open), Some(told.close)),
+        (row.get(0), decimal(1), decimal(2), decimal(6), decimal(7), decimal(8)),
+        "{from} {to}"
+    );
+    // Quotients and roots, each rounded by its own way of reckoning.
+    for (said, column) in [(Some(told.mean), 3), (told.deviation, 4), (told.vwap, 5)] {
+        let expected = decimal(column);
+        let near = said.zip(expected).is_some_and(|(a, b)| (a - b).abs() <= Decimal::new(1, 9));
+        assert!(near || said == expected, "{from} {to}: {said:?}, not {expected:?}");
+    }
+}
+
 #[tokio::test]
 async fn statistics_of_any_span_are_those_of_its_ticks() {
     let (_database, pool, id) = with_bitcoin().await;
@@ -191,44 +225,55 @@ async fn statistics_of_any_span_are_those_of_its_ticks() {
             if !folded && length > 3 {
                 continue;
             }
-            let row = client
-                .query_one(
-                    "SELECT count(*), min(price), max(price), avg(price), stddev_samp(price), sum(price * quantity) / sum(quantity),
-                            sum(quantity), (array_agg(price ORDER BY time, trade_id))[1], (array_agg(price ORDER BY time DESC, trade_id DESC))[1]
-                     FROM price WHERE time >= $1 AND time < $2",
-                    &[&from, &to],
-                )
-                .await
-                .unwrap();
-            let told = list_statistics(&client, &[id], from, to).await.unwrap();
-            let alone = client
-                .query_opt("SELECT quote_volume FROM sum_quote_volumes($1, $2, $3)", &[&vec![id], &from, &to])
-                .await;
-            let alone = alone.unwrap().map(|row| row.get::<_, Decimal>(0).normalize());
-            assert_eq!(alone, told.first().map(|told| told.quote_volume), "{from} {to}");
-            let Some(told) = told.first() else {
-                assert_eq!(row.get::<_, i64>(0), 0);
-                continue;
-            };
-            let decimal =
-                |column: usize| row.get::<_, Option<Decimal>>(column).map(|value| value.round_dp(10).normalize());
-            assert_eq!(
-                (told.ticks, Some(told.low), Some(told.high), Some(told.volume), Some(told.open), Some(told.close)),
-                (row.get(0), decimal(1), decimal(2), decimal(6), decimal(7), decimal(8)),
-                "{from} {to}"
-            );
-            // Quotients and roots, each rounded by its own way of reckoning.
-            for (said, column) in [(Some(told.mean), 3), (told.deviation, 4), (told.vwap, 5)] {
-                let expected = decimal(column);
-                let near = said.zip(expected).is_some_and(|(a, b)| (a - b).abs() <= Decimal::new(1, 9));
-                assert!(near || said == expected, "{from} {to}: {said:?}, not {expected:?}");
-            }
+            assert_told_like_ticks(&client, id, from, to).await;
         }
     }
     assert_eq!(
         list_statistics(&client, &[id], begin - TimeDelta::days(9), begin - TimeDelta::days(8)).await.unwrap(),
         []
     );
+}
+
+#[tokio::test]
+async fn the_last_day_is_kept_added_up_until_a_candle_in_it_changes() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let end = Utc::now();
+    let begin = end - TimeDelta::hours(26);
+    let ticks = trades(8, begin, 26, 6_000);
+    let (late, punctual): (Vec<Tick>, Vec<Tick>) = ticks.into_iter().partition(|tick| tick.trade_id.unwrap() % 7 == 3);
+    store(&mut client, id, &punctual, TickSource::Stream).await;
+    fold(&mut client).await;
+    let kept = async |client: &Client| -> i64 {
+        client.query_one("SELECT count(*) FROM day_sum WHERE to_time = rolled_until()", &[]).await.unwrap().get(0)
+    };
+    let minute = DateTime::from_timestamp(end.timestamp().div_euclid(60) * 60, 0).unwrap();
+    let compare = async |client: &Client| {
+        for minutes_ago in 0..12 {
+            let to = minute - TimeDelta::minutes(minutes_ago);
+            assert_told_like_ticks(client, id, to - TimeDelta::hours(24), to).await;
+        }
+    };
+    assert_eq!(kept(&client).await, 0);
+    assert_eq!(day_sums::round(&mut client, i32::MIN, 10).await.unwrap(), None, "there is one pair");
+    assert_eq!(kept(&client).await, 1);
+    compare(&client).await;
+    // It is what answers are made of.
+    client.execute("UPDATE day_sum SET high = 1000000", &[]).await.unwrap();
+    let told = list_statistics(&client, &[id], minute - TimeDelta::hours(24), minute).await.unwrap();
+    assert_eq!(told[0].high, Decimal::from(1_000_000));
+
+    store(&mut client, id, &late, TickSource::Backfill).await;
+    fold(&mut client).await;
+    assert_eq!(kept(&client).await, 0, "who folds takes it away");
+    compare(&client).await;
+    day_sums::round(&mut client, i32::MIN, 1).await.unwrap();
+    assert_eq!(kept(&client).await, 1);
+    compare(&client).await;
+    // Candles that lie before it leave it alone.
+    store(&mut client, id, &trades(9, end - TimeDelta::hours(50), 2, 9), TickSource::Backfill).await;
+    fold(&mut client).await;
+    assert_eq!(kept(&client).await, 1);
 }
 
 #[tokio::test]

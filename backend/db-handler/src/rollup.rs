@@ -1,4 +1,4 @@
-//! Folding candles into wider ones, as soon as their time is over.
+//! Folding candles into wider ones, as soon as their time is over, and then adding up the last 24 hours.
 
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use process::{Check, Shutdown};
 const EVERY: Duration = Duration::from_secs(1);
 /// How many five minutes are folded in one transaction: few, since others wait where there is one connection.
 const AT_ONCE: i64 = 200;
+/// Of how many pairs the last 24 hours are added up in one transaction.
+const PAIRS_AT_ONCE: i64 = 200;
 
 /// Works until asked to stop. Of several db-handlers, one does it at a time.
 pub async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
@@ -31,12 +33,18 @@ pub async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
 
 /// One transaction after the other, until nothing is left.
 async fn fold_all(pool: &Pool, shutdown: &Shutdown) -> Result<()> {
+    let mut has_folded = false;
     while !shutdown.is_cancelled() {
         let folded = database::rollup::round(&mut pool.get().await?, AT_ONCE).await?;
         metrics::counter!("candles_rolled_up_total").increment(folded as u64);
+        has_folded |= folded > 0;
         if folded < AT_ONCE as usize {
             break;
         }
+    }
+    let mut after = has_folded.then_some(i32::MIN);
+    while let Some(key) = after.filter(|_| !shutdown.is_cancelled()) {
+        after = database::day_sums::round(&mut pool.get().await?, key, PAIRS_AT_ONCE).await?;
     }
     Ok(())
 }
