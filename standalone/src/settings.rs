@@ -126,10 +126,10 @@ impl Backfill {
         }
         let mut settings = Tracking::try_parse_from(["backfill"])?.settings;
         if let Some(name) = &self.binance_name {
-            settings.binance_name.clone_from(name);
+            settings.addresses.binance.binance_name.clone_from(name);
         }
         if let Some(url) = &self.binance_rest_url {
-            settings.binance_rest_url.clone_from(url);
+            settings.addresses.binance.binance_rest_url.clone_from(url);
         }
         Ok(settings)
     }

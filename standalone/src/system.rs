@@ -114,7 +114,7 @@ impl System {
             part("storing", shutdown.clone(), work)
         });
         let (tracking, simulator) = tracked(&run, demo).await?;
-        let (exchange, feeds) = (tracking.binance_name.clone(), publisher.live());
+        let (exchange, feeds) = (first_exchange(&tracking)?, publisher.live());
         tokio::spawn(greet(pool.clone(), address, exchange, feeds, serving.stop.clone()));
         let tracker_publisher = publisher.clone();
         // The state of feeds is told at /feeds; that an exchange is away does not make this process unready.
@@ -168,14 +168,25 @@ async fn tracked(run: &Run, demo: Option<&Demo>) -> anyhow::Result<(tracker::Set
         exchanges: vec!["binance".to_owned()],
         tracker_symbols: simulator.tickers().into_iter().map(Into::into).collect(),
         exchange_is_new: true,
-        binance_name: "simulated".to_owned(),
-        binance_rest_url: simulator.rest_url(),
-        binance_stream_url: simulator.stream_url(),
+        addresses: tracker::exchanges::Addresses {
+            binance: tracker::exchanges::binance::Settings {
+                binance_name: "simulated".to_owned(),
+                binance_rest_url: simulator.rest_url(),
+                binance_stream_url: simulator.stream_url(),
+            },
+            ..run.tracking.addresses.clone()
+        },
         // What real coins cost has nothing to do with the simulated ones.
         listings: run.tracking.listings.clone().without_keys(),
         ..run.tracking.clone()
     };
     Ok((tracking, Some(simulator)))
+}
+
+/// The exchange that a newcomer is told to ask for.
+fn first_exchange(tracking: &tracker::Settings) -> anyhow::Result<String> {
+    let chosen = tracker::exchanges::chosen(tracking)?;
+    Ok(chosen.first().map(|exchange| exchange.identity().name.to_string()).unwrap_or_default())
 }
 
 /// An address that serves all interfaces is reached by the loopback one.

@@ -83,12 +83,12 @@ async fn every_published_trade_is_stored_once_and_shown() {
     let server = api::Server::bind(&api, pool(), Live::rabbitmq(rabbitmq), Health::new(), stop.clone()).unwrap();
     let address = server.address().to_string();
     tokio::spawn(server.run());
-    let tracking = tracker::Settings {
-        tracker_symbols: exchange.tickers().into_iter().map(Into::into).collect(),
+    let mut tracking = Tracking::parse_from(["tracker"]).settings;
+    tracking.tracker_symbols = exchange.tickers().into_iter().map(Into::into).collect();
+    tracking.addresses.binance = tracker::exchanges::binance::Settings {
         binance_name: "simulated".to_owned(),
         binance_rest_url: exchange.rest_url(),
         binance_stream_url: exchange.stream_url(),
-        ..Tracking::parse_from(["tracker"]).settings
     };
     tokio::spawn(tracker::run(tracking, publisher, Health::new(), stop.clone()));
     let tickers = exchange.tickers();

@@ -1,7 +1,7 @@
 //! Holes in a feed: trades that an exchange numbered and that never reached us.
 //!
 //! Where an exchange numbers the trades of a pair without leaving numbers out, a hole is exact: the first and the last
-//! number that are missing. It stays in the ledger for ever, with its cause and with what became of it.
+//! number that are missing. Elsewhere it is the span of time in which trades may be missing. It stays in the ledger for ever, with its cause and with what became of it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -87,8 +87,12 @@ pub struct Gap {
     pub cause: GapCause,
     /// What became of it.
     pub state: GapState,
-    /// How many of its trades are still missing.
+    /// How many of its trades are still missing; 0 in a hole by time, of which nobody knows.
     pub missing: i64,
+    /// The exchange's numbers do not tell what is missing: the hole is a span of time, and microseconds since 1970 stand in the place
+    /// of its first and last number.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_time: bool,
     /// How often the exchange was asked for them.
     pub attempts: u32,
     /// What went wrong last, or why it is closed, where there is something to say.
@@ -100,6 +104,11 @@ pub struct Gap {
     pub updated_at: DateTime<Utc>,
     /// Counts what was said of it; what is said later has the higher number.
     pub revision: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Holes of one exchange, found or changed.
@@ -144,6 +153,7 @@ mod tests {
             cause: GapCause::Disconnected,
             state: GapState::Open,
             missing: 9,
+            by_time: false,
             attempts: 0,
             detail: None,
             found_at,

@@ -1,8 +1,10 @@
 //! Filling gaps: asking the exchange for the trades that did not come.
 //!
-//! Newest holes first. What can wait does wait ([`Rest::get_when_spare`](crate::rest::Rest::get_when_spare)), so that
+//! Where numbers do not tell which they are, a hole is a span of time (`by_time.rs`). Newest holes first. What can wait does wait ([`Rest::get_when_spare`](crate::rest::Rest::get_when_spare)), so that
 //! live prices never have to. Every answer is put in the queue before the ledger says so, so that what is killed halfway
 //! goes on there. Once in a while the exchange is also asked whether it has trades that a silent stream did not bring.
+
+mod by_time;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,7 +13,7 @@ use std::{
 };
 
 use broker::{LocalQueueError, Message, Publisher};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Gap, GapCause, GapReport, GapState, Tick, TickBatch, TickSource};
 use process::Shutdown;
 use smol_str::SmolStr;
@@ -21,8 +23,8 @@ use tokio::{
 };
 
 use crate::{
-    exchange::{Exchange, History},
-    gaps::{Hole, Ledger},
+    exchange::{Exchange, History, Recent},
+    gaps::{Hole, Learned, Ledger},
     inspect::Inspector,
     rest::RestError,
     status::Board,
@@ -69,6 +71,13 @@ struct Retry {
     delay: Duration,
 }
 
+/// How missing trades are asked for.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    ByNumber(&'a dyn History),
+    ByTime(&'a dyn Recent),
+}
+
 impl Backfill {
     /// Works until asked to stop.
     ///
@@ -76,19 +85,26 @@ impl Backfill {
     /// When the queue was closed.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), LocalQueueError> {
         let exchange = self.exchange.clone();
-        let Some(history) = exchange.history() else { return Ok(()) };
+        let work = async {
+            match (exchange.history(), exchange.recent()) {
+                (Some(history), _) => {
+                    let fill = self.fill_holes(Asked::ByNumber(history));
+                    tokio::try_join!(fill, self.watch_silence(history), self.watch_awaited()).map(|_| ())
+                }
+                (None, Some(recent)) => {
+                    tokio::try_join!(self.fill_holes(Asked::ByTime(recent)), self.watch_quiet(recent)).map(|_| ())
+                }
+                (None, None) => Ok(()),
+            }
+        };
         tokio::select! {
-            done = self.work(history) => done,
+            done = work => done,
             () = shutdown.cancelled() => Ok(()),
         }
     }
 
-    async fn work(&self, history: &dyn History) -> Result<(), LocalQueueError> {
-        tokio::try_join!(self.fill_holes(history), self.watch_silence(history)).map(|_| ())
-    }
-
-    /// Never ends by itself. Asks for one page at a time and looks then which hole is the newest.
-    async fn fill_holes(&self, history: &dyn History) -> Result<(), LocalQueueError> {
+    /// Never ends by itself. Has one page asked for at a time and looks then which hole is the newest.
+    async fn fill_holes(&self, asked: Asked<'_>) -> Result<(), LocalQueueError> {
         let mut retries: HashMap<(SmolStr, i64), Retry> = HashMap::new();
         loop {
             self.ledger.measure_again();
@@ -103,7 +119,11 @@ impl Backfill {
                 sleep(ROUND).await;
                 continue;
             };
-            match self.fill_page(history, hole).await? {
+            let filled = match asked {
+                Asked::ByNumber(history) => self.fill_page(history, hole).await?,
+                Asked::ByTime(recent) => self.fill_span(recent, hole).await?,
+            };
+            match filled {
                 Ok(()) => drop(retries.remove(&hole.name())),
                 Err(error) => {
                     let known = retries.get(&hole.name()).map_or(ROUND, |retry| retry.delay);
@@ -123,7 +143,7 @@ impl Backfill {
     async fn fill_page(&self, history: &dyn History, hole: &Hole) -> Result<Result<(), RestError>, LocalQueueError> {
         let Some((first, last)) = hole.left.first().copied() else { return Ok(Ok(())) };
         let most = usize::try_from((last - first).saturating_add(1)).unwrap_or(PAGE).min(PAGE);
-        let trades = match history.trades(&hole.gap.ticker, first, most).await {
+        let trades = match history.trades(&hole.gap.ticker, first, hole.gap.from, most).await {
             Ok(trades) => trades,
             Err(error) => return Ok(Err(error)),
         };
@@ -218,8 +238,7 @@ impl Backfill {
             }
         };
         // Of a pair of which nothing ever came, the next trade is the first that must.
-        let begun =
-            newest.iter().filter_map(|(ticker, id)| self.ledger.begin(ticker, *id, self.board.lost(), Utc::now()));
+        let begun = newest.iter().filter_map(|(ticker, id)| self.ledger.begin(ticker, *id, Utc::now()));
         let begun: Vec<_> = begun.collect();
         if !begun.is_empty() {
             self.publisher.queue().note(begun).await?;
@@ -228,15 +247,35 @@ impl Backfill {
             return Ok(());
         }
         sleep(STREAM_PATIENCE).await;
+        self.open_behind(behind(&newest, &silent())).await
+    }
+
+    /// Never ends by itself. What the exchange tells of beside the trades, and the stream does not bring, is missing.
+    async fn watch_awaited(&self) -> Result<(), LocalQueueError> {
+        loop {
+            sleep(ROUND).await;
+            let overdue = self.ledger.awaited_since(Utc::now() - STREAM_PATIENCE);
+            self.open_behind(overdue).await?;
+        }
+    }
+
+    /// These pairs have a newer trade than the stream brought.
+    async fn open_behind(&self, pairs: Vec<(SmolStr, i64)>) -> Result<(), LocalQueueError> {
+        let mut found = Vec::new();
+        for (ticker, newest_id) in pairs {
+            found.push(self.ledger.is_behind(&ticker, newest_id, Utc::now()));
+        }
+        self.publish_found(found).await
+    }
+
+    /// Publishes what was found behind silence. A stream that lives and does not bring what there is is opened anew.
+    async fn publish_found(&self, found: Vec<Learned>) -> Result<(), LocalQueueError> {
         let mut stale = false;
-        for (ticker, newest_id) in behind(&newest, &silent()) {
-            let learned = self.ledger.is_behind(&ticker, newest_id, Utc::now());
-            if !learned.found.is_empty() {
-                stale |= learned.found.iter().any(|gap| gap.cause == GapCause::Silence);
-                let report = GapReport { exchange: self.exchange.identity().name, gaps: learned.found.clone() };
-                self.publisher.publish_noting(Message::Gaps(report), learned.notes).await?;
-                self.ledger.written(&learned.found);
-            }
+        for learned in found.into_iter().filter(|learned| !learned.found.is_empty()) {
+            stale |= learned.found.iter().any(|gap| gap.cause == GapCause::Silence);
+            let report = GapReport { exchange: self.exchange.identity().name, gaps: learned.found.clone() };
+            self.publisher.publish_noting(Message::Gaps(report), learned.notes).await?;
+            self.ledger.written(&learned.found);
         }
         if stale && self.board.is_streaming() {
             self.stale.send_modify(|count| *count += 1);

@@ -19,7 +19,7 @@ use crate::{
     Error, Mode, Settings,
     backfill::Backfill,
     compare::Comparison,
-    exchange::{Exchange, Market, StreamRequest},
+    exchange::{Exchange, StreamRequest},
     gaps::Ledger,
     inspect::Inspector,
     listing::Listing,
@@ -27,7 +27,7 @@ use crate::{
     poll::Poller,
     publish::{Batcher, CHANNEL, Passed},
     rest::RestError,
-    session::Session,
+    session::{Door, Session},
     status::Board,
     takeover::Takeover,
     trades::Trades,
@@ -57,13 +57,14 @@ pub struct Feed {
     check: Check,
     board: Board,
     listing: Listing,
+    door: Door,
 }
 
 impl Feed {
     /// Follows `exchange`.
     pub fn new(exchange: Arc<dyn Exchange>, settings: Settings, publisher: Publisher, check: Check) -> Self {
         let board = Board::new(exchange.identity().name);
-        Self { exchange, settings, publisher, check, board, listing: Listing::default() }
+        Self { exchange, settings, publisher, check, board, listing: Listing::default(), door: Door::default() }
     }
 
     /// Works until asked to stop; then what was received is on disk.
@@ -76,7 +77,7 @@ impl Feed {
         let telling = self.board.clone().tell(self.publisher.clone(), self.check.clone(), fresh, shutdown.clone());
         let telling = tokio::spawn(telling);
         let outcome = match self.first_catalogue(&shutdown).await {
-            Some(tickers) => self.follow(tickers, &shutdown).await,
+            Some((tickers, listed)) => self.follow(tickers, listed, &shutdown).await,
             None => Ok(()),
         };
         // It ends when we are asked to stop, and sooner only by a mistake in it, which costs news alone.
@@ -84,9 +85,9 @@ impl Feed {
         outcome
     }
 
-    /// Asks for the catalogue until it comes, and publishes it: storing ticks needs it. Returns the tickers to follow;
-    /// `None` when asked to stop.
-    async fn first_catalogue(&self, shutdown: &Shutdown) -> Option<Vec<SmolStr>> {
+    /// Asks for the catalogue until it comes, and publishes it: storing ticks needs it. Returns the tickers to follow
+    /// and what is listed; `None` when asked to stop.
+    async fn first_catalogue(&self, shutdown: &Shutdown) -> Option<(Vec<SmolStr>, Vec<Instrument>)> {
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_secs(1))
             // Jitter may double it.
@@ -102,8 +103,8 @@ impl Feed {
             let error = match asked {
                 Ok(instruments) => {
                     let tickers = self.to_follow(&instruments);
-                    self.publish_catalogue(instruments).await;
-                    return Some(tickers);
+                    self.publish_catalogue(instruments.clone()).await;
+                    return Some((tickers, instruments));
                 }
                 Err(error) => error,
             };
@@ -143,7 +144,7 @@ impl Feed {
         tickers
     }
 
-    async fn follow(&self, tickers: Vec<SmolStr>, shutdown: &Shutdown) -> Result<(), Error> {
+    async fn follow(&self, tickers: Vec<SmolStr>, listed: Vec<Instrument>, shutdown: &Shutdown) -> Result<(), Error> {
         let has_market = self.settings.tracker_market && self.exchange.market().is_some();
         if tickers.is_empty() && !has_market {
             let reason = format!("none of TRACKER_SYMBOLS is listed by {}", self.name());
@@ -156,7 +157,7 @@ impl Feed {
         let mut tasks = JoinSet::new();
         let market = has_market.then(|| Latest::new(self.name(), self.listing.clone()));
         if let Some(latest) = &market {
-            let work = self.market(latest.clone(), tickers.is_empty()).run(shutdown.clone());
+            let work = self.market(latest.clone(), &listed, tickers.is_empty()).run(shutdown.clone());
             tasks.spawn(logged("the market is no longer followed", work));
         }
         if let (Mode::Stream, Some(every)) = (self.settings.tracker_mode, self.settings.compare_every()) {
@@ -190,15 +191,16 @@ impl Feed {
         shutdown: &Shutdown,
     ) -> Result<JoinHandle<Result<(), LocalQueueError>>, Error> {
         let (sender, receiver) = mpsc::channel::<Passed>(CHANNEL);
-        let ledger = match self.exchange.history() {
-            Some(_) if self.settings.tracker_mode == Mode::Stream => Some(self.ledger(&tickers).await?),
+        let is_told = self.exchange.history().is_some() || self.exchange.recent().is_some();
+        let ledger = match self.settings.tracker_mode {
+            Mode::Stream if is_told => Some(self.ledger(&tickers).await?),
             _ => None,
         };
         let (stale_sender, stale) = watch::channel(0);
         let batcher = Batcher {
             exchange: self.name(),
             publisher: self.publisher.clone(),
-            ledger: ledger.clone().map(|ledger| (ledger, self.board.clone())),
+            ledger: ledger.clone(),
             batch_ticks: self.settings.tracker_batch_ticks,
             linger: self.settings.linger(),
         };
@@ -206,13 +208,8 @@ impl Feed {
         let inspector = Arc::new(Inspector::new(self.name(), tickers.iter().cloned()));
         if self.settings.tracker_mode == Mode::Stream {
             for (number, request) in self.exchange.streams(&tickers).into_iter().enumerate() {
-                let trades = Trades {
-                    exchange: self.exchange.clone(),
-                    inspector: inspector.clone(),
-                    ticks: sender.clone(),
-                    board: self.board.clone(),
-                    found: Vec::new(),
-                };
+                let (exchange, ticks) = (self.exchange.clone(), sender.clone());
+                let trades = Trades::new(exchange, inspector.clone(), ticks, self.board.clone(), ledger.clone());
                 let session = self.session(number, request, self.board.clone(), stale.clone());
                 tasks.spawn(session.run(trades, shutdown.clone()));
             }
@@ -249,7 +246,8 @@ impl Feed {
             number,
             exchange: self.name(),
             request,
-            idle: self.settings.idle(),
+            manners: self.exchange.manners().patient_for(self.settings.idle()),
+            door: self.door.clone(),
             lifetime: self.settings.lifetime(),
             board,
             stale,
@@ -258,16 +256,19 @@ impl Feed {
 
     /// Follows the market. Where nothing else is followed, the feed does as this does; else a market that is away must not look
     /// as if trades were.
-    fn market(&self, latest: Latest, is_all: bool) -> MarketFeed {
+    fn market(&self, latest: Latest, listed: &[Instrument], is_all: bool) -> MarketFeed {
         let board = if is_all { self.board.clone() } else { Board::new(self.name()) };
         let (stale, doubted) = watch::channel(0);
-        let request = self.exchange.market().map(Market::stream);
-        let request = request.filter(|_| self.settings.tracker_mode == Mode::Stream);
+        let requests = match (self.settings.tracker_mode, self.exchange.market()) {
+            (Mode::Stream, Some(market)) => market.connections(listed),
+            _ => Vec::new(),
+        };
+        let session = |(number, request)| self.session(number, request, board.clone(), doubted.clone());
         MarketFeed {
             exchange: self.exchange.clone(),
             publisher: self.publisher.clone(),
             latest,
-            session: request.map(|request| self.session(0, request, board.clone(), doubted)),
+            sessions: requests.into_iter().enumerate().map(session).collect(),
             board,
             stale,
             pace: self.settings.waiting_time().max(LEAST_MARKET_PACE),
@@ -286,7 +287,7 @@ impl Feed {
     async fn ledger(&self, tickers: &[SmolStr]) -> Result<Ledger, Error> {
         let notes = self.publisher.queue().notes().await;
         let notes = notes.map_err(|error| Error(format!("what was noted of trades cannot be read: {error}")))?;
-        let ledger = Ledger::new(self.name(), &notes);
+        let ledger = Ledger::new(self.name(), self.exchange.history().is_none(), &notes);
         let (gaps, forgotten) = if self.settings.exchange_is_new {
             ledger.give_up(|_| false, "the exchange that had them is gone", Utc::now())
         } else {

@@ -1,11 +1,12 @@
 //! The ledger of gaps: which trades of a pair have come, and which have not.
 //!
 //! An exchange that numbers a pair's trades without leaving numbers out tells by a jump exactly which of them are
-//! missing. What is known is noted beside the queue: the number of a tick, and the hole before it, in the same transaction
+//! missing. Of others it is only known when trades may be missing (`by_time.rs`). What is known is noted beside the queue: the number of a tick, and the hole before it, in the same transaction
 //! as the tick; that a hole is filled, behind the ticks that fill it. A late tick does not make its hole smaller, since it
 //! may not be on disk yet: it is asked for too, and stored once. So whatever is killed whenever, a trade is in the
 //! queue, or in the ledger, or above the number from which the next start goes on.
 
+mod by_time;
 mod hole;
 
 use std::{
@@ -18,6 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Gap, GapCause, GapState, Tick};
 use smol_str::SmolStr;
 
+use by_time::Seen;
 pub(crate) use hole::Hole;
 use hole::without;
 
@@ -40,6 +42,8 @@ pub struct Ledger(Arc<Inner>);
 
 struct Inner {
     exchange: SmolStr,
+    /// Whether numbers do not tell what is missing, so that holes are spans of time.
+    by_time: bool,
     book: Mutex<Book>,
 }
 
@@ -49,6 +53,10 @@ struct Book {
     holes: BTreeMap<(SmolStr, i64), Hole>,
     /// Holes that are perhaps not on disk yet, although their line has gone on.
     unwritten: HashSet<(SmolStr, i64)>,
+    /// The newest trades of each pair, where numbers do not tell which came before.
+    seen: HashMap<SmolStr, Seen>,
+    /// Numbers that the exchange told of beside the trades, and when.
+    heard_of: HashMap<SmolStr, (i64, DateTime<Utc>)>,
     /// The newest holes that were closed although trades were missing: pair, first and last number.
     unfilled: VecDeque<(SmolStr, i64, i64)>,
 }
@@ -62,13 +70,24 @@ struct Line {
     last_time: DateTime<Utc>,
     /// When its last trade reached us; none came since the tracker was started.
     last_received: Option<DateTime<Utc>>,
-    /// Connections lost when the last trade came.
-    reconnects: u64,
+    /// Connections of its stream that were lost when the last trade came.
+    losses: Option<u64>,
     /// A number that did not follow the others, and that others may follow.
     candidate: Option<i64>,
 }
 
-/// A range of numbers that are missing.
+impl Line {
+    /// Why trades before one that came now may be missing; `None` where nothing happened meanwhile.
+    fn interruption(&self, losses: Option<u64>, queue_full_at: Option<DateTime<Utc>>) -> Option<GapCause> {
+        match self.last_received {
+            None => Some(GapCause::TrackerStopped),
+            last_received if queue_full_at > last_received => Some(GapCause::QueueFull),
+            Some(_) => self.losses.zip(losses).is_some_and(|(then, now)| then != now).then_some(GapCause::Disconnected),
+        }
+    }
+}
+
+/// A range of numbers that are missing, or of microseconds.
 struct Found<'a> {
     ticker: &'a SmolStr,
     range: (i64, i64),
@@ -90,8 +109,8 @@ pub struct Learned {
 }
 
 impl Ledger {
-    /// The ledger of `exchange` as it was noted.
-    pub fn new(exchange: SmolStr, notes: &[(String, String)]) -> Self {
+    /// The ledger of `exchange` as it was noted; `by_time` where numbers do not tell what is missing.
+    pub fn new(exchange: SmolStr, by_time: bool, notes: &[(String, String)]) -> Self {
         let mut book = Book::default();
         let (marks, holes) = (format!("mark/{exchange}/"), format!("gap/{exchange}/"));
         for (key, text) in notes {
@@ -109,19 +128,25 @@ impl Ledger {
                 }
             }
         }
-        let ledger = Self(Arc::new(Inner { exchange, book: Mutex::new(book) }));
+        let ledger = Self(Arc::new(Inner { exchange, by_time, book: Mutex::new(book) }));
         ledger.measure(&ledger.lock());
         ledger
     }
 
-    /// Takes note of ticks on their way to the queue, which must take them in this order. `reconnects` counts the
-    /// connections lost so far; `queue_full_at` is when the queue was last full.
-    pub fn observe(&self, ticks: &[Tick], reconnects: u64, queue_full_at: Option<DateTime<Utc>>) -> Learned {
+    /// Takes note of ticks on their way to the queue, which must take them in this order. `losses` has for each how many
+    /// connections of its stream had been lost; `queue_full_at` is when the queue was last full.
+    pub fn observe(&self, ticks: &[Tick], losses: &[Option<u64>], queue_full_at: Option<DateTime<Utc>>) -> Learned {
         let mut learned = Learned::default();
         let mut touched: HashSet<&SmolStr> = HashSet::new();
         let mut book = self.lock();
         for (place, tick) in ticks.iter().enumerate() {
+            let losses = losses.get(place).copied().flatten();
             let Some(id) = tick.trade_id else { continue };
+            if self.0.by_time {
+                self.observe_by_time(&mut book, &mut learned, (place, tick, id), losses, queue_full_at);
+                touched.insert(&tick.ticker);
+                continue;
+            }
             let (time, received) = (tick.time(), tick.received_at);
             let Some(known) = book.lines.get(&tick.ticker).copied() else {
                 let line = Line {
@@ -129,7 +154,7 @@ impl Ledger {
                     last_id: id,
                     last_time: time,
                     last_received: Some(received),
-                    reconnects,
+                    losses,
                     candidate: None,
                 };
                 book.lines.insert(tick.ticker.clone(), line);
@@ -137,22 +162,11 @@ impl Ledger {
                 continue;
             };
             let received_now = Some(received);
-            let line = Line {
-                last_id: id,
-                last_time: time,
-                last_received: received_now,
-                reconnects,
-                candidate: None,
-                ..known
-            };
+            let line =
+                Line { last_id: id, last_time: time, last_received: received_now, losses, candidate: None, ..known };
             if id > known.last_id && id - known.last_id <= FARTHEST {
                 if id > known.last_id + 1 {
-                    let cause = match known.last_received {
-                        None => GapCause::TrackerStopped,
-                        last_received if queue_full_at > last_received => GapCause::QueueFull,
-                        Some(_) if reconnects != known.reconnects => GapCause::Disconnected,
-                        Some(_) => GapCause::Skipped,
-                    };
+                    let cause = known.interruption(losses, queue_full_at).unwrap_or(GapCause::Skipped);
                     let found = Found {
                         ticker: &tick.ticker,
                         range: (known.last_id + 1, id - 1),
@@ -227,7 +241,9 @@ impl Ledger {
                 to,
                 cause,
                 state: if crowded { GapState::Unfillable } else { GapState::Open },
-                missing: (last - first).saturating_add(1),
+                // Nobody knows how many there are in a span of time.
+                missing: if self.0.by_time { 0 } else { (last - first).saturating_add(1) },
+                by_time: self.0.by_time,
                 attempts: 0,
                 detail: crowded.then(|| format!("more than {MOST_HOLES} gaps are open at the same time")),
                 found_at: at,
@@ -311,7 +327,7 @@ impl Ledger {
 
     /// A pair of which nothing came yet: what is newer than this trade is to come. Returns what is to be noted; nothing when
     /// something has come meanwhile.
-    pub(crate) fn begin(&self, ticker: &SmolStr, newest_id: i64, reconnects: u64, now: DateTime<Utc>) -> Option<Note> {
+    pub(crate) fn begin(&self, ticker: &SmolStr, newest_id: i64, now: DateTime<Utc>) -> Option<Note> {
         let mut book = self.lock();
         if book.lines.contains_key(ticker) {
             return None;
@@ -322,11 +338,31 @@ impl Ledger {
             last_id: newest_id,
             last_time: now,
             last_received: Some(now),
-            reconnects,
+            losses: None,
             candidate: None,
         };
         book.lines.insert(ticker.clone(), line);
         Some(self.mark(ticker, line))
+    }
+
+    /// The exchange tells, beside the trades, of the number of a pair's newest one.
+    pub(crate) fn hear_of(&self, ticker: &SmolStr, newest_id: i64, now: DateTime<Utc>) {
+        let mut book = self.lock();
+        let is_news = book.lines.get(ticker).is_some_and(|line| newest_id > line.last_id);
+        if !is_news {
+            book.heard_of.remove(ticker);
+        } else if !book.heard_of.contains_key(ticker) {
+            book.heard_of.insert(ticker.clone(), (newest_id, now));
+        }
+    }
+
+    /// The pairs of which the exchange told before `before` that there is a trade which has not come yet, and its number.
+    pub(crate) fn awaited_since(&self, before: DateTime<Utc>) -> Vec<(SmolStr, i64)> {
+        let mut book = self.lock();
+        let Book { lines, heard_of, .. } = &mut *book;
+        heard_of.retain(|ticker, (id, _)| lines.get(ticker).is_some_and(|line| *id > line.last_id));
+        let overdue = heard_of.iter().filter(|(_, (_, at))| *at < before);
+        overdue.map(|(ticker, (id, _))| (ticker.clone(), *id)).collect()
     }
 
     /// The exchange has a newer trade than the stream brought. Returns the hole, of which that trade is the last one;
@@ -415,7 +451,7 @@ fn read_mark(text: &str) -> Option<Line> {
     let mut numbers = text.split(' ').map(|number| number.parse().ok());
     let (first_id, last_id, time_us) = (numbers.next()??, numbers.next()??, numbers.next()??);
     let last_time = DateTime::from_timestamp_micros(time_us)?;
-    Some(Line { first_id, last_id, last_time, last_received: None, reconnects: 0, candidate: None })
+    Some(Line { first_id, last_id, last_time, last_received: None, losses: None, candidate: None })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! whole market, and asks by REST while a stream is down. Reading the exchange, queueing to disk and publishing are three tasks, so that none
 //! waits for the next one's network. Beside that, services that tell top lists are asked, where there is a key for one.
 
+mod address;
 pub mod backfill;
 pub mod compare;
 pub mod exchange;
@@ -22,6 +23,7 @@ pub mod settings;
 pub mod status;
 pub mod takeover;
 pub mod trades;
+pub mod wire;
 
 use broker::Publisher;
 use process::{Health, Shutdown};

@@ -10,7 +10,8 @@ use std::{sync::Arc, time::Duration};
 
 use broker::{LocalQueueError, Message, Publisher};
 use chrono::{DateTime, Utc};
-use domain::{MarketReport, MarketRow};
+use domain::MarketReport;
+use futures_util::future::join_all;
 use process::Shutdown;
 use tokio::{
     sync::watch,
@@ -18,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    exchange::{Exchange, Frame, UnreadableFrame},
+    exchange::{Exchange, Found, Frame, Reader, UnreadableFrame},
     session::{Carried, Session},
     status::Board,
 };
@@ -45,8 +46,8 @@ pub struct MarketFeed {
     pub publisher: Publisher,
     /// What was told last.
     pub latest: Latest,
-    /// The connection; none where all is asked for by REST.
-    pub session: Option<Session>,
+    /// The connections; none where all is asked for by REST.
+    pub sessions: Vec<Session>,
     /// Who knows how the connection does.
     pub board: Board,
     /// Makes the connection be opened anew.
@@ -63,14 +64,15 @@ impl MarketFeed {
     /// # Errors
     /// When the queue was closed.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), LocalQueueError> {
-        let session = self.session.take();
-        let streams = session.is_some();
-        let streaming = async {
-            if let Some(session) = session {
-                let rows = News { exchange: self.exchange.clone(), latest: self.latest.clone(), found: Vec::new() };
-                session.run(rows, shutdown.clone()).await;
-            }
+        let sessions = std::mem::take(&mut self.sessions);
+        let streams = !sessions.is_empty();
+        let carry = |session: Session| {
+            let market = self.exchange.market()?;
+            let (exchange, latest) = (self.exchange.clone(), self.latest.clone());
+            let news = News { exchange, latest, reader: market.news_reader(), found: Found::default() };
+            Some(session.run(news, shutdown.clone()))
         };
+        let streaming = join_all(sessions.into_iter().filter_map(carry));
         let asking = async {
             tokio::select! {
                 () = self.ask(streams) => {}
@@ -155,19 +157,23 @@ impl MarketFeed {
     }
 }
 
-/// What the stream of the market carries.
+/// What a stream of the market carries.
 struct News {
     exchange: Arc<dyn Exchange>,
     latest: Latest,
-    found: Vec<MarketRow>,
+    reader: Box<dyn Reader>,
+    found: Found,
 }
 
 impl Carried for News {
-    fn read(&mut self, text: &str, received_at: DateTime<Utc>) -> Result<Frame, UnreadableFrame> {
-        match self.exchange.market() {
-            Some(market) => market.read(text, received_at, &mut self.found),
-            None => Ok(Frame::Other),
+    fn begins(&mut self, _: bool) {
+        if let Some(market) = self.exchange.market() {
+            self.reader = market.news_reader();
         }
+    }
+
+    fn read(&mut self, text: &str, received_at: DateTime<Utc>) -> Result<Frame, UnreadableFrame> {
+        self.reader.read(text, received_at, &mut self.found)
     }
 
     fn unreadable(&self, error: &UnreadableFrame, text: &str) {
@@ -175,10 +181,12 @@ impl Carried for News {
     }
 
     async fn hand_on(&mut self) -> bool {
-        if !self.found.is_empty() {
+        if !self.found.rows.is_empty() {
             self.latest.heard();
-            self.latest.take_in(std::mem::take(&mut self.found));
+            self.latest.take_in(std::mem::take(&mut self.found.rows));
         }
+        self.found.ticks.clear();
+        self.found.newest.clear();
         true
     }
 }

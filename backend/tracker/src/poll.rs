@@ -57,7 +57,8 @@ impl Poller {
                     for tick in prices {
                         if !self.inspector.passes(&tick) {
                             rejected += 1;
-                        } else if self.ticks.send((TickSource::Poll, tick)).await.is_ok() {
+                        } else if self.ticks.send(Passed { source: TickSource::Poll, tick, losses: None }).await.is_ok()
+                        {
                             valid += 1;
                         }
                     }

@@ -11,10 +11,21 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{gaps::Ledger, status::Board};
+use crate::gaps::Ledger;
 
-/// A tick that passed, and how it came.
-pub type Passed = (TickSource, Tick);
+/// A tick that passed.
+#[derive(Debug)]
+pub struct Passed {
+    /// How it came.
+    pub source: TickSource,
+    /// The tick.
+    pub tick: Tick,
+    /// How many connections of its stream were lost before it came; absent where it came by none.
+    pub losses: Option<u64>,
+}
+
+/// Ticks that came the same way, and of each how many connections were lost before.
+type Batch = (TickBatch, Vec<Option<u64>>);
 
 /// How many ticks may wait for the disk. When they do, reading the exchange waits too.
 pub const CHANNEL: usize = 65_536;
@@ -27,9 +38,8 @@ pub struct Batcher {
     pub exchange: SmolStr,
     /// Where messages go.
     pub publisher: Publisher,
-    /// Who finds out which trades are missing, where the exchange numbers them, and the board that counts the
-    /// connections lost.
-    pub ledger: Option<(Ledger, Board)>,
+    /// Who finds out which trades are missing.
+    pub ledger: Option<Ledger>,
     /// How many ticks a message holds at most.
     pub batch_ticks: usize,
     /// How long a message may wait to fill.
@@ -81,9 +91,9 @@ impl Batcher {
     }
 
     /// A batch without what came before, and before it the gaps that it shows.
-    fn messages(&self, mut batch: TickBatch) -> Vec<(Message, Vec<Note>)> {
-        let Some((ledger, board)) = &self.ledger else { return vec![(Message::Ticks(batch), Vec::new())] };
-        let learned = ledger.observe(&batch.ticks, board.lost(), self.publisher.queue().full_at());
+    fn messages(&self, (mut batch, losses): Batch) -> Vec<(Message, Vec<Note>)> {
+        let Some(ledger) = &self.ledger else { return vec![(Message::Ticks(batch), Vec::new())] };
+        let learned = ledger.observe(&batch.ticks, &losses, self.publisher.queue().full_at());
         let mut messages = Vec::with_capacity(1);
         if !learned.found.is_empty() {
             let report = GapReport { exchange: self.exchange.clone(), gaps: learned.found };
@@ -102,16 +112,21 @@ impl Batcher {
     }
 
     /// One batch for each run of ticks that came the same way.
-    fn batches(&self, gathered: &mut Vec<Passed>) -> Vec<TickBatch> {
-        let mut batches: Vec<TickBatch> = Vec::with_capacity(1);
+    fn batches(&self, gathered: &mut Vec<Passed>) -> Vec<Batch> {
+        let mut batches: Vec<Batch> = Vec::with_capacity(1);
         let expected = gathered.len();
-        for (source, tick) in gathered.drain(..) {
+        for Passed { source, tick, losses } in gathered.drain(..) {
             match batches.last_mut() {
-                Some(batch) if batch.source == source => batch.ticks.push(tick),
+                Some((batch, of_ticks)) if batch.source == source => {
+                    batch.ticks.push(tick);
+                    of_ticks.push(losses);
+                }
                 _ => {
                     let mut ticks = Vec::with_capacity(expected);
+                    let mut of_ticks = Vec::with_capacity(expected);
                     ticks.push(tick);
-                    batches.push(TickBatch::new(self.exchange.clone(), source, ticks));
+                    of_ticks.push(losses);
+                    batches.push((TickBatch::new(self.exchange.clone(), source, ticks), of_ticks));
                 }
             }
         }

@@ -1,10 +1,13 @@
 //! Asking an exchange by REST, politely.
 //!
-//! One [`Rest`] stands for one host, shared by everyone who asks it. When the host says "too many requests" (429) or
-//! "banned" (418), nobody asks again before the time that it named.
+//! One [`Rest`] stands for one host, shared by everyone who asks it. When the host says "too many requests" or "banned"
+//! (429 and 418, and what else its [`Terms`] name), nobody asks again before the time that it named. Hosts that count
+//! requests are asked at their pace, and what can wait takes half of it at most; of hosts that tell what was spent, half
+//! is left to what cannot.
 
 use std::{
     fmt,
+    num::NonZeroU32,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,10 +16,8 @@ use std::{
 };
 
 use chrono::Utc;
-use reqwest::{
-    StatusCode,
-    header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
-};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -36,6 +37,41 @@ pub struct Rest {
     base: reqwest::Url,
     closed_until: Arc<Mutex<Option<Instant>>>,
     budget: Arc<Budget>,
+    pace: Option<Arc<Pace>>,
+    closing: &'static [(u16, Duration)],
+}
+
+/// What a host allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// The header of every answer that tells what was spent in this minute, and what may be.
+    pub weight: Option<(&'static str, u64)>,
+    /// How many requests may be made, in which time; any number where it is told by weight alone.
+    pub pace: Option<(NonZeroU32, Duration)>,
+    /// Answers after which the host is left alone, and for how long where it does not say itself.
+    pub closing: &'static [(u16, Duration)],
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { weight: None, pace: None, closing: &[(429, DEFAULT_PENALTY), (418, DEFAULT_PENALTY)] }
+    }
+}
+
+/// How often may be asked, and how often for what can wait.
+#[derive(Debug)]
+struct Pace {
+    all: DefaultDirectRateLimiter,
+    spare: DefaultDirectRateLimiter,
+}
+
+impl Pace {
+    fn new((count, time): (NonZeroU32, Duration)) -> Option<Self> {
+        // One after the other, and not all at once: hosts count in windows that we do not know.
+        let all = Quota::with_period(time / count.get())?;
+        let spare = Quota::with_period(time * 2 / count.get())?;
+        Some(Self { all: RateLimiter::direct(all), spare: RateLimiter::direct(spare) })
+    }
 }
 
 /// What is spent of the minute's allowance.
@@ -62,7 +98,7 @@ pub enum RestError {
     Limited {
         /// Who was asked.
         host: String,
-        /// 429 or 418.
+        /// What it answered: 429, 418, 403.
         status: u16,
         /// For how long.
         wait: Duration,
@@ -88,13 +124,12 @@ pub enum RestError {
 }
 
 impl Rest {
-    /// A host at `base`. In `weight_header` it tells what was spent of the minute's `limit`; above half of it, what can
-    /// wait does wait.
+    /// A host at `base`, on these terms.
     ///
     /// # Errors
     /// When that is not an http or https address, in words that name it.
-    pub fn new(base: &str, weight_header: &'static str, limit: u64) -> Result<Self, String> {
-        Self::with_headers(base, Some(weight_header), limit, HeaderMap::new())
+    pub fn new(base: &str, terms: Terms) -> Result<Self, String> {
+        Self::with_headers(base, terms, HeaderMap::new())
     }
 
     /// A host at `base` that counts by a key, which every request carries in a header. It tells nothing of what was spent.
@@ -109,15 +144,10 @@ impl Rest {
             HeaderName::from_bytes(header.as_bytes()).map_err(|error| error.to_string())?,
             key,
         )]);
-        Self::with_headers(base, None, u64::MAX, headers)
+        Self::with_headers(base, Terms::default(), headers)
     }
 
-    fn with_headers(
-        base: &str,
-        weight_header: Option<&'static str>,
-        limit: u64,
-        headers: HeaderMap,
-    ) -> Result<Self, String> {
+    fn with_headers(base: &str, terms: Terms, headers: HeaderMap) -> Result<Self, String> {
         let wrong = |reason: &dyn fmt::Display| format!("{base:?} is not an address ({reason}); write https://host");
         let base = base.parse::<reqwest::Url>().map_err(|error| wrong(&error))?;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
@@ -130,8 +160,10 @@ impl Rest {
             .user_agent(concat!("crypto-tracker/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| wrong(&error))?;
-        let budget = Arc::new(Budget { header: weight_header, limit: AtomicU64::new(limit), used: AtomicU64::new(0) });
-        Ok(Self { client, base, closed_until: Arc::default(), budget })
+        let (header, limit) = terms.weight.map_or((None, u64::MAX), |(header, limit)| (Some(header), limit));
+        let budget = Arc::new(Budget { header, limit: AtomicU64::new(limit), used: AtomicU64::new(0) });
+        let pace = terms.pace.and_then(Pace::new).map(Arc::new);
+        Ok(Self { client, base, closed_until: Arc::default(), budget, pace, closing: terms.closing })
     }
 
     /// So much may be spent in a minute, as the host itself said.
@@ -148,6 +180,9 @@ impl Rest {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<T, RestError> {
+        if let Some(pace) = &self.pace {
+            pace.spare.until_ready().await;
+        }
         loop {
             self.wait_until_open().await;
             if self.budget.used.load(Ordering::Relaxed) < self.budget.limit.load(Ordering::Relaxed) / 2 {
@@ -166,9 +201,12 @@ impl Rest {
     /// # Errors
     /// When there is no usable answer.
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, RestError> {
+        if let Some(pace) = &self.pace {
+            pace.all.until_ready().await;
+        }
         self.wait_until_open().await;
         let mut url = self.base.clone();
-        url.set_path(path);
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -178,12 +216,9 @@ impl Rest {
         if let Some(used) = used {
             self.budget.used.store(used, Ordering::Relaxed);
         }
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::IM_A_TEAPOT) {
+        if let Some((_, penalty)) = self.closing.iter().find(|(closing, _)| *closing == status.as_u16()) {
             let named = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            let wait = named.map_or(DEFAULT_PENALTY, Duration::from_secs).min(LONGEST_PENALTY);
-            self.close_for(wait);
-            metrics::counter!("exchange_rate_limited_total", "host" => self.host()).increment(1);
-            return Err(RestError::Limited { host: self.host(), status: status.as_u16(), wait });
+            return Err(self.limited(status.as_u16(), named.map_or(*penalty, Duration::from_secs)));
         }
         let body = self.body(response).await?;
         if !status.is_success() {
@@ -191,6 +226,19 @@ impl Rest {
             return Err(RestError::Refused { host: self.host(), status: status.as_u16(), body });
         }
         serde_json::from_slice(&body).map_err(|error| self.unreadable(error.to_string()))
+    }
+
+    /// That the host has had enough: nobody asks it for so long. For those who say so in the body of an answer.
+    pub(crate) fn limited(&self, status: u16, wait: Duration) -> RestError {
+        let wait = wait.min(LONGEST_PENALTY);
+        self.close_for(wait);
+        metrics::counter!("exchange_rate_limited_total", "host" => self.host()).increment(1);
+        RestError::Limited { host: self.host(), status, wait }
+    }
+
+    /// That the host refuses what was asked, in the body of an answer: `status` as its words mean it.
+    pub(crate) fn refused(&self, status: u16, body: &str) -> RestError {
+        RestError::Refused { host: self.host(), status, body: body.chars().take(200).collect() }
     }
 
     /// That an answer is none of what we asked for.

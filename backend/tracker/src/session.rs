@@ -7,7 +7,7 @@
 //! A planned end is no outage: before the exchange cuts a connection for its age, or when it says that it will, the next
 //! one is opened, and the old one read until the new one is certain to deliver. What both bring is published once.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -19,8 +19,8 @@ use process::Shutdown;
 use smol_str::SmolStr;
 use tokio::{
     net::TcpStream,
-    sync::watch,
-    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+    sync::{Mutex, watch},
+    time::{Instant, Interval, interval_at, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
@@ -28,7 +28,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    exchange::{Frame, StreamRequest, UnreadableFrame},
+    exchange::{Frame, Manners, StreamRequest, UnreadableFrame},
     rest::root_cause,
     status::Board,
 };
@@ -37,8 +37,6 @@ use crate::{
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the answer to a subscription may take.
 const ACKNOWLEDGEMENT_PATIENCE: Duration = Duration::from_secs(10);
-/// Between two subscriptions: exchanges allow few messages a second.
-const SUBSCRIPTION_PACE: Duration = Duration::from_millis(300);
 /// How long a stream must have delivered before the delay starts anew.
 const SUSTAINED: Duration = Duration::from_secs(30);
 /// The longest message that is read.
@@ -52,6 +50,9 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 /// What a stream carries: how its messages are read, and where that goes.
 pub trait Carried: Send {
+    /// A connection begins; whether messages may be missing that came since the last one ended.
+    fn begins(&mut self, after_loss: bool);
+
     /// Reads one text message.
     ///
     /// # Errors
@@ -73,8 +74,10 @@ pub struct Session {
     pub exchange: SmolStr,
     /// What to open.
     pub request: StreamRequest,
-    /// Nothing at all for so long means that the connection is dead.
-    pub idle: Duration,
+    /// How the exchange wants to be connected to; `idle` as the settings have it.
+    pub manners: Manners,
+    /// Lets one connection to the exchange be opened at a time.
+    pub door: Door,
     /// A connection is replaced when it is so old.
     pub lifetime: Duration,
     /// Who is told how it goes.
@@ -93,6 +96,21 @@ enum End {
     Failed(String),
 }
 
+/// Connections to one exchange are opened one after the other, some time apart. Clones are the same door.
+#[derive(Clone, Default)]
+pub struct Door(Arc<Mutex<Option<Instant>>>);
+
+impl Door {
+    /// Waits until a connection may be opened, `pace` after the one before.
+    async fn pass(&self, pace: Duration) {
+        let mut last = self.0.lock().await;
+        if let Some(last) = *last {
+            sleep_until(last + pace).await;
+        }
+        *last = Some(Instant::now());
+    }
+}
+
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Session {
@@ -108,6 +126,7 @@ impl Session {
         let mut replacement = None;
         // Of the stream, whichever connection carries it.
         let mut delivering_since = None;
+        let mut after_loss = false;
         let exchange = &self.exchange;
         loop {
             if replacement.is_none() {
@@ -115,6 +134,7 @@ impl Session {
             }
             let mut stale = self.stale.clone();
             stale.mark_unchanged();
+            carried.begins(std::mem::take(&mut after_loss));
             let end = tokio::select! {
                 end = self.deliver(replacement.take(), &mut carried, &mut delivering_since, &shutdown) => end,
                 Ok(()) = stale.changed() => {
@@ -132,6 +152,7 @@ impl Session {
                 }
                 End::Failed(reason) => reason,
             };
+            after_loss = true;
             if delivering_since.is_some() {
                 self.board.reconnects();
             }
@@ -174,12 +195,13 @@ impl Session {
 
     /// Connects and subscribes.
     async fn open(&self) -> Result<Socket, String> {
+        self.door.pass(self.manners.connect_every).await;
         let mut socket = self.connect().await?;
         for (index, subscription) in self.request.subscriptions.iter().enumerate() {
             if index > 0 {
-                sleep(SUBSCRIPTION_PACE).await;
+                sleep(self.manners.send_every).await;
             }
-            let sent = socket.send(Message::text(subscription)).await;
+            let sent = socket.send(Message::text(&subscription.text)).await;
             sent.map_err(|error| format!("subscribing: {}", root_cause(&error)))?;
         }
         Ok(socket)
@@ -213,11 +235,15 @@ impl Session {
         delivering_since: &mut Option<Instant>,
         shutdown: &Shutdown,
     ) -> End {
-        let (mut unacknowledged, mut refused) = (self.request.subscriptions.len(), 0);
+        let asked: usize = self.request.subscriptions.iter().map(|subscription| subscription.answers).sum();
+        let (mut unacknowledged, mut refused) = (asked, 0);
         let acknowledged_by = Instant::now() + ACKNOWLEDGEMENT_PATIENCE;
         let opened_at = Instant::now();
         let mut replacement: Option<BoxFuture<'_, Result<Socket, String>>> = None;
-        let mut idle_at = Instant::now() + self.idle;
+        let idle = self.manners.idle;
+        let mut idle_at = Instant::now() + idle;
+        let mut keep_alive =
+            self.manners.keep_alive.map(|(text, every)| (text, interval_at(Instant::now() + every, every)));
         loop {
             let deadline = if unacknowledged > 0 { idle_at.min(acknowledged_by) } else { idle_at };
             let message = tokio::select! {
@@ -235,9 +261,15 @@ impl Session {
                     replacement = Some(self.replace(Duration::ZERO));
                     continue;
                 }
+                Some(text) = due(&mut keep_alive) => {
+                    if let Err(error) = socket.send(Message::text(text)).await {
+                        return End::Failed(format!("the stream broke: {}", root_cause(&error)));
+                    }
+                    continue;
+                }
                 () = shutdown.cancelled() => return End::Stopping,
             };
-            idle_at = Instant::now() + self.idle;
+            idle_at = Instant::now() + idle;
             let text = match message {
                 Ok(Some(Ok(Message::Text(text)))) => text,
                 Ok(Some(Ok(Message::Close(frame)))) => {
@@ -254,7 +286,7 @@ impl Session {
                         ACKNOWLEDGEMENT_PATIENCE.as_secs()
                     ));
                 }
-                Err(_) => return End::Failed(format!("nothing came for {} s", self.idle.as_secs())),
+                Err(_) => return End::Failed(format!("nothing came for {} s", idle.as_secs())),
             };
             // To the microsecond, as messages and the database keep it.
             let received_at = Utc::now().trunc_subsecs(6);
@@ -270,7 +302,7 @@ impl Session {
                 Ok(Frame::Refused(reason)) => {
                     unacknowledged = unacknowledged.saturating_sub(1);
                     refused += 1;
-                    if refused == self.request.subscriptions.len() {
+                    if refused >= asked {
                         return End::Failed(format!("the exchange refuses the subscription: {reason}"));
                     }
                     tracing::error!(url = %self.request.url, %reason, "a subscription is refused; the others live on");
@@ -281,7 +313,11 @@ impl Session {
                     replacement = Some(self.replace(if young { REPLACEMENT_PACE } else { Duration::ZERO }));
                 }
                 Ok(Frame::Closing) => {}
-                Ok(Frame::Other) => {}
+                Ok(Frame::Lost(reason)) => {
+                    carried.hand_on().await;
+                    return End::Failed(reason);
+                }
+                Ok(Frame::Other(_)) => {}
                 Err(error) => carried.unreadable(&error, &text),
             }
             if !carried.hand_on().await {
@@ -289,4 +325,11 @@ impl Session {
             }
         }
     }
+}
+
+/// What is to be sent to keep the connection, when it is time; never where nothing is.
+async fn due(keep_alive: &mut Option<(&'static str, Interval)>) -> Option<&'static str> {
+    let (text, times) = keep_alive.as_mut()?;
+    times.tick().await;
+    Some(text)
 }

@@ -50,15 +50,9 @@ pub struct Settings {
     /// The exchange began to exist with this process, as a simulated one does: it has nothing of what was missing before
     #[arg(skip)]
     pub exchange_is_new: bool,
-    /// Name under which prices from the Binance connector are kept: binance_us for Binance US, simulated for a simulator
-    #[arg(long, env = "BINANCE_NAME", value_name = "NAME", default_value = "binance")]
-    pub binance_name: String,
-    /// Address of Binance's REST API: https://api.binance.us for Binance US
-    #[arg(long, env = "BINANCE_REST_URL", value_name = "URL", default_value = "https://api.binance.com")]
-    pub binance_rest_url: String,
-    /// Address of Binance's streams: wss://data-stream.binance.vision for market data only
-    #[arg(long, env = "BINANCE_STREAM_URL", value_name = "URL", default_value = "wss://stream.binance.com:9443")]
-    pub binance_stream_url: String,
+    /// Where the exchanges are.
+    #[command(flatten)]
+    pub addresses: crate::exchanges::Addresses,
     /// Top lists from outside.
     #[command(flatten)]
     pub listings: crate::listings::Settings,

@@ -3,34 +3,55 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::{Tick, TickSource};
+use domain::TickSource;
 use tokio::sync::mpsc;
 
 use crate::{
-    exchange::{Exchange, Frame, UnreadableFrame},
+    exchange::{Exchange, Found, Frame, Reader, UnreadableFrame},
+    gaps::Ledger,
     inspect::Inspector,
     publish::Passed,
     session::Carried,
     status::Board,
 };
 
-/// The trades of one connection.
+/// The trades of one stream, whichever connection carries it.
 pub struct Trades {
-    /// Who can read them.
-    pub exchange: Arc<dyn Exchange>,
-    /// Who looks at them.
-    pub inspector: Arc<Inspector>,
-    /// Where they go.
-    pub ticks: mpsc::Sender<Passed>,
-    /// Who counts them.
-    pub board: Board,
+    exchange: Arc<dyn Exchange>,
+    inspector: Arc<Inspector>,
+    ticks: mpsc::Sender<Passed>,
+    board: Board,
+    ledger: Option<Ledger>,
+    reader: Box<dyn Reader>,
+    /// Counts the connections that were lost.
+    losses: u64,
     /// What was read and not yet handed on.
-    pub found: Vec<Tick>,
+    found: Found,
+}
+
+impl Trades {
+    /// Trades that `exchange` can read and that go to `ticks` when `inspector` lets them pass; `ledger` is told of what the exchange
+    /// says is the newest.
+    pub fn new(
+        exchange: Arc<dyn Exchange>,
+        inspector: Arc<Inspector>,
+        ticks: mpsc::Sender<Passed>,
+        board: Board,
+        ledger: Option<Ledger>,
+    ) -> Self {
+        let reader = exchange.reader();
+        Self { exchange, inspector, ticks, board, ledger, reader, losses: 0, found: Found::default() }
+    }
 }
 
 impl Carried for Trades {
+    fn begins(&mut self, after_loss: bool) {
+        self.reader = self.exchange.reader();
+        self.losses += u64::from(after_loss);
+    }
+
     fn read(&mut self, text: &str, received_at: DateTime<Utc>) -> Result<Frame, UnreadableFrame> {
-        self.exchange.read(text, received_at, &mut self.found)
+        self.reader.read(text, received_at, &mut self.found)
     }
 
     fn unreadable(&self, error: &UnreadableFrame, text: &str) {
@@ -41,10 +62,11 @@ impl Carried for Trades {
     /// Hands credible ticks on. Waits while the disk does.
     async fn hand_on(&mut self) -> bool {
         let (mut valid, mut rejected) = (0, 0);
-        for tick in self.found.drain(..) {
+        for tick in self.found.ticks.drain(..) {
             if self.inspector.passes(&tick) {
                 valid += 1;
-                if self.ticks.send((TickSource::Stream, tick)).await.is_err() {
+                let passed = Passed { source: TickSource::Stream, tick, losses: Some(self.losses) };
+                if self.ticks.send(passed).await.is_err() {
                     return false;
                 }
             } else {
@@ -54,6 +76,12 @@ impl Carried for Trades {
         if valid + rejected > 0 {
             self.board.count(valid, rejected);
         }
+        for (ticker, id) in self.found.newest.drain(..) {
+            if let Some(ledger) = &self.ledger {
+                ledger.hear_of(&ticker, id, Utc::now());
+            }
+        }
+        self.found.rows.clear();
         true
     }
 }

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use simulator::{Fault, PublishedTrade, Refusal, Simulator};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
-use tracker::{Mode, Settings, exchange::Exchange as _};
+use tracker::{Mode, Settings};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -49,9 +49,9 @@ impl Following {
         process::tls::install();
         let mut settings = Arguments::parse_from(["tracker"]).settings;
         settings.tracker_symbols = vec!["BTCUSDT".into(), "ethusdt".into(), "NOSUCHPAIR".into()];
-        settings.binance_name = "simulated".into();
-        settings.binance_rest_url = exchange.rest_url();
-        settings.binance_stream_url = exchange.stream_url();
+        settings.addresses.binance.binance_name = "simulated".into();
+        settings.addresses.binance.binance_rest_url = exchange.rest_url();
+        settings.addresses.binance.binance_stream_url = exchange.stream_url();
         settings.tracker_waiting_time = 1;
         change(&mut settings);
         Self::track(exchange, settings, folder).await
@@ -271,7 +271,8 @@ async fn garbage_and_duplicates_harm_nobody() {
 
 #[tokio::test]
 async fn an_exchange_that_is_away_is_named_with_the_cause_and_the_next_try() {
-    let following = Following::start(|settings| settings.binance_rest_url = "http://127.0.0.1:9".into()).await;
+    let following =
+        Following::start(|settings| settings.addresses.binance.binance_rest_url = "http://127.0.0.1:9".into()).await;
     let waiting = following.news(|status| status.state == FeedState::Waiting).await;
     assert!(waiting.detail.as_ref().unwrap().contains("127.0.0.1: Connection refused"), "{waiting:?}");
     assert!(waiting.next_try_at.is_some());
@@ -510,7 +511,7 @@ async fn the_exchange_s_own_minutes_are_read_to_the_last_digit() {
     following.connected().await;
     following.exchange.emit(500).await;
     let trades = following.exchange.published("BTCUSDT");
-    let binance = tracker::exchanges::binance::Binance::new(&following.settings).unwrap();
+    let binance = tracker::exchanges::find("simulated", &following.settings).unwrap();
     let from = trades[0].time.duration_trunc(TimeDelta::minutes(1)).unwrap();
     let asked =
         binance.minutes().unwrap().minutes(&"BTCUSDT".into(), from, from + TimeDelta::minutes(2)).await.unwrap();

@@ -121,8 +121,8 @@ impl Tracking {
         let quiet = simulator::Settings { trades_per_second: 0.0, ..Default::default() };
         let exchange = Simulator::start(quiet).await.unwrap();
         let mut settings = Arguments::parse_from(["tracker"]).settings;
-        settings.binance_rest_url = exchange.rest_url();
-        settings.binance_stream_url = exchange.stream_url();
+        settings.addresses.binance.binance_rest_url = exchange.rest_url();
+        settings.addresses.binance.binance_stream_url = exchange.stream_url();
         settings.listings = settings.listings.without_keys();
         settings.listings.tracker_listing_seconds = every_seconds;
         change(&mut settings.listings);

@@ -43,9 +43,9 @@ fn settings(exchange: &Simulator) -> Settings {
     process::tls::install();
     let mut settings = Arguments::parse_from(["tracker"]).settings;
     settings.tracker_symbols = vec!["BTCUSDT".into()];
-    settings.binance_name = "simulated".into();
-    settings.binance_rest_url = exchange.rest_url();
-    settings.binance_stream_url = exchange.stream_url();
+    settings.addresses.binance.binance_name = "simulated".into();
+    settings.addresses.binance.binance_rest_url = exchange.rest_url();
+    settings.addresses.binance.binance_stream_url = exchange.stream_url();
     settings
 }
 

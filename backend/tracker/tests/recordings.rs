@@ -19,8 +19,8 @@ use flate2::read::GzDecoder;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use tracker::{
-    exchange::{Exchange as _, Frame},
-    exchanges::binance::Binance,
+    exchange::{Exchange as _, Found, Frame},
+    exchanges::{Connect as _, binance::Binance},
 };
 
 #[derive(clap::Parser)]
@@ -31,7 +31,7 @@ struct Arguments {
 
 fn binance() -> Binance {
     process::tls::install();
-    Binance::new(&Arguments::parse_from(["tracker"]).settings).unwrap()
+    Binance::connect(&Arguments::parse_from(["tracker"]).settings.addresses.binance).unwrap()
 }
 
 /// Recorded files whose path speaks of Binance and that `wanted` takes; `None`, with a word, without recordings.
@@ -112,9 +112,9 @@ async fn every_recorded_day_of_a_pair_is_read_to_the_last_digit_and_left_out_whe
         files.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect();
     let all = async |days: &[Value]| {
         let mut settings = Arguments::parse_from(["tracker"]).settings;
-        settings.binance_rest_url = serve(Value::from(days).to_string());
+        settings.addresses.binance.binance_rest_url = serve(Value::from(days).to_string());
         process::tls::install();
-        Binance::new(&settings).unwrap().market().unwrap().all().await.unwrap()
+        Binance::connect(&settings.addresses.binance).unwrap().market().unwrap().all().await.unwrap()
     };
     assert_eq!(all(&days).await, [], "they were recorded long ago");
     for day in &mut days {
@@ -145,14 +145,16 @@ fn every_recorded_frame_of_a_stream_is_known_and_every_trade_exact() {
             || name.starts_with("ethusdt_") && name.ends_with(".gz")
     };
     let Some(files) = recorded(is_stream) else { return };
-    let binance = binance();
+    let mut reader = binance().reader();
     let (mut frames, mut trades, mut unknown) = (0_u64, 0_u64, BTreeMap::<String, u64>::new());
-    let mut found: Vec<Tick> = Vec::new();
+    let mut read = Found::default();
     for path in &files {
         for text in lines(path).filter_map(|line| frame(&line)) {
             frames += 1;
-            found.clear();
-            match binance.read(&text, Utc::now(), &mut found) {
+            read.ticks.clear();
+            let outcome = reader.read(&text, Utc::now(), &mut read);
+            let found: &[Tick] = &read.ticks;
+            match outcome {
                 Ok(kind) => assert_eq!(kind == Frame::Trades, !found.is_empty(), "{text}"),
                 Err(error) => *unknown.entry(format!("{error}: {}", &text[..text.len().min(150)])).or_default() += 1,
             }

@@ -1,22 +1,53 @@
-//! The registry: the only list of exchanges. A new one is a folder here and a line in [`create`].
-
-pub mod binance;
+//! The registry: the only list of exchanges. A new one is a folder here and a line below.
 
 use std::sync::Arc;
 
 use crate::{Error, Settings, exchange::Exchange};
 
-/// Every exchange that can be followed.
-const KNOWN: [&str; 1] = ["binance"];
+/// A connector, made of its own settings.
+pub trait Connect: Exchange + Sized {
+    /// What may be set of it, each with its own environment variable.
+    type Settings: clap::Args + Clone + std::fmt::Debug;
 
-fn create(name: &str, settings: &Settings) -> Result<Arc<dyn Exchange>, Error> {
-    match name {
-        "binance" => Ok(Arc::new(binance::Binance::new(settings)?)),
-        unknown => Err(Error(format!(
-            "EXCHANGES: {unknown:?} is not an exchange that can be followed; known are: {}",
-            KNOWN.join(", ")
-        ))),
-    }
+    /// The exchange at the addresses that the settings name.
+    ///
+    /// # Errors
+    /// When a setting cannot be used; the error names it, its value and a remedy.
+    fn connect(settings: &Self::Settings) -> Result<Self, Error>;
+}
+
+macro_rules! exchanges {
+    ($($name:ident: $connector:ty),+ $(,)?) => {
+        /// Every exchange that can be followed.
+        pub const KNOWN: &[&str] = &[$(stringify!($name)),+];
+
+        /// Where the exchanges are.
+        #[derive(Debug, Clone, clap::Args)]
+        pub struct Addresses {
+            $(
+                #[doc = concat!("Of ", stringify!($name), ".")]
+                #[command(flatten)]
+                pub $name: <$connector as Connect>::Settings,
+            )+
+        }
+
+        fn create(name: &str, settings: &Settings) -> Result<Arc<dyn Exchange>, Error> {
+            match name {
+                $(stringify!($name) => Ok(Arc::new(<$connector>::connect(&settings.addresses.$name)?)),)+
+                unknown => Err(Error(format!(
+                    "EXCHANGES: {unknown:?} is not an exchange that can be followed; known are: {}",
+                    KNOWN.join(", ")
+                ))),
+            }
+        }
+    };
+}
+
+pub mod binance;
+
+exchanges! {
+    binance: binance::Binance,
+    binance_us: binance::us::BinanceUs,
 }
 
 /// The exchange whose prices are kept under this name.
@@ -39,7 +70,7 @@ pub fn find(name: &str, settings: &Settings) -> Result<Arc<dyn Exchange>, Error>
 /// The exchanges that the settings name, each once.
 ///
 /// # Errors
-/// When one is not known or its settings cannot be used.
+/// When one is not known or its settings cannot be used, or two are kept under one name.
 pub fn chosen(settings: &Settings) -> Result<Vec<Arc<dyn Exchange>>, Error> {
     let mut names: Vec<String> = settings.exchanges.iter().map(|name| name.trim().to_lowercase()).collect();
     names.sort_unstable();
@@ -48,5 +79,12 @@ pub fn chosen(settings: &Settings) -> Result<Vec<Arc<dyn Exchange>>, Error> {
     if names.is_empty() {
         return Err(Error(format!("EXCHANGES is empty; known are: {}", KNOWN.join(", "))));
     }
-    names.iter().map(|name| create(name, settings)).collect()
+    let exchanges: Vec<_> = names.iter().map(|name| create(name, settings)).collect::<Result<_, _>>()?;
+    let mut kept = std::collections::HashSet::new();
+    match exchanges.iter().map(|exchange| exchange.identity().name).find(|name| !kept.insert(name.clone())) {
+        None => Ok(exchanges),
+        Some(name) => {
+            Err(Error(format!("EXCHANGES: two exchanges are kept under the name {name:?}; name one of them otherwise")))
+        }
+    }
 }

@@ -35,6 +35,11 @@ impl Hole {
         self.gap.missing = self.count_left().saturating_add(self.absent).saturating_add(self.refused);
     }
 
+    /// The exchange told all that there was in a span of time, which holes by time have in the place of numbers.
+    pub(crate) fn covered(&mut self, span: (i64, i64)) {
+        self.left = self.left.iter().flat_map(|left| without(*left, &[span])).collect();
+    }
+
     fn count_left(&self) -> i64 {
         self.left.iter().fold(0, |sum: i64, (first, last)| sum.saturating_add((last - first).saturating_add(1)))
     }

@@ -23,7 +23,7 @@ fn tick(id: i64) -> Tick {
 }
 
 fn ledger(notes: &[(String, String)]) -> Ledger {
-    Ledger::new("binance".into(), notes)
+    Ledger::new("binance".into(), false, notes)
 }
 
 /// What the notes say in the end.
@@ -49,43 +49,43 @@ fn an_absurd_number_is_not_counted_on_unless_others_follow_it() {
         let time = noon() + TimeDelta::seconds(seconds);
         Tick { trade_id: Some(id), exchange_time: Some(time), received_at: time, ..tick(0) }
     };
-    ledger.observe(&[at(1, 0)], 0, None);
+    ledger.observe(&[at(1, 0)], &[], None);
     for absurd in [i64::MAX, 2_000_000_000] {
-        let learned = ledger.observe(&[at(absurd, 1)], 0, None);
+        let learned = ledger.observe(&[at(absurd, 1)], &[], None);
         assert_eq!((learned.found, learned.repeated), (vec![], vec![]));
     }
     assert_eq!(ledger.is_behind(&"BTCUSDT".into(), i64::MAX, noon()).found, []);
-    assert_eq!(ledger.observe(&[at(4, 2)], 0, None).found[0].missing, 2);
+    assert_eq!(ledger.observe(&[at(4, 2)], &[], None).found[0].missing, 2);
     // An absurd one after a long silence is none to go by either.
-    assert_eq!(ledger.observe(&[at(5_000_000_000, 70)], 0, None).found, []);
-    assert_eq!(ledger.observe(&[at(6, 71)], 0, None).found[0].missing, 1);
+    assert_eq!(ledger.observe(&[at(5_000_000_000, 70)], &[], None).found, []);
+    assert_eq!(ledger.observe(&[at(6, 71)], &[], None).found[0].missing, 1);
     // But two that belong together are.
-    assert_eq!(ledger.observe(&[at(2_000_000_000, 72)], 0, None).found, []);
-    assert_eq!(ledger.observe(&[at(2_000_000_003, 73)], 0, None).found[0].missing, 2);
-    assert_eq!(ledger.observe(&[at(2_000_000_005, 74)], 0, None).found[0].missing, 1);
+    assert_eq!(ledger.observe(&[at(2_000_000_000, 72)], &[], None).found, []);
+    assert_eq!(ledger.observe(&[at(2_000_000_003, 73)], &[], None).found[0].missing, 2);
+    assert_eq!(ledger.observe(&[at(2_000_000_005, 74)], &[], None).found[0].missing, 1);
 }
 
 #[test]
 fn a_trade_that_comes_after_its_hole_was_given_up_is_no_repetition() {
     let ledger = ledger(&[]);
-    let found = ledger.observe(&[tick(1), tick(5)], 0, None).found;
+    let found = ledger.observe(&[tick(1), tick(5)], &[], None).found;
     let name = (found[0].ticker.clone(), found[0].first_trade_id);
     let closed = ledger.change(&name, |hole| {
         hole.asked((2, 4), &[2, 4], 0);
         hole.say(GapState::Filling, None, noon());
     });
     assert_eq!(closed.unwrap().0.state, GapState::ConfirmedEmpty);
-    assert_eq!(ledger.observe(&[tick(3)], 0, None).repeated, [] as [usize; 0]);
-    assert_eq!(ledger.observe(&[tick(1)], 0, None).repeated, [0]);
+    assert_eq!(ledger.observe(&[tick(3)], &[], None).repeated, [] as [usize; 0]);
+    assert_eq!(ledger.observe(&[tick(1)], &[], None).repeated, [0]);
 }
 
 #[test]
 fn a_jump_names_its_cause() {
     let cause = |ledger: &Ledger, id, reconnects, full_at| {
-        ledger.observe(&[tick(id)], reconnects, full_at).found.pop().map(|gap| gap.cause)
+        ledger.observe(&[tick(id)], &[Some(reconnects)], full_at).found.pop().map(|gap| gap.cause)
     };
     let first = ledger(&[]);
-    let notes = noted(first.observe(&[tick(1)], 0, None).notes, &[]);
+    let notes = noted(first.observe(&[tick(1)], &[], None).notes, &[]);
     assert_eq!(cause(&first, 3, 0, None), Some(GapCause::Skipped));
     assert_eq!(cause(&first, 4, 0, None), None);
     assert_eq!(cause(&first, 6, 1, None), Some(GapCause::Disconnected));
@@ -97,27 +97,27 @@ fn a_jump_names_its_cause() {
 #[test]
 fn numbers_that_begin_anew_are_no_gap_and_a_repetition_is_none_either() {
     let ledger = ledger(&[]);
-    ledger.observe(&[tick(1_000)], 0, None);
-    let again = ledger.observe(&[tick(1_001), tick(1_000), tick(999)], 0, None);
+    ledger.observe(&[tick(1_000)], &[], None);
+    let again = ledger.observe(&[tick(1_001), tick(1_000), tick(999)], &[], None);
     assert!(again.found.is_empty());
     assert_eq!(again.repeated, [1], "of what came before the first, nothing is known");
     let renumbered = |id| Tick { trade_id: Some(id), ..tick(200_000 + id) };
-    assert!(ledger.observe(&[renumbered(1)], 0, None).found.is_empty());
-    assert_eq!(ledger.observe(&[renumbered(3)], 0, None).found[0].first_trade_id, 2);
+    assert!(ledger.observe(&[renumbered(1)], &[], None).found.is_empty());
+    assert_eq!(ledger.observe(&[renumbered(3)], &[], None).found[0].first_trade_id, 2);
 }
 
 #[test]
 fn a_trade_that_is_missing_is_no_repetition() {
     let ledger = ledger(&[]);
-    ledger.observe(&[tick(1), tick(4)], 0, None);
-    assert_eq!(ledger.observe(&[tick(3), tick(1), tick(4)], 0, None).repeated, [1, 2]);
+    ledger.observe(&[tick(1), tick(4)], &[], None);
+    assert_eq!(ledger.observe(&[tick(3), tick(1), tick(4)], &[], None).repeated, [1, 2]);
 }
 
 #[test]
 fn a_hole_is_closed_when_everything_was_asked_for() {
     let ledger = ledger(&[]);
     let name = ("BTCUSDT".into(), 2);
-    ledger.observe(&[tick(1), tick(12)], 0, None);
+    ledger.observe(&[tick(1), tick(12)], &[], None);
     let told = |range, fetched: &[i64], refused| {
         let say = |hole: &mut Hole| {
             hole.asked(range, fetched, refused);
@@ -135,20 +135,20 @@ fn a_hole_is_closed_when_everything_was_asked_for() {
 #[test]
 fn a_number_is_not_on_disk_before_the_hole_that_another_task_found() {
     let first = ledger(&[]);
-    first.observe(&[tick(1)], 0, None);
+    first.observe(&[tick(1)], &[], None);
     let behind = first.is_behind(&"BTCUSDT".into(), 5, noon());
-    let notes = first.observe(&[tick(9)], 0, None).notes;
+    let notes = first.observe(&[tick(9)], &[], None).notes;
     let restarted = ledger(&noted(notes, &[]));
     assert_eq!(missing(&restarted), (2..=8).collect());
     first.written(&behind.found);
-    assert_eq!(first.observe(&[tick(10)], 0, None).notes.len(), 1);
+    assert_eq!(first.observe(&[tick(10)], &[], None).notes.len(), 1);
 }
 
 #[test]
 fn pairs_that_are_not_followed_are_forgotten() {
     let first = ledger(&[]);
     let other = |id| Tick { ticker: "ETHUSDT".into(), ..tick(id) };
-    let notes = first.observe(&[tick(1), tick(3), other(1), other(3)], 0, None).notes;
+    let notes = first.observe(&[tick(1), tick(3), other(1), other(3)], &[], None).notes;
     let file = noted(notes, &[]);
     let (gaps, notes) = ledger(&file).give_up(|ticker| ticker == "BTCUSDT", "it is not followed", noon());
     assert_eq!(gaps.len(), 1);
@@ -186,7 +186,7 @@ proptest! {
             let (batch, rest) = arrivals.split_at(size.min(arrivals.len()));
             arrivals = rest;
             let ticks: Vec<Tick> = batch.iter().map(|(id, _)| tick(*id)).collect();
-            let learned = ledger_now.observe(&ticks, 0, None);
+            let learned = ledger_now.observe(&ticks, &[], None);
             for place in &learned.repeated {
                 prop_assert!(seen.contains(&batch[*place].0) || batch[..*place].iter().any(|(id, _)| *id == batch[*place].0));
             }

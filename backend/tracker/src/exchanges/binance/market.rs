@@ -11,29 +11,25 @@ use super::{
     messages::{Combined, DayStatistics, MiniTicker},
     parse,
 };
-use crate::exchange::{Frame, UnreadableFrame};
+use crate::exchange::{Found, Frame, UnreadableFrame};
 
 /// The stream that carries it.
 pub(super) const STREAM: &str = "!miniTicker@arr";
 
 /// Reads one message.
-pub(super) fn frame(
-    text: &str,
-    received_at: DateTime<Utc>,
-    rows: &mut Vec<MarketRow>,
-) -> Result<Frame, UnreadableFrame> {
+pub(super) fn frame(text: &str, received_at: DateTime<Utc>, found: &mut Found) -> Result<Frame, UnreadableFrame> {
     let events: Vec<&RawValue> = if text.starts_with(r#"{"stream":"!miniTicker@arr""#) {
         serde_json::from_str::<Combined<'_, Vec<&RawValue>>>(text)?.data
     } else if text.starts_with('[') {
         serde_json::from_str(text)?
     } else {
         // Answers and notices are the same on every stream.
-        return parse::frame(text, received_at, &mut Vec::new());
+        return parse::frame(text, received_at, found);
     };
     let mut unreadable = None;
     for event in events {
         match mini_ticker(event.get(), received_at) {
-            Ok(row) => rows.push(row),
+            Ok(row) => found.rows.push(row),
             // One pair's mistake is not the market's.
             Err(error) => unreadable = Some(error),
         }
@@ -94,8 +90,8 @@ mod tests {
     }
 
     fn read(text: &str) -> (Result<Frame, UnreadableFrame>, Vec<MarketRow>) {
-        let mut rows = Vec::new();
-        (frame(text, received_at(), &mut rows), rows)
+        let mut found = Found::default();
+        (frame(text, received_at(), &mut found), found.rows)
     }
 
     fn bitcoin() -> MarketRow {

@@ -7,16 +7,19 @@
 mod market;
 mod messages;
 mod parse;
+pub mod us;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
+use clap::Args;
 use domain::{ExchangeMinute, Instrument, MarketRow, Tick};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use smol_str::SmolStr;
 
 use crate::{
-    Error, Settings,
-    exchange::{Exchange, Frame, History, Market, Minutes, StreamRequest, UnreadableFrame},
-    rest::{Rest, RestError},
+    Error, address,
+    exchange::{Exchange, History, Market, Minutes, Reader, StreamRequest, Subscription},
+    exchanges::Connect,
+    rest::{Rest, RestError, Terms},
 };
 use messages::{Day, DayStatistics, ExchangeInfo, HistoricalTrade, Kline, RateLimit, ServerTime, TickerPrice};
 
@@ -47,27 +50,45 @@ pub struct Binance {
     stream_url: String,
 }
 
-impl Binance {
-    /// Binance at the addresses that the settings name.
-    ///
-    /// # Errors
-    /// When one is not an address, or the name cannot be one.
-    pub fn new(settings: &Settings) -> Result<Self, Error> {
+/// Where Binance is, and what its prices are called.
+#[derive(Debug, Clone, Args)]
+#[group(skip)]
+pub struct Settings {
+    /// Name under which prices from the Binance connector are kept: binance_us for Binance US, simulated for a simulator
+    #[arg(long, env = "BINANCE_NAME", value_name = "NAME", default_value = "binance")]
+    pub binance_name: String,
+    /// Address of Binance's REST API: https://data-api.binance.vision for market data only
+    #[arg(long, env = "BINANCE_REST_URL", value_name = "URL", default_value = "https://api.binance.com")]
+    pub binance_rest_url: String,
+    /// Address of Binance's streams: wss://data-stream.binance.vision for market data only
+    #[arg(long, env = "BINANCE_STREAM_URL", value_name = "URL", default_value = "wss://stream.binance.com:9443")]
+    pub binance_stream_url: String,
+}
+
+impl Connect for Binance {
+    type Settings = Settings;
+
+    fn connect(settings: &Settings) -> Result<Self, Error> {
         let name = settings.binance_name.trim();
         if !domain::exchange::is_name(name) {
             return Err(Error(format!(
                 "BINANCE_NAME {name:?} cannot be an exchange's name; write 1 to 32 of a-z, 0-9 and _"
             )));
         }
-        let stream_url = settings.binance_stream_url.trim_end_matches('/').to_owned();
-        if !stream_url.starts_with("ws://") && !stream_url.starts_with("wss://") {
-            return Err(Error(format!(
-                "BINANCE_STREAM_URL {stream_url:?} is not an address of streams; write wss://host"
-            )));
-        }
-        let rest = Rest::new(&settings.binance_rest_url, WEIGHT_HEADER, WEIGHT_LIMIT)
-            .map_err(|mistake| Error(format!("BINANCE_REST_URL: {mistake}")))?;
-        Ok(Self { name: name.into(), rest, stream_url })
+        Self::at(
+            name,
+            ("BINANCE_REST_URL", &settings.binance_rest_url),
+            ("BINANCE_STREAM_URL", &settings.binance_stream_url),
+        )
+    }
+}
+
+impl Binance {
+    /// Binance under this name; addresses with the settings that name them.
+    fn at(name: &str, rest: (&str, &str), streams: (&str, &str)) -> Result<Self, Error> {
+        let stream_url = address::of_streams(streams.0, streams.1)?;
+        let terms = Terms { weight: Some((WEIGHT_HEADER, WEIGHT_LIMIT)), ..Terms::default() };
+        Ok(Self { name: name.into(), rest: address::of_rest(rest.0, rest.1, terms)?, stream_url })
     }
 
     /// Candles that open between two moments, both included, in milliseconds since 1970: the oldest of them.
@@ -105,7 +126,8 @@ impl Exchange for Binance {
     fn streams(&self, tickers: &[SmolStr]) -> Vec<StreamRequest> {
         let subscription = |(index, tickers): (usize, &[SmolStr])| {
             let params: Vec<String> = tickers.iter().map(|ticker| format!("{}@trade", ticker.to_lowercase())).collect();
-            serde_json::json!({ "method": "SUBSCRIBE", "params": params, "id": index + 1 }).to_string()
+            let message = serde_json::json!({ "method": "SUBSCRIBE", "params": params, "id": index + 1 });
+            Subscription::new(&message, 1)
         };
         tickers
             .chunks(STREAMS_PER_CONNECTION)
@@ -116,8 +138,8 @@ impl Exchange for Binance {
             .collect()
     }
 
-    fn read(&self, text: &str, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<Frame, UnreadableFrame> {
-        parse::frame(text, received_at, ticks)
+    fn reader(&self) -> Box<dyn Reader> {
+        Box::new(parse::frame)
     }
 
     fn clock(&self) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, RestError>> {
@@ -167,6 +189,7 @@ impl History for Binance {
         &'a self,
         ticker: &'a SmolStr,
         from_id: i64,
+        _: Option<DateTime<Utc>>,
         most: usize,
     ) -> BoxFuture<'a, Result<Vec<Tick>, RestError>> {
         async move {
@@ -226,18 +249,16 @@ impl Minutes for Binance {
 }
 
 impl Market for Binance {
-    fn stream(&self) -> StreamRequest {
-        let subscription = serde_json::json!({ "method": "SUBSCRIBE", "params": [market::STREAM], "id": 1 });
-        StreamRequest { url: format!("{}/stream", self.stream_url), subscriptions: vec![subscription.to_string()] }
+    fn connections(&self, _: &[Instrument]) -> Vec<StreamRequest> {
+        let message = serde_json::json!({ "method": "SUBSCRIBE", "params": [market::STREAM], "id": 1 });
+        vec![StreamRequest {
+            url: format!("{}/stream", self.stream_url),
+            subscriptions: vec![Subscription::new(&message, 1)],
+        }]
     }
 
-    fn read(
-        &self,
-        text: &str,
-        received_at: DateTime<Utc>,
-        rows: &mut Vec<MarketRow>,
-    ) -> Result<Frame, UnreadableFrame> {
-        market::frame(text, received_at, rows)
+    fn news_reader(&self) -> Box<dyn Reader> {
+        Box::new(market::frame)
     }
 
     fn all(&self) -> BoxFuture<'_, Result<Vec<MarketRow>, RestError>> {
@@ -273,13 +294,13 @@ mod tests {
     #[test]
     fn many_tickers_are_spread_over_subscriptions_and_connections() {
         process::tls::install();
-        let binance = Binance::new(&settings()).unwrap();
+        let binance = Binance::connect(&settings()).unwrap();
         let tickers: Vec<SmolStr> = (0..1_500).map(|number| format!("COIN{number}USDT").into()).collect();
         let streams = binance.streams(&tickers);
         assert_eq!(streams.len(), 2);
         assert_eq!(streams[0].url, "wss://stream.binance.com:9443/stream");
         assert_eq!(streams.iter().map(|stream| stream.subscriptions.len()).collect::<Vec<_>>(), [11, 5]);
-        assert!(streams[0].subscriptions[0].contains(r#""coin0usdt@trade""#));
+        assert!(streams[0].subscriptions[0].text.contains(r#""coin0usdt@trade""#));
     }
 
     #[test]
@@ -290,7 +311,7 @@ mod tests {
             (Settings { binance_rest_url: "api.binance.com".into(), ..settings() }, "BINANCE_REST_URL"),
             (Settings { binance_stream_url: "https://x".into(), ..settings() }, "BINANCE_STREAM_URL"),
         ] {
-            let error = Binance::new(&broken).unwrap_err().to_string();
+            let error = Binance::connect(&broken).unwrap_err().to_string();
             assert!(error.contains(setting) && error.contains("write "), "{error}");
         }
     }

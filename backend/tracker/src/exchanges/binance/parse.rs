@@ -5,7 +5,7 @@ use domain::{ExchangeMinute, Instrument, InstrumentStatus, Side, Tick};
 use smol_str::SmolStr;
 
 use super::messages::{Any, Combined, HistoricalTrade, Kline, SymbolInfo, TickerPrice, Trade};
-use crate::exchange::{Frame, UnreadableFrame};
+use crate::exchange::{Found, Frame, UnreadableFrame};
 
 /// Events that Binance documents and that are not followed here.
 const OTHER_EVENTS: [&str; 19] = [
@@ -31,29 +31,31 @@ const OTHER_EVENTS: [&str; 19] = [
 ];
 
 /// Reads one message.
-pub(super) fn frame(text: &str, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<Frame, UnreadableFrame> {
+pub(super) fn frame(text: &str, received_at: DateTime<Utc>, found: &mut Found) -> Result<Frame, UnreadableFrame> {
     // Nearly every message is a trade in a combined stream: read it in one go.
     if text.starts_with(r#"{"stream":""#) && text.get(..80).is_some_and(|start| start.contains("@trade\"")) {
         let combined: Combined<'_, Trade<'_>> = serde_json::from_str(text)?;
-        return trade(combined.data, received_at, ticks);
+        return trade(combined.data, received_at, found);
     }
-    any(text, received_at, ticks)
+    any(text, received_at, found)
 }
 
-fn any(text: &str, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<Frame, UnreadableFrame> {
+fn any(text: &str, received_at: DateTime<Utc>, found: &mut Found) -> Result<Frame, UnreadableFrame> {
     if text.trim_start().starts_with('[') {
-        return array(text, received_at, ticks);
+        return array(text, received_at, found);
     }
     let any: Any<'_> = serde_json::from_str(text)?;
     if let (Some(_), Some(data)) = (&any.stream, any.data) {
-        return self::any(data.get(), received_at, ticks);
+        return self::any(data.get(), received_at, found);
     }
     if let Some(event) = any.event.as_deref() {
         return match event {
-            "trade" => trade(serde_json::from_str(text)?, received_at, ticks),
+            "trade" => trade(serde_json::from_str(text)?, received_at, found),
             "serverShutdown" => Ok(Frame::Closing),
-            other if OTHER_EVENTS.contains(&other) => Ok(Frame::Other),
-            unknown => Err(UnreadableFrame { reason: format!("event {unknown:?} is not documented") }),
+            other => match OTHER_EVENTS.iter().find(|known| **known == other) {
+                Some(known) => Ok(Frame::Other(known)),
+                None => Err(UnreadableFrame::new(format!("event {other:?} is not documented"))),
+            },
         };
     }
     if let Some(error) = any.error {
@@ -63,7 +65,7 @@ fn any(text: &str, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<
         return Ok(Frame::Refused(format!("{message} (code {code})")));
     }
     if any.update_id.is_some() || any.last_update_id.is_some() {
-        return Ok(Frame::Other);
+        return Ok(Frame::Other("book"));
     }
     if any.id.is_some() {
         return Ok(Frame::Acknowledged);
@@ -72,27 +74,28 @@ fn any(text: &str, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<
 }
 
 /// Streams of the whole market send lists of events.
-fn array(text: &str, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<Frame, UnreadableFrame> {
+fn array(text: &str, received_at: DateTime<Utc>, found: &mut Found) -> Result<Frame, UnreadableFrame> {
     let events: Vec<&serde_json::value::RawValue> = serde_json::from_str(text)?;
-    let mut frame = Frame::Other;
+    let mut frame = Frame::Other("empty");
     for event in events {
-        if any(event.get(), received_at, ticks)? == Frame::Trades {
-            frame = Frame::Trades;
+        let one = any(event.get(), received_at, found)?;
+        if frame != Frame::Trades {
+            frame = one;
         }
     }
     Ok(frame)
 }
 
-fn trade(trade: Trade<'_>, received_at: DateTime<Utc>, ticks: &mut Vec<Tick>) -> Result<Frame, UnreadableFrame> {
+fn trade(trade: Trade<'_>, received_at: DateTime<Utc>, found: &mut Found) -> Result<Frame, UnreadableFrame> {
     if trade.event != "trade" {
         return Err(UnreadableFrame { reason: format!("event {:?} on a stream of trades", trade.event) });
     }
     if trade.origin.is_some_and(|origin| origin != "MARKET") {
-        return Ok(Frame::Other);
+        return Ok(Frame::Other("trade of the insurance fund"));
     }
     let exchange_time = DateTime::from_timestamp_millis(trade.time_ms)
         .ok_or_else(|| UnreadableFrame { reason: format!("T {} is no time", trade.time_ms) })?;
-    ticks.push(Tick {
+    found.ticks.push(Tick {
         ticker: trade.symbol.into(),
         trade_id: Some(trade.id),
         price: trade.price,
@@ -156,8 +159,8 @@ mod tests {
     const TRADE: &str = r#"{"e":"trade","E":1795176000140,"s":"BTCUSDT","t":981273,"p":"64250.01000000","q":"0.00120000","T":1795176000123,"m":true,"M":true}"#;
 
     fn read(text: &str) -> (Result<Frame, UnreadableFrame>, Vec<Tick>) {
-        let mut ticks = Vec::new();
-        (frame(text, "2026-11-20T12:00:00.200Z".parse().unwrap(), &mut ticks), ticks)
+        let mut found = Found::default();
+        (frame(text, "2026-11-20T12:00:00.200Z".parse().unwrap(), &mut found), found.ticks)
     }
 
     #[test]
@@ -192,9 +195,9 @@ mod tests {
             (r#"{"code":-1121,"msg":"Invalid symbol."}"#, Frame::Refused("Invalid symbol. (code -1121)".into())),
             (r#"{"e":"serverShutdown","E":1795176000140}"#, Frame::Closing),
             (r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1795176000140}}"#, Frame::Closing),
-            (r#"{"u":400900217,"s":"BNBUSDT","b":"25.35","B":"31.2","a":"25.36","A":"40.6"}"#, Frame::Other),
-            (r#"[{"e":"24hrMiniTicker","E":1,"s":"BNBBTC"}]"#, Frame::Other),
-            (&TRADE.replace(r#""M":true"#, r#""X":"INSURANCE_FUND""#), Frame::Other),
+            (r#"{"u":400900217,"s":"BNBUSDT","b":"25.35","B":"31.2","a":"25.36","A":"40.6"}"#, Frame::Other("book")),
+            (r#"[{"e":"24hrMiniTicker","E":1,"s":"BNBBTC"}]"#, Frame::Other("24hrMiniTicker")),
+            (&TRADE.replace(r#""M":true"#, r#""X":"INSURANCE_FUND""#), Frame::Other("trade of the insurance fund")),
         ] {
             let (frame, ticks) = read(text);
             assert_eq!(frame, Ok(expected), "{text}");
