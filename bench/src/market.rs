@@ -17,7 +17,12 @@ pub(crate) fn catalogue() -> Catalogue {
             status: InstrumentStatus::Trading,
         })
         .collect();
-    Catalogue { exchange: Exchange { name: "bench".into(), country: None }, instruments, taken_at: None }
+    Catalogue {
+        exchange: Exchange { name: "bench".into(), country: None },
+        instruments,
+        taken_at: None,
+        numbers_trades: true,
+    }
 }
 
 pub(crate) fn ticker(number: usize) -> String {

@@ -282,7 +282,12 @@ fn old_ticks_go_from_the_embedded_database_too_and_the_report_says_so() {
         let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
         let publisher = Publisher::new(queue.clone());
         publisher
-            .publish(Message::Catalogue(Catalogue { exchange, instruments, taken_at: Some(midnight) }))
+            .publish(Message::Catalogue(Catalogue {
+                exchange,
+                instruments,
+                taken_at: Some(midnight),
+                numbers_trades: true,
+            }))
             .await
             .unwrap();
         let batch = TickBatch::new("simulated", TickSource::Stream, ticks);

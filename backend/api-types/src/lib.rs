@@ -472,7 +472,7 @@ pub struct DeadLetterBody {
     pub body: String,
 }
 
-/// A hole in what was recorded: trades that the exchange numbered and that did not come when they should have.
+/// A hole in what was recorded: trades that did not come when they should have, or may not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GapRow {
     /// The exchange's name.
@@ -481,14 +481,14 @@ pub struct GapRow {
     /// The exchange's own spelling of the pair.
     #[schema(example = "BTCUSDT")]
     pub ticker: String,
-    /// Number of the first trade that was missing.
-    pub first_trade_id: i64,
-    /// Number of the last one.
-    pub last_trade_id: i64,
-    /// How many there were.
-    pub trades: i64,
-    /// How many are missing still; for `confirmed_empty`, how many numbers the exchange has no trade for.
-    pub missing: i64,
+    /// Number of the first trade that was missing; null where `by_time`.
+    pub first_trade_id: Option<i64>,
+    /// Number of the last one; null where `by_time`.
+    pub last_trade_id: Option<i64>,
+    /// How many there were; null where `by_time`.
+    pub trades: Option<i64>,
+    /// How many are missing still; for `confirmed_empty`, how many numbers the exchange has no trade for; null where `by_time`.
+    pub missing: Option<i64>,
     /// `tracker_stopped`, `disconnected`, `skipped`, `silence` or `queue_full`.
     #[schema(example = "disconnected")]
     pub cause: String,
@@ -507,6 +507,8 @@ pub struct GapRow {
     pub found_at: DateTime<Utc>,
     /// When something was last said of it.
     pub updated_at: DateTime<Utc>,
+    /// The exchange's numbers do not tell what is missing: trades may be, between `from` and `to`, and nobody knows how many.
+    pub by_time: bool,
 }
 
 /// How much room everything takes, what went, and when the disk or the budget is full.

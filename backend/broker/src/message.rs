@@ -247,6 +247,7 @@ mod tests {
                 status: InstrumentStatus::Trading,
             }],
             taken_at: Some("2026-11-20T12:00:00Z".parse().unwrap()),
+            numbers_trades: true,
         });
         let market = Message::Market(MarketReport::new(
             "binance",

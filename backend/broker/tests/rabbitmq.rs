@@ -58,6 +58,7 @@ fn message(number: u32) -> Message {
         exchange: Exchange { name: "test".into(), country },
         instruments: vec![],
         taken_at: None,
+        numbers_trades: true,
     })
 }
 

@@ -14,10 +14,11 @@ use crate::{Client, Context as _, Result};
 
 /// Returns no row where a newer catalogue is stored already. None is dated in the future: it would keep all others out.
 const STORE_EXCHANGE: &str = "
-    INSERT INTO exchange (name, country, catalogue_at) VALUES ($1, $2, CASE WHEN $3::timestamptz < now() THEN $3 WHEN $3 IS NOT NULL THEN now() END)
+    INSERT INTO exchange (name, country, catalogue_at, numbers_trades)
+    VALUES ($1, $2, CASE WHEN $3::timestamptz < now() THEN $3 WHEN $3 IS NOT NULL THEN now() END, $4)
     ON CONFLICT (name) DO UPDATE
     SET country = coalesce(excluded.country, exchange.country),
-        catalogue_at = coalesce(excluded.catalogue_at, exchange.catalogue_at)
+        catalogue_at = coalesce(excluded.catalogue_at, exchange.catalogue_at), numbers_trades = excluded.numbers_trades
     WHERE excluded.catalogue_at IS NULL OR exchange.catalogue_at IS NULL
        OR exchange.catalogue_at <= excluded.catalogue_at
     RETURNING id";
@@ -81,8 +82,12 @@ const NEW: &str = "
 /// When the database refuses.
 pub async fn store(client: &mut Client, catalogue: &Catalogue) -> Result<u64> {
     let transaction = client.transaction().await.context("beginning a transaction")?;
-    let parameters: [&(dyn ToSql + Sync); 3] =
-        [&catalogue.exchange.name.as_str(), &catalogue.exchange.country, &catalogue.taken_at];
+    let parameters: [&(dyn ToSql + Sync); 4] = [
+        &catalogue.exchange.name.as_str(),
+        &catalogue.exchange.country,
+        &catalogue.taken_at,
+        &catalogue.numbers_trades,
+    ];
     let row = transaction.query_opt(STORE_EXCHANGE, &parameters).await.context("storing an exchange")?;
     let Some(exchange_id) = row.map(|row| row.get::<_, i16>(0)) else { return Ok(0) };
     let listed = &catalogue.instruments;

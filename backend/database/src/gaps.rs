@@ -8,13 +8,13 @@ use crate::{Client, Context as _, Result};
 
 const STORE: &str = "
     INSERT INTO gap (ticker_id, first_trade_id, last_trade_id, from_time, to_time, cause, state, missing, attempts, detail,
-                     found_at, updated_at, revision)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                     found_at, updated_at, revision, by_time)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     ON CONFLICT (ticker_id, first_trade_id) DO UPDATE
     SET last_trade_id = excluded.last_trade_id, from_time = excluded.from_time, to_time = excluded.to_time,
         cause = excluded.cause, state = excluded.state, missing = excluded.missing, attempts = excluded.attempts,
         detail = excluded.detail, found_at = excluded.found_at, updated_at = excluded.updated_at,
-        revision = excluded.revision
+        revision = excluded.revision, by_time = excluded.by_time
     WHERE (gap.found_at, gap.revision) < (excluded.found_at, excluded.revision)";
 
 /// Stores what is said of gaps, in one transaction; what is known to be newer stays. Returns the tickers that no
@@ -55,6 +55,7 @@ pub async fn store(client: &mut Client, report: &GapReport) -> Result<Vec<String
                     &gap.found_at,
                     &gap.updated_at,
                     &revision,
+                    &gap.by_time,
                 ],
             )
             .await
@@ -81,6 +82,8 @@ pub struct StoredGap {
     pub last_trade_id: i64,
     /// How many are missing still.
     pub missing: i64,
+    /// It is a span of time: how many trades are missing is not known, and microseconds stand in the place of their numbers.
+    pub by_time: bool,
     /// Why, as [`domain::GapCause`] names it.
     pub cause: String,
     /// What became of it, as [`domain::GapState`] names it.
@@ -115,14 +118,16 @@ pub struct GapFilter {
 macro_rules! list {
     ($condition:literal) => {
         concat!(
-            "SELECT exchange, ticker, first_trade_id, last_trade_id, missing, cause, state, from_time, to_time, attempts,
-                    detail, found_at, updated_at
-            FROM gaps
-            WHERE ($1::text IS NULL OR exchange = $1)
-              AND ($2::text IS NULL OR ticker = $2)
+            "SELECT exchange.name, ticker.ticker, first_trade_id, last_trade_id, missing, cause, state, from_time, to_time,
+                    attempts, detail, found_at, gap.updated_at, by_time
+            FROM gap
+            JOIN ticker ON ticker.id = gap.ticker_id
+            JOIN exchange ON exchange.id = ticker.exchange_id
+            WHERE ($1::text IS NULL OR exchange.name = $1)
+              AND ($2::text IS NULL OR ticker.ticker = $2)
               AND ($3::bool IS NULL OR (state IN ('open', 'filling')) = $3) ",
             $condition,
-            " ORDER BY found_at DESC, exchange, ticker, first_trade_id DESC
+            " ORDER BY found_at DESC, exchange.name, ticker.ticker, first_trade_id DESC
             LIMIT $4"
         )
     };
@@ -161,6 +166,7 @@ pub async fn list_gaps(client: &impl GenericClient, filter: &GapFilter, limit: i
             detail: row.try_get(10)?,
             found_at: row.try_get(11)?,
             updated_at: row.try_get(12)?,
+            by_time: row.try_get(13)?,
         })
     };
     rows.context(doing)?.iter().map(gap).collect::<std::result::Result<_, _>>().context(doing)

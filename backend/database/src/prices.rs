@@ -115,7 +115,7 @@ macro_rules! prices {
                 ORDER BY time DESC, preference LIMIT 1) AS newest
             WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL
               AND ($1::smallint IS NULL OR ticker.exchange_id = $1)
-              AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2))
+              AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2) OR lower(base.code || quote.code) = ANY($2))
               AND ($3::int IS NULL OR ticker.id = $3)
             ORDER BY exchange.name, ticker.ticker"
         )

@@ -37,10 +37,12 @@ const CLOSES: &str = "
         ORDER BY hour)
     FROM ticker
     JOIN exchange ON exchange.id = ticker.exchange_id
+    JOIN symbol base ON base.id = ticker.base_id
+    JOIN symbol quote ON quote.id = ticker.quote_id
     LEFT JOIN market ON market.ticker_id = ticker.id
     WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL
       AND ($1::smallint IS NULL OR ticker.exchange_id = $1)
-      AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2))
+      AND ($2::text[] IS NULL OR lower(ticker.ticker) = ANY($2) OR lower(base.code || quote.code) = ANY($2))
     ORDER BY exchange.name, ticker.ticker";
 
 /// The closes of every recorded pair, by exchange and ticker, in the hours from `from` until just before `to`, both of

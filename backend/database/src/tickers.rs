@@ -18,6 +18,8 @@ pub struct StoredTicker {
     pub coin: String,
     /// Whether a price of it is stored.
     pub recorded: bool,
+    /// The codes of both coins in lower-case, without a mark between: `btcusdt`, however the exchange spells it.
+    pub codes: String,
 }
 
 /// Which pairs are wanted; what is `None` does not matter.
@@ -32,11 +34,13 @@ pub struct TickerFilter {
 }
 
 const LIST: &str = "
-    SELECT ticker.id, ticker.ticker, exchange.name, base.name, coalesce(ticker.first_tick_at, market.time) IS NOT NULL
+    SELECT ticker.id, ticker.ticker, exchange.name, base.name, coalesce(ticker.first_tick_at, market.time) IS NOT NULL,
+           lower(base.code || quote.code)
     FROM ticker
     LEFT JOIN market ON market.ticker_id = ticker.id
     JOIN exchange ON exchange.id = ticker.exchange_id
     JOIN symbol base ON base.id = ticker.base_id
+    JOIN symbol quote ON quote.id = ticker.quote_id
     WHERE ($1::smallint IS NULL OR ticker.exchange_id = $1)
       AND ($2::int IS NULL OR ticker.base_id = $2)
       AND ($3::bool IS NULL OR (coalesce(ticker.first_tick_at, market.time) IS NOT NULL) = $3)
@@ -54,18 +58,25 @@ pub async fn list_tickers(client: &impl GenericClient, filter: TickerFilter) -> 
 }
 
 /// The index finds the usual spellings; only what it does not find is looked for by reading all of the exchange's
-/// pairs. `Append` runs its second half only while the limit is not reached.
+/// pairs, and last by the coins: `BTCUSDT` finds `BTC-USDT`. `Append` runs its later parts only while the limit is not reached.
 const FIND: &str = "
-    SELECT found.id, found.ticker, exchange.name, base.name, coalesce(found.first_tick_at, market.time) IS NOT NULL
+    SELECT found.id, found.ticker, exchange.name, base.name, coalesce(found.first_tick_at, market.time) IS NOT NULL,
+           lower(base.code || quote.code)
     FROM (SELECT * FROM ticker WHERE exchange_id = $1 AND ticker IN ($2, upper($2))
           UNION ALL
           SELECT * FROM ticker WHERE exchange_id = $1 AND lower(ticker) = lower($2)
+          UNION ALL
+          (SELECT ticker.* FROM ticker
+           JOIN symbol coin ON coin.id = ticker.base_id JOIN symbol money ON money.id = ticker.quote_id
+           WHERE exchange_id = $1 AND lower(coin.code || money.code) = lower(translate($2, '-/_:', ''))
+           ORDER BY ticker.status <> 'trading', ticker.id)
           LIMIT 1) AS found
     LEFT JOIN market ON market.ticker_id = found.id
     JOIN exchange ON exchange.id = found.exchange_id
-    JOIN symbol base ON base.id = found.base_id";
+    JOIN symbol base ON base.id = found.base_id
+    JOIN symbol quote ON quote.id = found.quote_id";
 
-/// A pair of one exchange, however it is capitalised.
+/// A pair of one exchange, however it is capitalised, and with or without a mark between its coins.
 ///
 /// # Errors
 /// When the database cannot be asked.
@@ -77,17 +88,21 @@ pub async fn find_ticker(client: &impl GenericClient, exchange_id: i16, ticker: 
 }
 
 const FIND_ANYWHERE: &str = "
-    SELECT ticker.id, ticker.ticker, exchange.name, base.name, coalesce(ticker.first_tick_at, market.time) IS NOT NULL
+    SELECT ticker.id, ticker.ticker, exchange.name, base.name, coalesce(ticker.first_tick_at, market.time) IS NOT NULL,
+           lower(base.code || quote.code)
     FROM ticker
     LEFT JOIN market ON market.ticker_id = ticker.id
     JOIN exchange ON exchange.id = ticker.exchange_id
     JOIN symbol base ON base.id = ticker.base_id
-    WHERE lower(ticker.ticker) = lower($1)
-    ORDER BY coalesce(ticker.first_tick_at, market.time) IS NULL, exchange.name = 'simulated', exchange.id, ticker.ticker
+    JOIN symbol quote ON quote.id = ticker.quote_id
+    WHERE lower(ticker.ticker) = lower($1) OR lower(base.code || quote.code) = lower(translate($1, '-/_:', ''))
+    ORDER BY coalesce(ticker.first_tick_at, market.time) IS NULL, exchange.name = 'simulated',
+             lower(ticker.ticker) <> lower($1), exchange.id, ticker.ticker
     LIMIT 1";
 
-/// The pair that is meant by a ticker without an exchange, however it is capitalised: a recorded one before one that is
-/// only listed, a real market before the simulated one, then the exchange that was known first.
+/// The pair that is meant by a ticker without an exchange, however it is capitalised, and with or without a mark between its coins: a
+/// recorded one before one that is only listed, a real market before the simulated one, one that is written so, then the exchange that
+/// was known first.
 ///
 /// # Errors
 /// When the database cannot be asked.
@@ -109,6 +124,7 @@ impl TryFrom<&Row> for StoredTicker {
             exchange: row.try_get(2).context(doing)?,
             coin: row.try_get(3).context(doing)?,
             recorded: row.try_get(4).context(doing)?,
+            codes: row.try_get(5).context(doing)?,
         })
     }
 }

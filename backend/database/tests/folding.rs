@@ -30,7 +30,9 @@ async fn with_bitcoin() -> (TestDatabase, Pool, i32) {
     let status = InstrumentStatus::Trading;
     let instruments = vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
     let exchange = Exchange { name: "binance".into(), country: None };
-    catalogue::store(&mut client, &Catalogue { exchange, taken_at: None, instruments }).await.unwrap();
+    catalogue::store(&mut client, &Catalogue { exchange, taken_at: None, instruments, numbers_trades: true })
+        .await
+        .unwrap();
     let id = catalogue::ticker_ids(&client, "binance").await.unwrap()["BTCUSDT"];
     (database, pool, id)
 }

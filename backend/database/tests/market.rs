@@ -31,7 +31,7 @@ fn listing(pairs: &[(&str, &str)], taken_at: Option<DateTime<Utc>>) -> Catalogue
         Instrument { ticker: (*ticker).into(), base: (*base).into(), quote: "USDT".into(), status }
     };
     let exchange = Exchange { name: "binance".into(), country: None };
-    Catalogue { exchange, instruments: pairs.iter().map(instrument).collect(), taken_at }
+    Catalogue { exchange, instruments: pairs.iter().map(instrument).collect(), taken_at, numbers_trades: true }
 }
 
 /// A database in which binance lists these pairs.

@@ -34,7 +34,12 @@ async fn with_pairs() -> (TestDatabase, Pool, [i32; 2]) {
             status: InstrumentStatus::Trading,
         };
         let exchange = Exchange { name: name.into(), country: None };
-        let catalogue = Catalogue { exchange, instruments: vec![listed("ETH"), listed("BTC")], taken_at: None };
+        let catalogue = Catalogue {
+            exchange,
+            instruments: vec![listed("ETH"), listed("BTC")],
+            taken_at: None,
+            numbers_trades: true,
+        };
         catalogue::store(&mut client, &catalogue).await.unwrap();
     }
     let ids = catalogue::ticker_ids(&client, "binance").await.unwrap();

@@ -37,7 +37,12 @@ fn listed(ticker: &str, base: &str, quote: &str) -> Instrument {
 }
 
 fn binance(instruments: Vec<Instrument>) -> Catalogue {
-    Catalogue { exchange: Exchange { name: "binance".into(), country: None }, instruments, taken_at: None }
+    Catalogue {
+        exchange: Exchange { name: "binance".into(), country: None },
+        instruments,
+        taken_at: None,
+        numbers_trades: true,
+    }
 }
 
 /// A database in which binance lists BTCUSDT, and that pair's key.
@@ -337,6 +342,7 @@ fn gap(first: i64, last: i64, state: GapState, missing: i64, revision: u32) -> G
         found_at: noon(),
         updated_at: noon() + TimeDelta::seconds(revision.into()),
         revision,
+        by_time: false,
     }
 }
 

@@ -48,7 +48,9 @@ impl Bench {
         let instruments =
             vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
         let exchange = Exchange { name: "binance".into(), country: None };
-        catalogue::store(&mut client, &Catalogue { exchange, instruments, taken_at: None }).await.unwrap();
+        catalogue::store(&mut client, &Catalogue { exchange, instruments, taken_at: None, numbers_trades: true })
+            .await
+            .unwrap();
         let ticker_id = catalogue::ticker_ids(&client, "binance").await.unwrap()["BTCUSDT"];
         drop(client);
         Self { database, pool, ticker_id }

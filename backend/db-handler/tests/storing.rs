@@ -127,6 +127,7 @@ fn catalogue() -> Message {
         exchange: Exchange { name: "binance".into(), country: None },
         instruments,
         taken_at: None,
+        numbers_trades: true,
     })
 }
 
@@ -389,6 +390,7 @@ async fn messages_that_no_database_takes_hold_up_nobody() {
             exchange: Exchange { name: name.into(), country: None },
             instruments,
             taken_at: None,
+            numbers_trades: true,
         })
     };
     let Message::Ticks(batch) = trades(0..1) else { unreachable!() };

@@ -69,6 +69,13 @@ pub struct Catalogue {
     /// When it was asked. Without it nothing is taken for delisted, since a newer catalogue may be known already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<DateTime<Utc>>,
+    /// The exchange numbers the trades of each pair without leaving numbers out. Where it does not say, it does.
+    #[serde(default = "yes")]
+    pub numbers_trades: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Catalogue {

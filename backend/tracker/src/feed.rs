@@ -1,6 +1,6 @@
 //! Everything about one exchange: its catalogue, its stream, its prices by REST, its state.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use broker::{LocalQueueError, Message, Publisher};
@@ -27,6 +27,7 @@ use crate::{
     poll::Poller,
     publish::{Batcher, CHANNEL, Passed},
     rest::RestError,
+    selection::select,
     session::{Door, Session},
     status::Board,
     takeover::Takeover,
@@ -123,25 +124,20 @@ impl Feed {
 
     /// The configured tickers that the exchange lists. Others are named, and the rest goes on without them.
     fn to_follow(&self, listed: &[Instrument]) -> Vec<SmolStr> {
-        let by_ticker: HashMap<&str, &Instrument> = listed.iter().map(|one| (one.ticker.as_str(), one)).collect();
-        let mut tickers = Vec::new();
-        for wanted in &self.settings.tracker_symbols {
-            let wanted = wanted.trim();
-            let upper = wanted.to_uppercase();
-            let Some(instrument) = by_ticker.get(wanted).or_else(|| by_ticker.get(upper.as_str())) else {
-                if !wanted.is_empty() {
-                    tracing::error!(exchange = %self.name(), "TRACKER_SYMBOLS: {wanted:?} is not listed; write tickers as the exchange does, such as BTCUSDT");
-                }
-                continue;
-            };
-            if instrument.status == InstrumentStatus::Halted {
-                tracing::warn!(exchange = %self.name(), ticker = wanted, "trading is halted; it is followed all the same");
-            }
-            if !tickers.contains(&instrument.ticker) {
-                tickers.push(instrument.ticker.clone());
-            }
+        let exchange = self.name();
+        let selection = select(&exchange, &self.settings.tracker_symbols, listed);
+        for wanted in &selection.unlisted {
+            tracing::error!(%exchange, "TRACKER_SYMBOLS: {wanted:?} is not listed; write BTCUSDT, or BTC for a coin in dollars");
         }
-        tickers
+        for coin in &selection.absent_coins {
+            tracing::info!(%exchange, %coin, "TRACKER_SYMBOLS: the exchange does not trade it in dollars");
+        }
+        let is_halted =
+            |one: &&Instrument| one.status == InstrumentStatus::Halted && selection.tickers.contains(&one.ticker);
+        for halted in listed.iter().filter(is_halted) {
+            tracing::warn!(%exchange, ticker = %halted.ticker, "trading is halted; it is followed all the same");
+        }
+        selection.tickers
     }
 
     async fn follow(&self, tickers: Vec<SmolStr>, listed: Vec<Instrument>, shutdown: &Shutdown) -> Result<(), Error> {
@@ -287,7 +283,7 @@ impl Feed {
     async fn ledger(&self, tickers: &[SmolStr]) -> Result<Ledger, Error> {
         let notes = self.publisher.queue().notes().await;
         let notes = notes.map_err(|error| Error(format!("what was noted of trades cannot be read: {error}")))?;
-        let ledger = Ledger::new(self.name(), self.exchange.history().is_none(), &notes);
+        let ledger = Ledger::new(self.name(), self.exchange.recent().is_some(), &notes);
         let (gaps, forgotten) = if self.settings.exchange_is_new {
             ledger.give_up(|_| false, "the exchange that had them is gone", Utc::now())
         } else {
@@ -360,7 +356,12 @@ impl Feed {
 
     async fn publish_catalogue(&self, instruments: Vec<Instrument>) {
         let listed = instruments.clone();
-        let catalogue = Catalogue { exchange: self.exchange.identity(), instruments, taken_at: Some(Utc::now()) };
+        let catalogue = Catalogue {
+            exchange: self.exchange.identity(),
+            instruments,
+            taken_at: Some(Utc::now()),
+            numbers_trades: self.exchange.recent().is_none(),
+        };
         match self.publisher.publish(Message::Catalogue(catalogue)).await {
             // Only now: what is told of new pairs must come behind it.
             Ok(()) => self.listing.renew(&listed),

@@ -18,6 +18,7 @@ pub mod market;
 pub mod poll;
 pub mod publish;
 pub mod rest;
+pub mod selection;
 pub mod session;
 pub mod settings;
 pub mod status;

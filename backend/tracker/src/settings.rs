@@ -14,8 +14,9 @@ pub struct Settings {
     /// Exchanges to follow, separated by commas
     #[arg(long, env = "EXCHANGES", value_name = "NAMES", value_delimiter = ',', default_value = "binance")]
     pub exchanges: Vec<String>,
-    /// Tickers to follow, as the exchange writes them, separated by commas
-    #[arg(long, env = "TRACKER_SYMBOLS", value_name = "TICKERS", value_delimiter = ',', default_value = DEFAULT_SYMBOLS)]
+    /// Pairs of which every trade is recorded, separated by commas: BTCUSDT, BTC-USDT and BTC/USDT mean the same, BTC alone the coin
+    /// in dollars on each exchange (USD, else USDT, USDC, EUR), kraken:BTC/EUR a pair of one exchange
+    #[arg(long, env = "TRACKER_SYMBOLS", value_name = "PAIRS", value_delimiter = ',', default_value = DEFAULT_SYMBOLS)]
     pub tracker_symbols: Vec<SmolStr>,
     /// Follow the whole market too: of every pair that is listed the newest price, 24-hour statistics and candles; true or
     /// false
@@ -58,8 +59,8 @@ pub struct Settings {
     pub listings: crate::listings::Settings,
 }
 
-/// A handful of pairs that every newcomer knows.
-const DEFAULT_SYMBOLS: &str = "BTCUSDT,ETHUSDT,BNBUSDT,SOLUSDT,XRPUSDT,ADAUSDT,DOGEUSDT,LTCUSDT,AVAXUSDT,LINKUSDT";
+/// A handful of coins that every newcomer knows.
+const DEFAULT_SYMBOLS: &str = "BTC,ETH,BNB,SOL,XRP,ADA,DOGE,LTC,AVAX,LINK";
 
 /// How prices are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

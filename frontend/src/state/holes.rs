@@ -13,8 +13,10 @@ pub(crate) struct Hole {
     pub from: i64,
     /// Second in which it ends.
     pub to: i64,
-    /// How many trades are missing.
+    /// How many trades are missing, as far as that is known.
     pub missing: i64,
+    /// Nobody knows how many are, if any.
+    by_time: bool,
     /// Why, in the API's word for it.
     cause: String,
     /// Why they are not asked for any more, if so.
@@ -25,7 +27,11 @@ pub(crate) struct Hole {
 pub(crate) fn words(holes: &[&Hole]) -> Option<String> {
     let first = holes.first()?;
     let missing: i64 = holes.iter().map(|hole| hole.missing).sum();
-    let trades = if missing == 1 { "1 trade is missing".to_owned() } else { format!("{missing} trades are missing") };
+    let trades = match missing {
+        0 if first.by_time => "trades may be missing".to_owned(),
+        1 => "1 trade is missing".to_owned(),
+        many => format!("{many} trades are missing"),
+    };
     let cause = match first.cause.as_str() {
         _ if holes.iter().any(|hole| hole.cause != first.cause) => "for several reasons",
         "tracker_stopped" => "the tracker did not run",
@@ -57,7 +63,8 @@ pub(super) fn by_ticker(rows: Vec<GapRow>) -> BTreeMap<TickerKey, Vec<Hole>> {
         let hole = Hole {
             from: row.from.unwrap_or(row.found_at).timestamp(),
             to: row.to.unwrap_or(row.updated_at).max(row.from.unwrap_or(row.found_at)).timestamp(),
-            missing: row.missing,
+            missing: row.missing.unwrap_or(0),
+            by_time: row.by_time,
             given_up: (row.state == "unfillable")
                 .then(|| row.detail.unwrap_or_else(|| "the exchange does not give them".to_owned())),
             cause: row.cause,

@@ -80,10 +80,10 @@ pub(crate) fn gap(from: &str, to: &str, state: &str) -> GapRow {
     GapRow {
         exchange: "binance".into(),
         ticker: "BTCUSDT".into(),
-        first_trade_id: 11,
-        last_trade_id: 30,
-        trades: 20,
-        missing: 20,
+        first_trade_id: Some(11),
+        last_trade_id: Some(30),
+        trades: Some(20),
+        missing: Some(20),
         cause: "disconnected".into(),
         state: state.into(),
         from: Some(at(from)),
@@ -92,6 +92,7 @@ pub(crate) fn gap(from: &str, to: &str, state: &str) -> GapRow {
         detail: None,
         found_at: at(to),
         updated_at: at(to),
+        by_time: false,
     }
 }
 

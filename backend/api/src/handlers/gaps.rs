@@ -97,13 +97,14 @@ pub(crate) async fn list(Asked(wanted): Asked<Wanted>, state: web::Data<State>) 
 }
 
 fn row(gap: StoredGap) -> GapRow {
+    let numbered = |number: i64| (!gap.by_time).then_some(number);
     GapRow {
         exchange: gap.exchange,
         ticker: gap.ticker,
-        first_trade_id: gap.first_trade_id,
-        last_trade_id: gap.last_trade_id,
-        trades: gap.last_trade_id - gap.first_trade_id + 1,
-        missing: gap.missing,
+        first_trade_id: numbered(gap.first_trade_id),
+        last_trade_id: numbered(gap.last_trade_id),
+        trades: numbered(gap.last_trade_id - gap.first_trade_id + 1),
+        missing: numbered(gap.missing),
         cause: gap.cause,
         state: gap.state,
         from: gap.from,
@@ -112,5 +113,6 @@ fn row(gap: StoredGap) -> GapRow {
         detail: gap.detail,
         found_at: gap.found_at,
         updated_at: gap.updated_at,
+        by_time: gap.by_time,
     }
 }

@@ -31,7 +31,8 @@ pub(crate) struct Wanted {
     /// Only of this exchange.
     #[param(example = "binance")]
     pub(crate) exchange: Option<String>,
-    /// Only of these pairs, separated by commas. Those that are not recorded are left out.
+    /// Only of these pairs, separated by commas, as an exchange spells them or as both coins' codes: `BTCUSDT` is Kraken's `BTC/USDT` too.
+    /// Those that are not recorded are left out.
     #[param(value_type = Option<String>, example = "BTCUSDT,ETHUSDT")]
     pub(crate) tickers: Option<Vec<String>>,
 }

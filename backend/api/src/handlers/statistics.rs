@@ -92,7 +92,7 @@ pub(crate) async fn of_pairs(
     let filter = TickerFilter { exchange_id, coin_id: None, recorded: Some(true) };
     let mut tickers = list_tickers(client, filter).await?;
     if let Some(names) = &wanted.tickers {
-        tickers.retain(|ticker| names.contains(&ticker.ticker.to_lowercase()));
+        tickers.retain(|ticker| names.contains(&ticker.ticker.to_lowercase()) || names.contains(&ticker.codes));
     }
     let ids: Vec<i32> = tickers.iter().map(|ticker| ticker.id).collect();
     let told = list_statistics(client, &ids, span.0, span.1).await?;

@@ -27,9 +27,27 @@ async fn the_ledger_is_told_newest_first() {
         json!({
             "exchange": "binance", "ticker": "BTCUSDT", "first_trade_id": 300, "last_trade_id": 309, "trades": 10,
             "missing": 10, "cause": "disconnected", "state": "open", "from": "2026-11-20T12:00:00Z", "to": null,
-            "attempts": 2, "detail": null, "found_at": "2026-11-20T12:03:00Z", "updated_at": "2026-11-20T13:00:00Z"
+            "attempts": 2, "detail": null, "found_at": "2026-11-20T12:03:00Z", "updated_at": "2026-11-20T13:00:00Z",
+            "by_time": false
         })
     );
+}
+
+#[tokio::test]
+async fn a_hole_by_time_tells_no_numbers() {
+    let server = start().await;
+    let sql = format!(
+        "INSERT INTO gap (ticker_id, first_trade_id, last_trade_id, from_time, to_time, cause, state, missing, attempts, found_at,
+                          updated_at, revision, by_time)
+         VALUES ({BTCUSDT}, 1795176000000000, 1795176060000000, '2026-11-20T12:00:00Z', '2026-11-20T12:01:00Z', 'disconnected',
+                 'open', 0, 0, '2026-11-20T12:01:00Z', '2026-11-20T12:01:00Z', 1, true)"
+    );
+    server.sql(&sql).await;
+    let gap = &server.data("/gaps?missing=true").await[0];
+    for field in ["first_trade_id", "last_trade_id", "trades", "missing"] {
+        assert_eq!(gap[field], json!(null), "{field}");
+    }
+    assert_eq!((&gap["by_time"], &gap["to"]), (&json!(true), &json!("2026-11-20T12:01:00Z")));
 }
 
 #[tokio::test]

@@ -36,7 +36,9 @@ pub(crate) async fn stored() -> (TestDatabase, Pool) {
     for name in ["binance", "binance_us"] {
         let exchange = Exchange { name: name.into(), country: None };
         let instruments = [("BTCUSDT", "BTC"), ("ETHUSDT", "ETH")].map(instrument).to_vec();
-        catalogue::store(&mut client, &Catalogue { exchange, taken_at: None, instruments }).await.unwrap();
+        catalogue::store(&mut client, &Catalogue { exchange, taken_at: None, instruments, numbers_trades: true })
+            .await
+            .unwrap();
         for (ticker, key) in catalogue::ticker_ids(&client, name).await.unwrap() {
             keys.insert((name, ticker.to_string()), key);
         }
