@@ -205,3 +205,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn where_numbers_tell_nothing_only_an_interruption_opens_a_hole() {
+    let ledger = Ledger::new("okx".into(), true, &[]);
+    let at = |id: i64, seconds: i64| {
+        let time = noon() + TimeDelta::seconds(seconds);
+        Tick { trade_id: Some(id), exchange_time: Some(time), received_at: time, ..tick(0) }
+    };
+    let learned = ledger.observe(&[at(7, 0), at(900, 1), at(3, 2), at(900, 1)], &[Some(0); 4], None);
+    assert_eq!((learned.found, learned.repeated), (vec![], vec![3]), "numbers jump as they like; one came twice");
+    let learned = ledger.observe(&[at(1_000, 9)], &[Some(1)], None);
+    let [gap] = &learned.found[..] else { panic!("{learned:?}") };
+    assert_eq!((gap.cause, gap.by_time, gap.missing), (GapCause::Disconnected, true, 0));
+    assert_eq!((gap.from, gap.to), (Some(noon() + TimeDelta::seconds(2)), Some(noon() + TimeDelta::seconds(9))));
+    assert_eq!(ledger.observe(&[at(1_001, 10)], &[Some(1)], None).found, []);
+    // Noted and read again, it is still there, and the next start opens one more.
+    let notes = noted(learned.notes, &[]);
+    let again = Ledger::new("okx".into(), true, &notes);
+    assert_eq!(again.open_holes().len(), 1);
+    assert_eq!(again.observe(&[at(2_000, 60)], &[Some(0)], None).found[0].cause, GapCause::TrackerStopped);
+    // What a question brings that came already is not published again.
+    let mut asked = vec![at(1_001, 10), at(1_005, 11)];
+    ledger.keep_unseen(&mut asked);
+    assert_eq!(asked.iter().map(|tick| tick.trade_id).collect::<Vec<_>>(), [Some(1_005)]);
+}
