@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
 mod client;
+mod coinbase;
 mod faults;
+mod kraken;
 mod listings;
 mod replay;
 mod rest;
