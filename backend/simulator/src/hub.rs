@@ -100,18 +100,21 @@ impl Hub {
 
     /// Listens to all of these or, when they are too many, to none of them.
     pub(crate) fn subscribe(&self, id: u64, streams: &[String]) -> Result<(), TooManyStreams> {
+        self.state().listen(id, streams)
+    }
+
+    /// Listens to all of these, and is sent what is made of everything that it listens to then, before any event of them;
+    /// or, when they are too many, to none of them.
+    pub(crate) fn subscribe_acknowledged(
+        &self,
+        id: u64,
+        streams: &[String],
+        acknowledge: impl FnOnce(&BTreeSet<String>) -> String,
+    ) -> Result<(), TooManyStreams> {
         let mut state = self.state();
-        let State { clients, listeners, .. } = &mut *state;
-        let Some(client) = clients.get_mut(&id) else {
-            return Ok(());
-        };
-        let new: BTreeSet<&String> = streams.iter().filter(|stream| !client.streams.contains(*stream)).collect();
-        if client.streams.len() + new.len() > MAX_STREAMS {
-            return Err(TooManyStreams);
-        }
-        for stream in new {
-            client.streams.insert(stream.clone());
-            listeners.entry(stream.clone()).or_default().insert(id);
+        state.listen(id, streams)?;
+        if state.clients.get(&id).is_some_and(|client| !client.send(Bytes::from(acknowledge(&client.streams)))) {
+            state.cut(&[id]);
         }
         Ok(())
     }
@@ -202,12 +205,8 @@ impl Hub {
     pub(crate) fn broadcast_raw(&self, text: String) {
         let frame = Bytes::from(text);
         let mut state = self.state();
-        let full: Vec<u64> = state
-            .clients
-            .iter()
-            .filter(|(_, client)| !client.send(frame.clone()))
-            .map(|(id, _)| *id)
-            .collect();
+        let full: Vec<u64> =
+            state.clients.iter().filter(|(_, client)| !client.send(frame.clone())).map(|(id, _)| *id).collect();
         state.cut(&full);
     }
 
@@ -242,6 +241,21 @@ impl Hub {
 }
 
 impl State {
+    fn listen(&mut self, id: u64, streams: &[String]) -> Result<(), TooManyStreams> {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Ok(());
+        };
+        let new: BTreeSet<&String> = streams.iter().filter(|stream| !client.streams.contains(*stream)).collect();
+        if client.streams.len() + new.len() > MAX_STREAMS {
+            return Err(TooManyStreams);
+        }
+        for stream in new {
+            client.streams.insert(stream.clone());
+            self.listeners.entry(stream.clone()).or_default().insert(id);
+        }
+        Ok(())
+    }
+
     fn remove(&mut self, id: u64) {
         let Some(client) = self.clients.remove(&id) else { return };
         for stream in &client.streams {
@@ -320,6 +334,33 @@ mod tests {
         assert_eq!(raw.queue.try_recv().unwrap(), "1");
         assert_eq!(combined.queue.try_recv().unwrap(), r#"{"stream":"a@trade","data":1000}"#);
         assert!(other.queue.try_recv().is_err());
+    }
+
+    #[test]
+    fn an_acknowledgement_comes_before_what_it_is_about() {
+        let hub = Hub::new(8);
+        let mut client = hub.join(Protocol::Kraken);
+        hub.subscribe_acknowledged(client.id, &streams(&["a", "b"]), |all| format!("{} streams", all.len())).unwrap();
+        hub.publish("b", |_| "1".to_owned());
+        assert_eq!(client.queue.try_recv().unwrap(), "2 streams");
+        assert_eq!(client.queue.try_recv().unwrap(), "1");
+    }
+
+    #[test]
+    fn silence_is_broken_for_those_who_listen_and_were_told_nothing() {
+        let hub = Hub::new(8);
+        let mut clients =
+            [Protocol::Kraken, Protocol::Kraken, Protocol::Kraken, Protocol::Coinbase].map(|p| hub.join(p));
+        for (client, stream) in [(0, "a"), (1, "b"), (3, "b")] {
+            hub.subscribe(clients[client].id, &streams(&[stream])).unwrap();
+        }
+        hub.publish("a", |_| "1".to_owned());
+        hub.break_silence(Protocol::Kraken, "still here");
+        let told = clients.each_mut().map(|client| client.queue.try_recv().ok());
+        assert_eq!(told, [Some("1".into()), Some("still here".into()), None, None]);
+        hub.break_silence(Protocol::Kraken, "still here");
+        let told = clients.each_mut().map(|client| client.queue.try_recv().is_ok());
+        assert_eq!(told, [true, true, false, false]);
     }
 
     #[test]

@@ -97,3 +97,15 @@ pub(crate) fn announce_shutdown(venue: &Venue) {
     venue.hub.tell_all(Protocol::Kraken, |client| kraken::frames::status("maintenance", client));
     venue.hub.dismiss(Protocol::Coinbase);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_listens_to_a_stream_of_another_protocol() {
+        for stream in [coinbase::stream_name("matches", "BTC-USDT"), kraken::stream_name("trade", "BTC/USDT")] {
+            assert!(!control::is_stream_name(&stream), "{stream}");
+        }
+    }
+}

@@ -9,8 +9,9 @@ use domain::Interval;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    coinbase, frames, kraken,
+    coinbase, frames,
     kline::{Kline, open_ms},
+    kraken,
     listings::Listed,
     protocol::Protocol,
     venue::Venue,

@@ -142,7 +142,7 @@ async fn outwait(venue: &Venue, protocol: Protocol, id: u64) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Which pings wait for an answer, and when one last came.
@@ -186,7 +186,10 @@ async fn read(
             recent.push_back(now);
             while recent.pop_front_if(|at| now.duration_since(*at) >= Duration::from_secs(1)).is_some() {}
             if recent.len() > limit {
-                return Some(CloseReason { code: CloseCode::Policy, description: Some("Too many requests".to_owned()) });
+                return Some(CloseReason {
+                    code: CloseCode::Policy,
+                    description: Some("Too many requests".to_owned()),
+                });
             }
         }
         match message {

@@ -4,7 +4,10 @@
 //! last of them after the answer; since it listens already, a trade that happens meanwhile may come twice and is never
 //! missed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Deserialize;
 
@@ -42,18 +45,13 @@ pub(crate) fn answer(venue: &Venue, client: u64, text: &str) {
     match request.kind.as_str() {
         "subscribe" => match subscribe(venue, client, &request) {
             Ok(new) => {
-                reply(subscriptions(venue, client));
-                for (channel, listed) in new {
-                    if let Some(frame) = first_frame(venue, channel, &listed) {
-                        reply(frame);
-                    }
-                }
+                new.iter().filter_map(|(channel, listed)| first_frame(venue, channel, listed)).for_each(reply);
             }
             Err(reason) => reply(frames::error("Failed to subscribe", Some(&reason))),
         },
         "unsubscribe" => {
             unsubscribe(venue, client, &request);
-            reply(subscriptions(venue, client));
+            reply(subscriptions(&venue.hub.subscriptions(client).into_iter().collect()));
         }
         _ => reply(frames::error("Type has to be either subscribe or unsubscribe", None)),
     }
@@ -67,7 +65,7 @@ fn asked(request: &Request) -> impl Iterator<Item = (&str, &[String])> {
     })
 }
 
-/// Returns what the client did not listen to before.
+/// Sends the answer, and returns what the client did not listen to before.
 fn subscribe(venue: &Venue, client: u64, request: &Request) -> Result<Vec<(&'static str, Arc<Listed>)>, String> {
     let before = venue.hub.subscriptions(client);
     let (mut streams, mut new) = (Vec::new(), Vec::new());
@@ -92,7 +90,8 @@ fn subscribe(venue: &Venue, client: u64, request: &Request) -> Result<Vec<(&'sta
     if venue.faults.refuses_subscription() {
         return Err("the subscription is refused".to_owned());
     }
-    venue.hub.subscribe(client, &streams).map_err(|_| "too many subscriptions".to_owned())?;
+    let done = venue.hub.subscribe_acknowledged(client, &streams, subscriptions);
+    done.map_err(|_| "too many subscriptions".to_owned())?;
     Ok(new)
 }
 
@@ -109,8 +108,8 @@ fn unsubscribe(venue: &Venue, client: u64, request: &Request) {
     venue.hub.unsubscribe(client, &streams);
 }
 
-fn subscriptions(venue: &Venue, client: u64) -> String {
-    let streams = venue.hub.subscriptions(client);
+/// The answer, of what a client listens to.
+fn subscriptions(streams: &BTreeSet<String>) -> String {
     let mut channels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (channel, product) in streams.iter().filter_map(|stream| channel_and_product(stream)) {
         channels.entry(channel).or_default().push(product);

@@ -36,21 +36,14 @@ pub(crate) fn answer(venue: &Venue, client: u64, text: &str) {
     let snapshot = params["snapshot"].as_bool().unwrap_or(channel == TICKER);
     for symbol in symbols {
         let symbol = symbol.as_str().unwrap_or_default();
+        let answer = frames::done(method, &result(channel, symbol, snapshot, params, subscribes), &request, &time);
         let done = if subscribes {
-            subscribe(venue, client, channel, symbol)
+            subscribe(venue, client, channel, symbol, snapshot, answer)
         } else {
-            unsubscribe(venue, client, channel, symbol)
+            unsubscribe(venue, client, channel, symbol, answer)
         };
-        venue.hub.reply(
-            client,
-            match &done {
-                Ok(()) => frames::done(method, &result(channel, symbol, snapshot, params, subscribes), &request, &time),
-                Err(error) => frames::refused(method, error, Some(symbol), &request, &time),
-            },
-        );
-        let new = find(venue, symbol).filter(|_| subscribes && done.is_ok() && snapshot);
-        if let Some(frame) = new.and_then(|listed| first_frame(venue, channel, &listed)) {
-            venue.hub.reply(client, frame);
+        if let Err(error) = done {
+            venue.hub.reply(client, frames::refused(method, &error, Some(symbol), &request, &time));
         }
     }
 }
@@ -67,10 +60,16 @@ fn result(channel: &str, symbol: &str, snapshot: bool, params: &Value, subscribe
     result
 }
 
-fn subscribe(venue: &Venue, client: u64, channel: &str, symbol: &str) -> Result<(), String> {
-    if find(venue, symbol).is_none() {
-        return Err(format!("Currency pair not supported {symbol}"));
-    }
+/// Sends the answer, and what is told at once; or returns why not.
+fn subscribe(
+    venue: &Venue,
+    client: u64,
+    channel: &str,
+    symbol: &str,
+    snapshot: bool,
+    answer: String,
+) -> Result<(), String> {
+    let listed = find(venue, symbol).ok_or_else(|| format!("Currency pair not supported {symbol}"))?;
     if venue.faults.refuses_subscription() {
         return Err("Subscription refused".to_owned());
     }
@@ -78,15 +77,21 @@ fn subscribe(venue: &Venue, client: u64, channel: &str, symbol: &str) -> Result<
     if venue.hub.subscriptions(client).contains(&stream) {
         return Err("Already subscribed".to_owned());
     }
-    venue.hub.subscribe(client, &[stream]).map_err(|_| "Too many subscriptions".to_owned())
+    let done = venue.hub.subscribe_acknowledged(client, &[stream], |_| answer);
+    done.map_err(|_| "Too many subscriptions".to_owned())?;
+    if let Some(frame) = first_frame(venue, channel, &listed).filter(|_| snapshot) {
+        venue.hub.reply(client, frame);
+    }
+    Ok(())
 }
 
-fn unsubscribe(venue: &Venue, client: u64, channel: &str, symbol: &str) -> Result<(), String> {
+fn unsubscribe(venue: &Venue, client: u64, channel: &str, symbol: &str, answer: String) -> Result<(), String> {
     let stream = stream_name(channel, symbol);
     if !venue.hub.subscriptions(client).contains(&stream) {
         return Err("Subscription Not Found".to_owned());
     }
     venue.hub.unsubscribe(client, &[stream]);
+    venue.hub.reply(client, answer);
     Ok(())
 }
 

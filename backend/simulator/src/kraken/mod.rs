@@ -93,7 +93,10 @@ mod tests {
             ("SOLUSDT", "SOL", "SOL/USDT", "SOLUSDT", "SOL/USDT"),
         ] {
             let names = Names::new(ticker, base, "USDT");
-            assert_eq!((names.symbol.as_str(), names.altname.as_str(), names.wsname.as_str()), (symbol, altname, wsname));
+            assert_eq!(
+                (names.symbol.as_str(), names.altname.as_str(), names.wsname.as_str()),
+                (symbol, altname, wsname)
+            );
         }
         assert_eq!(Names::new("ETHBTC", "ETH", "BTC").wsname, "ETH/XBT");
     }

@@ -200,8 +200,10 @@ fn to_now(mut klines: Vec<Kline>, interval: Interval, now: i64) -> Vec<Kline> {
         // No more than will be kept.
         let first = (open_time + step).max(running - (MAX_CANDLES as i64 - 1) * step);
         let flat = |at: i64| Kline::flat(at, *close);
-        let quiet: Vec<Kline> =
-            std::iter::successors(Some(first), |at| Some(at + step)).take_while(|at| *at <= running).map(flat).collect();
+        let quiet: Vec<Kline> = std::iter::successors(Some(first), |at| Some(at + step))
+            .take_while(|at| *at <= running)
+            .map(flat)
+            .collect();
         klines.extend(quiet);
     }
     klines.drain(..klines.len().saturating_sub(MAX_CANDLES));

@@ -77,7 +77,10 @@ async fn trades(socket: &mut Socket, kind: &str) -> Vec<Trade> {
 
 fn is_of(row: &Trade, trade: &PublishedTrade) {
     assert_eq!((row.symbol.as_str(), row.trade_id, row.timestamp), ("BTC/USDT", trade.id, trade.time));
-    assert_eq!((row.price.get(), row.qty.get()), (trade.price.to_string().as_str(), trade.quantity.to_string().as_str()));
+    assert_eq!(
+        (row.price.get(), row.qty.get()),
+        (trade.price.to_string().as_str(), trade.quantity.to_string().as_str())
+    );
     assert_eq!(row.side, if trade.buyer_is_maker { "sell" } else { "buy" }, "the taker's");
 }
 
@@ -298,7 +301,9 @@ async fn candles_are_the_trades_added_up_and_never_more_than_the_newest() {
         if minutes == 1 {
             assert_eq!(rows.len(), 720);
         }
-        assert!(rows.windows(2).all(|pair| pair[1][0].as_i64().unwrap() - pair[0][0].as_i64().unwrap() == minutes * 60));
+        assert!(
+            rows.windows(2).all(|pair| pair[1][0].as_i64().unwrap() - pair[0][0].as_i64().unwrap() == minutes * 60)
+        );
         for row in rows {
             let open = row[0].as_i64().unwrap();
             let inside: Vec<&PublishedTrade> = published
@@ -376,28 +381,4 @@ async fn a_refused_request_has_status_200_all_the_same() {
     }
     simulator.inject(Fault::Recover);
     result(&simulator, "AssetPairs").await;
-}
-
-#[tokio::test]
-async fn a_pair_that_is_listed_or_renamed_is_known_by_its_new_name() {
-    let simulator = quiet().await;
-    simulator.list("BTCEUR", "BTC", "EUR", "60000.0".parse().unwrap()).unwrap();
-    simulator.rename("ETHUSDT", "ETH2USDT").unwrap();
-    let pairs = result(&simulator, "AssetPairs").await;
-    assert_eq!((&pairs["XBTEUR"]["wsname"], &pairs["XBTEUR"]["quote"]), (&json!("XBT/EUR"), &json!("ZEUR")));
-    assert_eq!((pairs.get("ETHUSDT"), &pairs["ETH2USDT"]["wsname"]), (None, &json!("ETH2/USDT")));
-}
-
-#[tokio::test]
-async fn all_protocols_tell_the_same_trade() {
-    let simulator = quiet().await;
-    let mut kraken = listening(&simulator, "trade").await;
-    let mut binance = Socket::open(&simulator, "/ws/btcusdt@trade").await;
-    let mut coinbase = Socket::open(&simulator, "/coinbase").await;
-    coinbase.ask(json!({"type": "subscribe", "product_ids": ["BTC-USDT"], "channels": ["matches"]})).await;
-    simulator.emit(1).await;
-    let [trade] = &simulator.published("BTCUSDT")[..] else { panic!("one trade") };
-    is_of(&trades(&mut kraken, "update").await[0], trade);
-    assert_eq!(binance.json().await["t"], trade.id);
-    assert_eq!(coinbase.json().await["trade_id"], trade.id);
 }

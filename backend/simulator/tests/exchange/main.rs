@@ -7,6 +7,7 @@ mod coinbase;
 mod faults;
 mod kraken;
 mod listings;
+mod protocols;
 mod replay;
 mod rest;
 mod streams;
