@@ -18,7 +18,7 @@ use crate::ledger::PublishedTrade;
 pub enum Fault {
     /// All sockets are closed abruptly, without a closing handshake.
     Disconnect,
-    /// Sockets stay open, but neither events nor pings are sent for that long. Requests are still answered.
+    /// Sockets stay open, but no events, heartbeats or pings are sent for that long. Requests are still answered.
     Silence(Duration),
     /// The next so many trades of each symbol get numbers but are not streamed; REST serves them.
     Gap(u32),

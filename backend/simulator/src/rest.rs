@@ -1,4 +1,4 @@
-//! The REST routes, and the gate before them that slows, refuses and counts.
+//! Binance's REST routes, and the gate before them that slows, refuses and counts.
 //!
 //! The faults' own routes are outside of the gate, so that a fault can always be commanded and ended.
 

@@ -95,12 +95,12 @@ impl Simulator {
         Ok(Self { address, venue, walker, tasks, stop: stop.drop_guard() })
     }
 
-    /// Where REST is: `http://127.0.0.1:port`, without the `/api/v3`.
+    /// Where Binance's REST is: `http://127.0.0.1:port`, without the `/api/v3`.
     pub fn rest_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where the streams are: `ws://127.0.0.1:port`, without the `/ws` or `/stream`.
+    /// Where Binance's streams are: `ws://127.0.0.1:port`, without the `/ws` or `/stream`.
     pub fn stream_url(&self) -> String {
         format!("ws://{}", self.address)
     }
