@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::hub::Hub;
+use crate::{faults::Lasting, hub::Hub};
 
 #[derive(Debug, PartialEq)]
 struct Refused {
@@ -18,11 +18,11 @@ fn invalid(what: impl std::fmt::Display) -> Refused {
 }
 
 /// Carries out a request of this client and returns the answer to send.
-pub(crate) fn answer(hub: &Hub, client: u64, text: &str) -> String {
+pub(crate) fn answer(hub: &Hub, faults: &Lasting, client: u64, text: &str) -> String {
     let (id, outcome) = match serde_json::from_str::<Value>(text) {
         Err(error) => (Value::Null, Err(Refused { code: 3, msg: format!("Invalid JSON: {error}") })),
         Ok(request) => match id(&request) {
-            Ok(id) => (id, carry_out(hub, client, &request)),
+            Ok(id) => (id, carry_out(hub, faults, client, &request)),
             Err(refused) => (Value::Null, Err(refused)),
         },
     };
@@ -45,11 +45,15 @@ fn id(request: &Value) -> Result<Value, Refused> {
     }
 }
 
-fn carry_out(hub: &Hub, client: u64, request: &Value) -> Result<Value, Refused> {
+fn carry_out(hub: &Hub, faults: &Lasting, client: u64, request: &Value) -> Result<Value, Refused> {
     let method = request.get("method").ok_or_else(|| invalid("missing field `method`"))?;
     match method.as_str() {
         Some("SUBSCRIBE") => {
-            hub.subscribe(client, &streams(request)?).map_err(|_| invalid("too many parameters"))?;
+            let streams = streams(request)?;
+            if faults.refuses_subscription() {
+                return Err(invalid("the subscription is refused"));
+            }
+            hub.subscribe(client, &streams).map_err(|_| invalid("too many parameters"))?;
             Ok(Value::Null)
         }
         Some("UNSUBSCRIBE") => {
@@ -102,12 +106,12 @@ fn property(request: &Value) -> Result<Option<bool>, Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frames::TimeUnit;
+    use crate::protocol::Protocol;
 
     #[test]
     fn requests_are_acknowledged_with_their_id() {
         let hub = Hub::new(8);
-        let client = hub.join(false, TimeUnit::Millisecond);
+        let client = hub.join(Protocol::RAW);
         for (request, reply) in [
             (r#"{"method":"SUBSCRIBE","params":["b@trade","a@trade"],"id":1}"#, r#"{"id":1,"result":null}"#),
             (r#"{"method":"LIST_SUBSCRIPTIONS","id":"x7"}"#, r#"{"id":"x7","result":["a@trade","b@trade"]}"#),
@@ -117,7 +121,7 @@ mod tests {
             (r#"{"method":"GET_PROPERTY","params":["combined"],"id":5}"#, r#"{"id":5,"result":true}"#),
         ] {
             let (given, wanted): (Value, Value) = (
-                serde_json::from_str(&answer(&hub, client.id, request)).unwrap(),
+                serde_json::from_str(&answer(&hub, &Lasting::default(), client.id, request)).unwrap(),
                 serde_json::from_str(reply).unwrap(),
             );
             assert_eq!(given, wanted, "{request}");
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn a_bad_request_is_told_what_is_wrong() {
         let hub = Hub::new(8);
-        let client = hub.join(false, TimeUnit::Millisecond);
+        let client = hub.join(Protocol::RAW);
         let many = json!({"method": "SUBSCRIBE", "id": 9, "params": (0..1_025).map(|n| format!("{n}@trade")).collect::<Vec<_>>()});
         for (request, code, id, says) in [
             ("{", 3, Value::Null, "Invalid JSON"),
@@ -144,7 +148,7 @@ mod tests {
             (r#"{"method":"SET_PROPERTY","params":[],"id":7}"#, 2, json!(7), "must be a string"),
             (many.to_string().as_str(), 2, json!(9), "too many parameters"),
         ] {
-            let reply: Value = serde_json::from_str(&answer(&hub, client.id, request)).unwrap();
+            let reply: Value = serde_json::from_str(&answer(&hub, &Lasting::default(), client.id, request)).unwrap();
             assert_eq!(reply["error"]["code"], code, "{reply}");
             assert_eq!(reply["id"], id, "{reply}");
             assert!(reply["error"]["msg"].as_str().unwrap().contains(says), "{reply}");

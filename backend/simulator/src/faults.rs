@@ -18,7 +18,7 @@ use crate::ledger::PublishedTrade;
 pub enum Fault {
     /// All sockets are closed abruptly, without a closing handshake.
     Disconnect,
-    /// Sockets stay open, but neither events nor pings are sent for that long. Requests are still answered.
+    /// Sockets stay open, but no events, heartbeats or pings are sent for that long. Requests are still answered.
     Silence(Duration),
     /// The next so many trades of each symbol get numbers but are not streamed; REST serves them.
     Gap(u32),
@@ -31,21 +31,25 @@ pub enum Fault {
     ClockAhead(Duration),
     /// This text is sent to all sockets as it is.
     Garbage(String),
-    /// Every request under `/api` is refused for that long.
+    /// Every request by REST is refused for that long: by Coinbase with 429 whatever the status, by Kraken with an error in an
+    /// answer of status 200, and by neither with a word on how long.
     RateLimited {
         /// As what.
         status: Refusal,
         /// How long; also told in the header `Retry-After`, in whole seconds rounded up.
         retry_after: Duration,
     },
-    /// Every answer under `/api` takes this much longer, until [`Slow`](Self::Slow) of zero or
+    /// Every answer by REST takes this much longer, until [`Slow`](Self::Slow) of zero or
     /// [`Recover`](Self::Recover).
     Slow(Duration),
     /// The exchange is gone for that long: all sockets are closed and new connections are refused.
     RefuseConnections(Duration),
-    /// All sockets are told by `serverShutdown` that they will be closed. Nothing closes them until
-    /// [`Disconnect`](Self::Disconnect).
+    /// All sockets are told that they will be closed: Binance's by `serverShutdown`, Kraken's by the status `maintenance`.
+    /// Nothing closes them until [`Disconnect`](Self::Disconnect). Coinbase has no word for it: its sockets are closed, with
+    /// a closing handshake.
     ServerShutdown,
+    /// The next so many requests to subscribe are refused, though what they name exists. Kraken counts symbols.
+    RefuseSubscriptions(u32),
     /// All faults that last are over.
     Recover,
 }
@@ -84,11 +88,12 @@ pub(crate) enum Command {
     Slow { seconds: f64 },
     RefuseConnections { seconds: f64 },
     ServerShutdown {},
+    RefuseSubscriptions { requests: u32 },
     Recover {},
 }
 
 /// One example of every command.
-pub(crate) const EXAMPLES: [&str; 12] = [
+pub(crate) const EXAMPLES: [&str; 13] = [
     r#"{"fault":"disconnect"}"#,
     r#"{"fault":"silence","seconds":30}"#,
     r#"{"fault":"gap","trades":5}"#,
@@ -100,6 +105,7 @@ pub(crate) const EXAMPLES: [&str; 12] = [
     r#"{"fault":"server_shutdown"}"#,
     r#"{"fault":"reorder","pairs":5}"#,
     r#"{"fault":"clock_ahead","seconds":90}"#,
+    r#"{"fault":"refuse_subscriptions","requests":2}"#,
     r#"{"fault":"recover"}"#,
 ];
 
@@ -133,6 +139,7 @@ impl Command {
             Self::Slow { seconds } => Fault::Slow(length(seconds)?),
             Self::RefuseConnections { seconds } => Fault::RefuseConnections(length(seconds)?),
             Self::ServerShutdown {} => Fault::ServerShutdown,
+            Self::RefuseSubscriptions { requests } => Fault::RefuseSubscriptions(requests),
             Self::Recover {} => Fault::Recover,
         })
     }
@@ -147,6 +154,8 @@ struct State {
     silent_until: Option<Instant>,
     refused: Option<(Refusal, Instant)>,
     slow: Duration,
+    /// Requests to subscribe that are still to be refused.
+    unsubscribable: u32,
     /// Trades still to be withheld and doubled, by symbol.
     gaps: HashMap<usize, u32>,
     duplicates: HashMap<usize, u32>,
@@ -182,6 +191,18 @@ impl Lasting {
 
     pub(crate) fn reorder(&self, symbols: usize, pairs: u32) {
         self.state().swaps = (0..symbols).map(|symbol| (symbol, pairs)).collect();
+    }
+
+    pub(crate) fn refuse_subscriptions(&self, requests: u32) {
+        self.state().unsubscribable = requests;
+    }
+
+    /// Whether this request to subscribe is to be refused; it counts as one.
+    pub(crate) fn refuses_subscription(&self) -> bool {
+        let mut state = self.state();
+        let refused = state.unsubscribable > 0;
+        state.unsubscribable = state.unsubscribable.saturating_sub(1);
+        refused
     }
 
     /// What is to be sent now that this trade was made, in this order.
@@ -268,7 +289,7 @@ mod tests {
         );
         assert_eq!(faults[6], Fault::Slow(Duration::from_millis(2_500)));
         let kinds: std::collections::HashSet<_> = faults.iter().map(std::mem::discriminant).collect();
-        assert_eq!(kinds.len(), 12);
+        assert_eq!(kinds.len(), 13);
     }
 
     #[test]

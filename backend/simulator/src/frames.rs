@@ -3,6 +3,7 @@
 //! Trade frames are formatted by hand because they are made tens of thousands of times a second; that they are valid
 //! JSON follows from a ticker being letters and digits.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::Interval;
 use rust_decimal::Decimal;
 
@@ -35,6 +36,11 @@ pub(crate) fn text(value: Decimal) -> String {
         value.rescale(DECIMALS);
     }
     value.to_string()
+}
+
+/// A time as Coinbase and Kraken write it, with microseconds.
+pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 pub(crate) fn trade(ticker: &str, trade: &PublishedTrade, unit: TimeUnit) -> String {

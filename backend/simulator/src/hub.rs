@@ -1,10 +1,11 @@
 //! Who is connected, who listens to what, and the queues between the market and the sockets.
 //!
-//! A frame is encoded once for each way in which it is wanted (raw or combined, milliseconds or microseconds) and
-//! shared by all who want it so. A client's queue is bounded: when it is full the client is cut, because the market
+//! A frame is encoded once for each way in which it is wanted (raw or combined, milliseconds or microseconds, in other
+//! protocols than Binance's there is one) and shared by all who want it so. A client's queue is bounded: when it is full the client is cut, because the market
 //! does not wait and memory is finite. Publishing never blocks.
 
 use std::{
+    cell::Cell,
     collections::{BTreeSet, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -14,7 +15,7 @@ use actix_web::web::Bytes;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::frames::TimeUnit;
+use crate::{frames::TimeUnit, protocol::Protocol};
 
 /// Streams that one connection may listen to.
 pub(crate) const MAX_STREAMS: usize = 1_024;
@@ -35,9 +36,20 @@ struct State {
 struct Client {
     queue: mpsc::Sender<Bytes>,
     cut: CancellationToken,
-    combined: bool,
-    unit: TimeUnit,
+    /// Set when the connection must end with a closing handshake.
+    dismissed: CancellationToken,
+    protocol: Protocol,
+    /// Whether something was sent since the last look.
+    spoken: Cell<bool>,
     streams: BTreeSet<String>,
+}
+
+impl Client {
+    /// Whether there was room for it.
+    fn send(&self, frame: Bytes) -> bool {
+        self.spoken.set(true);
+        self.queue.try_send(frame).is_ok()
+    }
 }
 
 /// The connection's end of its place in the hub.
@@ -47,6 +59,8 @@ pub(crate) struct Membership {
     pub(crate) queue: mpsc::Receiver<Bytes>,
     /// Set when the connection must end at once.
     pub(crate) cut: CancellationToken,
+    /// Set when it must end with a closing handshake.
+    pub(crate) dismissed: CancellationToken,
 }
 
 /// The connection listens to as many streams as it may.
@@ -62,14 +76,22 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn join(&self, combined: bool, unit: TimeUnit) -> Membership {
+    pub(crate) fn join(&self, protocol: Protocol) -> Membership {
         let (sender, queue) = mpsc::channel(self.queue);
-        let cut = CancellationToken::new();
+        let (cut, dismissed) = (CancellationToken::new(), CancellationToken::new());
         let mut state = self.state();
         state.last_client += 1;
         let id = state.last_client;
-        state.clients.insert(id, Client { queue: sender, cut: cut.clone(), combined, unit, streams: BTreeSet::new() });
-        Membership { id, queue, cut }
+        let client = Client {
+            queue: sender,
+            cut: cut.clone(),
+            dismissed: dismissed.clone(),
+            protocol,
+            spoken: Cell::new(false),
+            streams: BTreeSet::new(),
+        };
+        state.clients.insert(id, client);
+        Membership { id, queue, cut, dismissed }
     }
 
     pub(crate) fn leave(&self, id: u64) {
@@ -78,18 +100,21 @@ impl Hub {
 
     /// Listens to all of these or, when they are too many, to none of them.
     pub(crate) fn subscribe(&self, id: u64, streams: &[String]) -> Result<(), TooManyStreams> {
+        self.state().listen(id, streams)
+    }
+
+    /// Listens to all of these, and is sent what is made of everything that it listens to then, before any event of them;
+    /// or, when they are too many, to none of them.
+    pub(crate) fn subscribe_acknowledged(
+        &self,
+        id: u64,
+        streams: &[String],
+        acknowledge: impl FnOnce(&BTreeSet<String>) -> String,
+    ) -> Result<(), TooManyStreams> {
         let mut state = self.state();
-        let State { clients, listeners, .. } = &mut *state;
-        let Some(client) = clients.get_mut(&id) else {
-            return Ok(());
-        };
-        let new: BTreeSet<&String> = streams.iter().filter(|stream| !client.streams.contains(*stream)).collect();
-        if client.streams.len() + new.len() > MAX_STREAMS {
-            return Err(TooManyStreams);
-        }
-        for stream in new {
-            client.streams.insert(stream.clone());
-            listeners.entry(stream.clone()).or_default().insert(id);
+        state.listen(id, streams)?;
+        if state.clients.get(&id).is_some_and(|client| !client.send(Bytes::from(acknowledge(&client.streams)))) {
+            state.cut(&[id]);
         }
         Ok(())
     }
@@ -108,12 +133,13 @@ impl Hub {
     }
 
     pub(crate) fn combined(&self, id: u64) -> bool {
-        self.state().clients.get(&id).is_some_and(|client| client.combined)
+        let combined = |client: &Client| matches!(client.protocol, Protocol::Binance { combined: true, .. });
+        self.state().clients.get(&id).is_some_and(combined)
     }
 
-    pub(crate) fn set_combined(&self, id: u64, combined: bool) {
-        if let Some(client) = self.state().clients.get_mut(&id) {
-            client.combined = combined;
+    pub(crate) fn set_combined(&self, id: u64, wanted: bool) {
+        if let Some(Client { protocol: Protocol::Binance { combined, .. }, .. }) = self.state().clients.get_mut(&id) {
+            *combined = wanted;
         }
     }
 
@@ -135,30 +161,59 @@ impl Hub {
         state.cut(&full);
     }
 
-    /// Sends an event to everybody, whatever they listen to.
+    /// Sends an event of Binance to all of its clients, whatever they listen to.
     pub(crate) fn broadcast(&self, stream: &str, event: impl Fn(TimeUnit) -> String) {
         let mut state = self.state();
-        let full = send(&state, state.clients.keys(), stream, event);
+        let binance = state.clients.iter().filter(|(_, client)| client.protocol.is_binance());
+        let full = send(&state, binance.map(|(id, _)| id), stream, event);
         state.cut(&full);
+    }
+
+    /// Sends everybody of this protocol a text of its own, whatever they listen to.
+    pub(crate) fn tell_all(&self, protocol: Protocol, text: impl Fn(u64) -> String) {
+        self.tell_some(|client| client.protocol == protocol, text);
+    }
+
+    /// Sends this text to those of this protocol who listen to something and were sent nothing since the last time.
+    pub(crate) fn break_silence(&self, protocol: Protocol, text: &str) {
+        let of_protocol = |client: &Client| client.protocol == protocol;
+        self.tell_some(
+            |client| of_protocol(client) && !client.spoken.get() && !client.streams.is_empty(),
+            |_| text.to_owned(),
+        );
+        for client in self.state().clients.values() {
+            client.spoken.set(false);
+        }
+    }
+
+    fn tell_some(&self, meant: impl Fn(&Client) -> bool, text: impl Fn(u64) -> String) {
+        let mut state = self.state();
+        let meant = state.clients.iter().filter(|(_, client)| meant(client));
+        let full: Vec<u64> =
+            meant.filter(|(id, client)| !client.send(Bytes::from(text(**id)))).map(|(id, _)| *id).collect();
+        state.cut(&full);
+    }
+
+    /// Ends every connection of this protocol with a closing handshake.
+    pub(crate) fn dismiss(&self, protocol: Protocol) {
+        for client in self.state().clients.values().filter(|client| client.protocol == protocol) {
+            client.dismissed.cancel();
+        }
     }
 
     /// Sends this text to everybody as it is.
     pub(crate) fn broadcast_raw(&self, text: String) {
         let frame = Bytes::from(text);
         let mut state = self.state();
-        let full: Vec<u64> = state
-            .clients
-            .iter()
-            .filter(|(_, client)| client.queue.try_send(frame.clone()).is_err())
-            .map(|(id, _)| *id)
-            .collect();
+        let full: Vec<u64> =
+            state.clients.iter().filter(|(_, client)| !client.send(frame.clone())).map(|(id, _)| *id).collect();
         state.cut(&full);
     }
 
     /// Sends this text to one client as it is.
     pub(crate) fn reply(&self, id: u64, text: String) {
         let mut state = self.state();
-        if state.clients.get(&id).is_some_and(|client| client.queue.try_send(Bytes::from(text)).is_err()) {
+        if state.clients.get(&id).is_some_and(|client| !client.send(Bytes::from(text))) {
             state.cut(&[id]);
         }
     }
@@ -186,6 +241,21 @@ impl Hub {
 }
 
 impl State {
+    fn listen(&mut self, id: u64, streams: &[String]) -> Result<(), TooManyStreams> {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return Ok(());
+        };
+        let new: BTreeSet<&String> = streams.iter().filter(|stream| !client.streams.contains(*stream)).collect();
+        if client.streams.len() + new.len() > MAX_STREAMS {
+            return Err(TooManyStreams);
+        }
+        for stream in new {
+            client.streams.insert(stream.clone());
+            self.listeners.entry(stream.clone()).or_default().insert(id);
+        }
+        Ok(())
+    }
+
     fn remove(&mut self, id: u64) {
         let Some(client) = self.clients.remove(&id) else { return };
         for stream in &client.streams {
@@ -221,16 +291,21 @@ fn send<'a>(
     stream: &str,
     event: impl Fn(TimeUnit) -> String,
 ) -> Vec<u64> {
-    let mut encoded: [Option<Bytes>; 4] = Default::default();
+    let mut encoded: [Option<Bytes>; Protocol::WAYS] = Default::default();
     let mut full = Vec::new();
     for id in ids {
         let Some(client) = state.clients.get(id) else { continue };
-        let way = usize::from(client.combined) * 2 + usize::from(client.unit == TimeUnit::Microsecond);
-        let frame = encoded[way].get_or_insert_with(|| {
-            let event = event(client.unit);
-            Bytes::from(if client.combined { format!(r#"{{"stream":"{stream}","data":{event}}}"#) } else { event })
+        let frame = encoded[client.protocol.way()].get_or_insert_with(|| {
+            Bytes::from(match client.protocol {
+                Protocol::Binance { combined: true, unit } => {
+                    format!(r#"{{"stream":"{stream}","data":{}}}"#, event(unit))
+                }
+                Protocol::Binance { unit, .. } => event(unit),
+                // These have one unit of their own, and say in the event what it is about.
+                Protocol::Coinbase | Protocol::Kraken => event(TimeUnit::default()),
+            })
         });
-        if client.queue.try_send(frame.clone()).is_err() {
+        if !client.send(frame.clone()) {
             full.push(*id);
         }
     }
@@ -248,9 +323,9 @@ mod tests {
     #[test]
     fn each_listener_gets_its_own_shape_and_others_get_nothing() {
         let hub = Hub::new(8);
-        let mut raw = hub.join(false, TimeUnit::Millisecond);
-        let mut combined = hub.join(true, TimeUnit::Microsecond);
-        let mut other = hub.join(false, TimeUnit::Millisecond);
+        let mut raw = hub.join(Protocol::RAW);
+        let mut combined = hub.join(Protocol::Binance { combined: true, unit: TimeUnit::Microsecond });
+        let mut other = hub.join(Protocol::RAW);
         for client in [&raw, &combined] {
             hub.subscribe(client.id, &streams(&["a@trade"])).unwrap();
         }
@@ -262,10 +337,37 @@ mod tests {
     }
 
     #[test]
+    fn an_acknowledgement_comes_before_what_it_is_about() {
+        let hub = Hub::new(8);
+        let mut client = hub.join(Protocol::Kraken);
+        hub.subscribe_acknowledged(client.id, &streams(&["a", "b"]), |all| format!("{} streams", all.len())).unwrap();
+        hub.publish("b", |_| "1".to_owned());
+        assert_eq!(client.queue.try_recv().unwrap(), "2 streams");
+        assert_eq!(client.queue.try_recv().unwrap(), "1");
+    }
+
+    #[test]
+    fn silence_is_broken_for_those_who_listen_and_were_told_nothing() {
+        let hub = Hub::new(8);
+        let mut clients =
+            [Protocol::Kraken, Protocol::Kraken, Protocol::Kraken, Protocol::Coinbase].map(|p| hub.join(p));
+        for (client, stream) in [(0, "a"), (1, "b"), (3, "b")] {
+            hub.subscribe(clients[client].id, &streams(&[stream])).unwrap();
+        }
+        hub.publish("a", |_| "1".to_owned());
+        hub.break_silence(Protocol::Kraken, "still here");
+        let told = clients.each_mut().map(|client| client.queue.try_recv().ok());
+        assert_eq!(told, [Some("1".into()), Some("still here".into()), None, None]);
+        hub.break_silence(Protocol::Kraken, "still here");
+        let told = clients.each_mut().map(|client| client.queue.try_recv().is_ok());
+        assert_eq!(told, [true, true, false, false]);
+    }
+
+    #[test]
     fn a_full_queue_cuts_that_client_alone() {
         let hub = Hub::new(2);
-        let slow = hub.join(false, TimeUnit::Millisecond);
-        let mut quick = hub.join(false, TimeUnit::Millisecond);
+        let slow = hub.join(Protocol::RAW);
+        let mut quick = hub.join(Protocol::RAW);
         for client in [&slow, &quick] {
             hub.subscribe(client.id, &streams(&["a@trade"])).unwrap();
         }
@@ -281,7 +383,7 @@ mod tests {
     #[test]
     fn a_connection_listens_to_a_bounded_number_of_streams() {
         let hub = Hub::new(2);
-        let client = hub.join(false, TimeUnit::Millisecond);
+        let client = hub.join(Protocol::RAW);
         let many: Vec<String> = (0..MAX_STREAMS).map(|n| format!("{n}@trade")).collect();
         hub.subscribe(client.id, &many).unwrap();
         hub.subscribe(client.id, &many).unwrap();

@@ -151,10 +151,51 @@ impl Ledger {
         klines
     }
 
+    /// The newest trades whose numbers lie between these two, both excluded; newest first.
+    pub(crate) fn newest_between_ids(
+        &self,
+        above: Option<i64>,
+        below: Option<i64>,
+        limit: usize,
+    ) -> Vec<PublishedTrade> {
+        let end = below.map_or(self.trades.len(), |below| self.trades.partition_point(|trade| trade.id < below));
+        let newest = self.trades.range(..end).rev();
+        newest.take_while(|trade| above.is_none_or(|above| trade.id > above)).take(limit).cloned().collect()
+    }
+
+    /// Candles of any whole number of minutes, aligned to 1970, that open within these milliseconds, both included; none
+    /// where nothing was traded. Oldest first. The caller bounds their number.
+    pub(crate) fn traded_bars(&self, step: i64, start: i64, end: i64) -> Vec<Kline> {
+        let mut bars: Vec<Kline> = Vec::new();
+        for (minute, kline) in self.minutes.range(start..end.saturating_add(step).max(start)) {
+            let open_time = minute - minute.rem_euclid(step);
+            match bars.last_mut().filter(|bar| bar.open_time == open_time) {
+                Some(bar) => bar.append(kline),
+                None if (start..=end).contains(&open_time) => bars.push(Kline { open_time, ..kline.clone() }),
+                None => {}
+            }
+        }
+        bars
+    }
+
     /// The last 24 hours, from a whole minute on; nothing where nothing was traded.
     pub(crate) fn day(&self, now_ms: i64) -> Option<Kline> {
-        let from = now_ms - DAY_MS;
-        self.candle(from - from.rem_euclid(MINUTE_MS), DAY_MS + MINUTE_MS, None)
+        self.last_days(now_ms, 1)
+    }
+
+    /// The last 30 days, as far as they are retained.
+    pub(crate) fn month(&self, now_ms: i64) -> Option<Kline> {
+        self.last_days(now_ms, 30)
+    }
+
+    /// The day that holds this moment, from midnight UTC on.
+    pub(crate) fn today(&self, now_ms: i64) -> Option<Kline> {
+        self.candle(now_ms - now_ms.rem_euclid(DAY_MS), DAY_MS, None)
+    }
+
+    fn last_days(&self, now_ms: i64, days: i64) -> Option<Kline> {
+        let from = now_ms - days * DAY_MS;
+        self.candle(from - from.rem_euclid(MINUTE_MS), days * DAY_MS + MINUTE_MS, None)
     }
 
     fn candle(&self, open_time: i64, length: i64, price_before: Option<Decimal>) -> Option<Kline> {
@@ -207,6 +248,10 @@ mod tests {
         assert_eq!(ids(&ledger.since_id(4, 2)), [4, 5]);
         assert_eq!(ids(&ledger.since_id(-5, 1)), [0]);
         assert_eq!(ids(&ledger.since_id(10, 2)), [0; 0]);
+        assert_eq!(ids(&ledger.newest_between_ids(None, None, 2)), [9, 8]);
+        assert_eq!(ids(&ledger.newest_between_ids(Some(3), Some(7), 2)), [6, 5], "the newest of 4, 5 and 6");
+        assert_eq!(ids(&ledger.newest_between_ids(Some(7), None, 9)), [9, 8]);
+        assert_eq!(ids(&ledger.newest_between_ids(None, Some(0), 9)), [0; 0]);
         assert_eq!(ids(&ledger.between(Some(START + 200), Some(START + 400), 10)), [2, 3, 4]);
         assert_eq!(ids(&ledger.between(Some(START + 200), None, 2)), [2, 3], "a start gives the oldest");
         assert_eq!(ids(&ledger.between(None, Some(START + 400), 2)), [3, 4], "an end alone gives the newest");
@@ -253,6 +298,10 @@ mod tests {
         assert_eq!(from_to(Some(999_000), None, 5), [0; 0]);
         assert_eq!(from_to(None, Some(-1), 5), [0; 0]);
         assert_eq!(from_to(Some(200_000), Some(100_000), 5), [0; 0]);
+        let bars = |start, end| ledger.traded_bars(2 * MINUTE_MS, START + start, START + end);
+        assert_eq!(minutes(&bars(0, 240_000)), [0, 4], "none where nothing was traded");
+        assert_eq!((bars(0, 0)[0].trades, bars(0, 0)[0].volume), (2, Decimal::new(2, 3)));
+        assert_eq!(minutes(&bars(60_000, 239_999)), [0; 0], "bounds are open times");
         let alone = &ledger.klines(Interval::OneMinute, Some(START + 120_000), Some(START + 120_000), 1)[0];
         assert_eq!(alone.close, Decimal::new(300, 2), "a flat candle knows the price before it");
     }

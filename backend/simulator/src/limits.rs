@@ -1,4 +1,4 @@
-//! The exchange's patience: request weights and the meter that adds them up.
+//! The exchange's patience as Binance has it: request weights and the meter that adds them up.
 //!
 //! The weights of a rolling minute may not exceed the limit. What exceeds it is refused with 429 and costs nothing;
 //! a client that goes on all the same is banned with 418 for two minutes.

@@ -11,7 +11,7 @@ use std::{
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use crate::{ledger::Ledger, settings::SimulatedSymbol};
+use crate::{coinbase, kraken, ledger::Ledger, settings::SimulatedSymbol};
 
 /// One listed symbol, with the names of its streams at hand.
 pub(crate) struct Listed {
@@ -20,6 +20,8 @@ pub(crate) struct Listed {
     pub(crate) lower: String,
     pub(crate) trade_stream: String,
     pub(crate) agg_trade_stream: String,
+    pub(crate) coinbase: coinbase::Names,
+    pub(crate) kraken: kraken::Names,
     ledger: Arc<Mutex<Ledger>>,
 }
 
@@ -30,9 +32,12 @@ impl Listed {
 
     fn with(symbol: SimulatedSymbol, ledger: Arc<Mutex<Ledger>>) -> Self {
         let lower = symbol.ticker.to_lowercase();
+        let SimulatedSymbol { ticker, base, quote, .. } = &symbol;
         Self {
             trade_stream: format!("{lower}@trade"),
             agg_trade_stream: format!("{lower}@aggTrade"),
+            coinbase: coinbase::Names::new(ticker, base, quote),
+            kraken: kraken::Names::new(ticker, base, quote),
             lower,
             symbol,
             ledger,
@@ -107,6 +112,13 @@ impl Listings {
         let mut all: Vec<_> = state.by_ticker.values().map(|place| (*place, state.places[*place].clone())).collect();
         all.sort_unstable_by_key(|(place, _)| *place);
         all
+    }
+
+    /// The first that is listed and is the one meant.
+    pub(crate) fn find_by(&self, meant: impl Fn(&Listed) -> bool) -> Option<Arc<Listed>> {
+        let state = self.read();
+        let mut listed = state.by_ticker.values().filter(|place| meant(&state.places[**place]));
+        listed.next().map(|place| state.places[*place].clone())
     }
 
     /// How many places there are.

@@ -1,4 +1,4 @@
-//! What is streamed by the clock and not by the trade: mini tickers and candles.
+//! What is streamed by the clock and not by the trade: mini tickers and candles, heartbeats.
 //!
 //! Once a second. A candle's last frame says that it is closed, and since the ledger was sealed before it was made, no
 //! later trade changes it.
@@ -9,9 +9,11 @@ use domain::Interval;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    frames,
+    coinbase, frames,
     kline::{Kline, open_ms},
+    kraken,
     listings::Listed,
+    protocol::Protocol,
     venue::Venue,
 };
 
@@ -24,6 +26,7 @@ pub(crate) async fn run(venue: &Venue) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut sent_ids = HashMap::new();
     let mut open_times = HashMap::new();
+    let mut coinbase = coinbase::Pulse::default();
     loop {
         ticks.tick().await;
         if venue.faults.silent() {
@@ -31,6 +34,8 @@ pub(crate) async fn run(venue: &Venue) {
         }
         mini_tickers(venue, &mut sent_ids);
         candles(venue, &mut open_times);
+        coinbase.beat(venue);
+        venue.hub.break_silence(Protocol::Kraken, kraken::frames::HEARTBEAT);
     }
 }
 
@@ -107,7 +112,7 @@ mod tests {
 
     use super::*;
     use crate::venue::now_ms;
-    use crate::{PublishedTrade, Settings, frames::TimeUnit, hub::Membership, market::Step};
+    use crate::{PublishedTrade, Settings, hub::Membership, market::Step};
 
     fn venue_with_a_trade_at(ms: i64) -> Venue {
         let settings = Settings::default();
@@ -119,7 +124,7 @@ mod tests {
     }
 
     fn listener(venue: &Venue, stream: &str) -> Membership {
-        let member = venue.hub.join(false, TimeUnit::Millisecond);
+        let member = venue.hub.join(Protocol::RAW);
         venue.hub.subscribe(member.id, &[stream.to_owned()]).unwrap();
         member
     }

@@ -1,4 +1,4 @@
-//! The REST routes, and the gate before them that slows, refuses and counts.
+//! Binance's REST routes, and the gate before them that slows, refuses and counts.
 //!
 //! The faults' own routes are outside of the gate, so that a fault can always be commanded and ended.
 
@@ -60,10 +60,7 @@ async fn gate(
     let Some(venue) = request.app_data::<Data<Venue>>().cloned() else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
-    let delay = venue.faults.delay();
-    if !delay.is_zero() {
-        actix_web::rt::time::sleep(delay).await;
-    }
+    venue.slow_down().await;
     let symbol_count =
         Query::<Params>::from_query(request.query_string()).ok().and_then(|params| params.symbol_count());
     let weight = weight(request.path(), symbol_count);

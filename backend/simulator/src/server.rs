@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Fault, PublishedTrade, Settings, SimulatorError, Source,
+    Fault, PublishedTrade, Settings, SimulatorError, Source, coinbase, kraken,
     listings::{Command, ListingError},
     market::Market,
     pace::Walker,
@@ -95,14 +95,34 @@ impl Simulator {
         Ok(Self { address, venue, walker, tasks, stop: stop.drop_guard() })
     }
 
-    /// Where REST is: `http://127.0.0.1:port`, without the `/api/v3`.
+    /// Where Binance's REST is: `http://127.0.0.1:port`, without the `/api/v3`.
     pub fn rest_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where the streams are: `ws://127.0.0.1:port`, without the `/ws` or `/stream`.
+    /// Where Binance's streams are: `ws://127.0.0.1:port`, without the `/ws` or `/stream`.
     pub fn stream_url(&self) -> String {
         format!("ws://{}", self.address)
+    }
+
+    /// Where Coinbase's REST is: `http://127.0.0.1:port/coinbase`, without the `/products`.
+    pub fn coinbase_rest_url(&self) -> String {
+        format!("http://{}/coinbase", self.address)
+    }
+
+    /// Where Coinbase's streams are: `ws://127.0.0.1:port/coinbase`.
+    pub fn coinbase_stream_url(&self) -> String {
+        format!("ws://{}/coinbase", self.address)
+    }
+
+    /// Where Kraken's REST is: `http://127.0.0.1:port/kraken`, without the `/0/public`.
+    pub fn kraken_rest_url(&self) -> String {
+        format!("http://{}/kraken", self.address)
+    }
+
+    /// Where Kraken's streams are: `ws://127.0.0.1:port/kraken/v2`.
+    pub fn kraken_stream_url(&self) -> String {
+        format!("ws://{}/kraken/v2", self.address)
     }
 
     /// Every trade of the symbol that is still retained, oldest first; none for an unknown symbol.
@@ -115,9 +135,19 @@ impl Simulator {
         self.venue.listings.all().into_iter().map(|(_, listed)| listed.symbol.ticker.clone()).collect()
     }
 
-    /// How many connections listen to the stream, such as `btcusdt@trade`.
+    /// How many of Binance's connections listen to the stream, such as `btcusdt@trade`.
     pub fn listeners(&self, stream: &str) -> usize {
         self.venue.hub.listeners(stream)
+    }
+
+    /// How many of Coinbase's connections listen to a channel of a product, such as `matches` of `BTC-USDT`.
+    pub fn coinbase_listeners(&self, channel: &str, product: &str) -> usize {
+        self.venue.hub.listeners(&coinbase::stream_name(channel, product))
+    }
+
+    /// How many of Kraken's connections listen to a channel of a pair, such as `trade` of `BTC/USDT`.
+    pub fn kraken_listeners(&self, channel: &str, symbol: &str) -> usize {
+        self.venue.hub.listeners(&kraken::stream_name(channel, symbol))
     }
 
     /// No trades until [`resume`](Self::resume), except those that [`emit`](Self::emit) asks for.
@@ -255,7 +285,10 @@ fn serve(listener: TcpListener, app: &App) -> io::Result<Running> {
     let (venue, walker) = (Data::from(app.venue.clone()), Data::new(app.walker.clone()));
     let app = move || {
         let app = actix_web::App::new().app_data(venue.clone()).app_data(walker.clone());
-        app.configure(rest::routes).configure(stream::routes)
+        app.configure(rest::routes)
+            .configure(stream::routes)
+            .configure(coinbase::rest::routes)
+            .configure(kraken::rest::routes)
     };
     let server = HttpServer::new(app).workers(2).disable_signals().tcp_nodelay(true).listen(listener)?.run();
     Ok(Running { handle: server.handle(), task: tokio::spawn(server) })

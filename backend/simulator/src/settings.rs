@@ -23,11 +23,11 @@ pub struct Settings {
     pub trades_per_second: f64,
     /// Trades kept per symbol for REST and [`Simulator::published`](crate::Simulator::published). A trade takes 56 bytes.
     pub retained_trades: usize,
-    /// How often a ping is sent; a client that answers none for three times as long is cut.
+    /// How often a client of Binance's protocol is sent a ping; one that answers none for three times as long is cut.
     pub ping_interval: Duration,
     /// Frames that may wait for one client before it is cut for not keeping up.
     pub client_queue: usize,
-    /// Request weight allowed in a rolling minute.
+    /// Request weight of Binance's REST allowed in a rolling minute.
     pub weight_limit: u32,
     /// Number of every symbol's first trade; `None` takes the start time in milliseconds times 1,000.
     pub first_trade_id: Option<i64>,
@@ -76,7 +76,7 @@ pub enum Source {
 /// One pair that the exchange lists.
 #[derive(Debug, Clone)]
 pub struct SimulatedSymbol {
-    /// The pair as Binance spells it: `BTCUSDT`.
+    /// The pair as Binance spells it, `BTCUSDT`; others spell it with its two halves.
     pub ticker: String,
     /// What is bought and sold: `BTC`.
     pub base: String,

@@ -1,6 +1,6 @@
-//! The WebSocket routes and the life of one connection.
+//! The WebSocket routes of Binance, and the life of one connection in any protocol.
 //!
-//! Writing, reading and pinging are three futures of one task; the first that ends, ends the connection. A connection
+//! Writing, reading, pinging and waiting for a subscription are futures of one task; the first that ends, ends the connection. A connection
 //! that is cut (a fault, a slow client, a client that answers no ping) gets no closing handshake; one that sends too much
 //! is told so by a close frame, as on the real exchange.
 
@@ -18,17 +18,16 @@ use actix_ws::{CloseCode, CloseReason, Message, MessageStream, Session};
 use futures_util::SinkExt;
 
 use crate::{
-    control::{answer, is_stream_name},
+    control::is_stream_name,
     frames::TimeUnit,
     hub::{MAX_STREAMS, Membership},
+    protocol::Protocol,
     venue::{Venue, now_ms},
 };
 
-/// Messages that a client may send in a second: requests, pings and pongs alike.
-const MESSAGES_PER_SECOND: usize = 5;
 const MAX_REQUEST_BYTES: usize = 128 * 1_024;
 
-/// Where each route is.
+/// Where each route of Binance is.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/ws", web::get().to(raw))
@@ -82,22 +81,41 @@ fn open(
     if streams.len() > MAX_STREAMS || !streams.iter().all(|name| is_stream_name(name)) {
         return bad("streams must be at most 1024 names of letters, digits and @ ! _ : + - .");
     }
+    connect(venue, request, body, Protocol::Binance { combined, unit }, &streams)
+}
+
+/// Begins a connection that listens to these streams, of which there are no more than it may have.
+pub(crate) fn connect(
+    venue: &Data<Venue>,
+    request: &HttpRequest,
+    body: Payload,
+    protocol: Protocol,
+    streams: &[String],
+) -> Result<HttpResponse, Error> {
     let (response, session, messages) = actix_ws::handle(request, body)?;
-    let member = venue.hub.join(combined, unit);
-    // There is room for them: the connection is new and their number is checked.
-    let _ = venue.hub.subscribe(member.id, &streams);
-    actix_web::rt::spawn(live(venue.clone(), session, messages.max_frame_size(MAX_REQUEST_BYTES), member));
+    let member = venue.hub.join(protocol);
+    protocol.greet(venue, member.id);
+    let _ = venue.hub.subscribe(member.id, streams);
+    actix_web::rt::spawn(live(venue.clone(), protocol, session, messages.max_frame_size(MAX_REQUEST_BYTES), member));
     Ok(response)
 }
 
-async fn live(venue: Data<Venue>, session: Session, mut messages: MessageStream, member: Membership) {
-    let Membership { id, mut queue, cut } = member;
+async fn live(
+    venue: Data<Venue>,
+    protocol: Protocol,
+    session: Session,
+    mut messages: MessageStream,
+    member: Membership,
+) {
+    let Membership { id, mut queue, cut, dismissed } = member;
     let pulse = RefCell::new(Pulse { answered: Instant::now(), waiting: VecDeque::new() });
     let farewell = tokio::select! {
         () = cut.cancelled() => None,
         () = write(session.clone(), &mut queue) => None,
-        () = ping(&venue, session.clone(), &pulse) => None,
-        farewell = read(&venue, id, session.clone(), &mut messages, &pulse) => farewell,
+        () = dismissed.cancelled() => Some(CloseCode::Away.into()),
+        () = outwait(&venue, protocol, id) => Some(CloseCode::Policy.into()),
+        () = ping(&venue, session.clone(), &pulse), if protocol.is_binance() => None,
+        farewell = read(&venue, protocol, id, session.clone(), &mut messages, &pulse) => farewell,
     };
     venue.hub.leave(id);
     if let Some(reason) = farewell {
@@ -114,6 +132,17 @@ async fn write(mut session: Session, queue: &mut tokio::sync::mpsc::Receiver<web
             return;
         }
     }
+}
+
+/// Returns when the client should have subscribed to something by now and has not; often never.
+async fn outwait(venue: &Venue, protocol: Protocol, id: u64) {
+    if let Some(patience) = protocol.patience() {
+        actix_web::rt::time::sleep(patience).await;
+        if venue.hub.subscriptions(id).is_empty() {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Which pings wait for an answer, and when one last came.
@@ -144,6 +173,7 @@ async fn ping(venue: &Venue, mut session: Session, pulse: &RefCell<Pulse>) {
 /// Returns with what to close the connection with, if anything.
 async fn read(
     venue: &Venue,
+    protocol: Protocol,
     id: u64,
     mut session: Session,
     messages: &mut MessageStream,
@@ -152,13 +182,18 @@ async fn read(
     let mut recent: VecDeque<Instant> = VecDeque::new();
     while let Some(Ok(message)) = messages.recv().await {
         let now = Instant::now();
-        recent.push_back(now);
-        while recent.pop_front_if(|at| now.duration_since(*at) >= Duration::from_secs(1)).is_some() {}
-        if recent.len() > MESSAGES_PER_SECOND {
-            return Some(CloseReason { code: CloseCode::Policy, description: Some("Too many requests".to_owned()) });
+        if let Some(limit) = protocol.messages_per_second() {
+            recent.push_back(now);
+            while recent.pop_front_if(|at| now.duration_since(*at) >= Duration::from_secs(1)).is_some() {}
+            if recent.len() > limit {
+                return Some(CloseReason {
+                    code: CloseCode::Policy,
+                    description: Some("Too many requests".to_owned()),
+                });
+            }
         }
         match message {
-            Message::Text(text) => venue.hub.reply(id, answer(&venue.hub, id, &text)),
+            Message::Text(text) => protocol.answer(venue, id, &text),
             Message::Ping(payload) => session.pong(&payload).await.ok()?,
             Message::Pong(payload) => {
                 let mut pulse = pulse.borrow_mut();

@@ -19,6 +19,16 @@ pub(crate) fn price(venue: &Venue, index: usize) -> Decimal {
     listed.ledger().last().map_or(listed.symbol.start_price, |trade| trade.price)
 }
 
+/// What is bid where this is the last price: a tick less.
+pub(crate) fn best_bid(symbol: &SimulatedSymbol, price: Decimal) -> Decimal {
+    (price - symbol.tick_size).max(Decimal::ZERO)
+}
+
+/// What is asked where this is the last price: a tick more.
+pub(crate) fn best_ask(symbol: &SimulatedSymbol, price: Decimal) -> Decimal {
+    price + symbol.tick_size
+}
+
 /// Statistics of the last 24 hours; all zero where nothing was traded.
 pub(crate) fn day(venue: &Venue, index: usize) -> Value {
     let now = venue.now_ms();
@@ -41,9 +51,9 @@ pub(crate) fn day(venue: &Venue, index: usize) -> Value {
         "prevClosePrice": text(day.open),
         "lastPrice": text(day.close),
         "lastQty": text(last_quantity),
-        "bidPrice": text((day.close - symbol.tick_size).max(Decimal::ZERO)),
+        "bidPrice": text(best_bid(symbol, day.close)),
         "bidQty": text(symbol.lot_size),
-        "askPrice": text(day.close + symbol.tick_size),
+        "askPrice": text(best_ask(symbol, day.close)),
         "askQty": text(symbol.lot_size),
         "openPrice": text(day.open),
         "highPrice": text(day.high),

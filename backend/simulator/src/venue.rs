@@ -15,12 +15,12 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     faults::{Fault, Lasting},
-    frames,
     hub::Hub,
     ledger::{Ledger, PublishedTrade},
     limits::Meter,
     listings::{Listed, ListingError, Listings},
     market::Step,
+    protocol,
     settings::{Settings, SimulatedSymbol},
 };
 
@@ -96,12 +96,18 @@ impl Venue {
 
     fn stream(&self, index: usize, trade: &PublishedTrade) {
         let listed = self.at(index);
-        let Listed { symbol, trade_stream, agg_trade_stream, .. } = &*listed;
         for trade in self.faults.in_order(index, trade).iter().flatten() {
             for _ in 0..self.faults.copies(index) {
-                self.hub.publish(trade_stream, |unit| frames::trade(&symbol.ticker, trade, unit));
-                self.hub.publish(agg_trade_stream, |unit| frames::agg_trade(&symbol.ticker, trade, unit));
+                protocol::stream(self, &listed, trade);
             }
+        }
+    }
+
+    /// Waits for as long as answers are late.
+    pub(crate) async fn slow_down(&self) {
+        let delay = self.faults.delay();
+        if !delay.is_zero() {
+            actix_web::rt::time::sleep(delay).await;
         }
     }
 
@@ -125,10 +131,8 @@ impl Venue {
                 // When the queue is full an outage is under way already.
                 let _ = self.outages.try_send(length);
             }
-            Fault::ServerShutdown => {
-                let now = self.now_ms();
-                self.hub.broadcast("!serverShutdown", |unit| frames::server_shutdown(now, unit));
-            }
+            Fault::ServerShutdown => protocol::announce_shutdown(self),
+            Fault::RefuseSubscriptions(requests) => self.faults.refuse_subscriptions(requests),
             Fault::Reorder(pairs) => self.faults.reorder(self.listings.places(), pairs),
             Fault::ClockAhead(by) => {
                 self.ahead_ms.store(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);

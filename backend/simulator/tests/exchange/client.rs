@@ -1,13 +1,14 @@
 //! What the tests share: a quiet exchange, an HTTP client, a WebSocket client, and waiting for a condition.
 
 use std::{
+    io::Write,
     sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use simulator::{Settings, Simulator};
+use simulator::{Settings, Simulator, Source};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
@@ -135,6 +136,37 @@ impl Socket {
         }
         code
     }
+}
+
+/// The numbers of the trades that a pair published.
+pub(crate) fn published_ids(simulator: &Simulator, ticker: &str) -> Vec<i64> {
+    simulator.published(ticker).iter().map(|trade| trade.id).collect()
+}
+
+/// An exchange that has replayed a trade of Bitcoin in each of so many minutes, the last of them now, but none in every
+/// seventh; and one more of them in each that is a multiple of five.
+pub(crate) async fn replayed(minutes: i64) -> Simulator {
+    let now = chrono::Utc::now().timestamp_millis();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let mut id = 1;
+    for minute in (0..minutes).filter(|minute| minute % 7 != 3) {
+        for _ in 0..=i64::from(minute % 5 == 0) {
+            let ms = now - (minutes - 1 - minute) * 60_000;
+            writeln!(
+                file,
+                "{ms}000 {{\"e\":\"trade\",\"E\":{ms},\"s\":\"BTCUSDT\",\"t\":{id},\"p\":\"64250.{:02}\",\
+                 \"q\":\"0.00{id}\",\"T\":{ms},\"m\":{},\"M\":true}}",
+                id * 37 % 100,
+                id % 2 == 0
+            )
+            .unwrap();
+            id += 1;
+        }
+    }
+    let source = Source::Replay { path: file.path().to_owned(), speed: 0.0, shift_times: false };
+    let simulator = Simulator::start(Settings { source, ..Settings::default() }).await.unwrap();
+    until("replayed", || simulator.replay_ended()).await;
+    simulator
 }
 
 /// Numbers of the trades in these frames.

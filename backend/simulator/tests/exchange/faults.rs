@@ -144,10 +144,21 @@ async fn a_planned_stop_is_announced_to_all() {
 }
 
 #[tokio::test]
+async fn so_many_subscriptions_are_refused_and_the_next_is_not() {
+    let simulator = quiet().await;
+    let mut socket = Socket::open(&simulator, "/ws").await;
+    simulator.inject(Fault::RefuseSubscriptions(1));
+    let subscribe = json!({"method": "SUBSCRIBE", "params": ["btcusdt@trade"], "id": 1});
+    assert_eq!(socket.ask(subscribe.clone()).await["error"]["code"], 2);
+    assert_eq!(simulator.listeners("btcusdt@trade"), 0);
+    assert_eq!(socket.ask(subscribe).await, json!({"result": null, "id": 1}));
+}
+
+#[tokio::test]
 async fn faults_are_commanded_by_http() {
     let simulator = quiet().await;
     let listed = fetch(&simulator, "/simulator/faults").await;
-    assert_eq!(listed["faults"].as_array().unwrap().len(), 12);
+    assert_eq!(listed["faults"].as_array().unwrap().len(), 13);
 
     let mut socket = Socket::open(&simulator, "/ws/btcusdt@trade").await;
     let (status, _) = post(&simulator, "/simulator/faults", r#"{"fault":"garbage","text":"hello"}"#).await;
