@@ -102,6 +102,23 @@ pub struct ExchangeRow {
     /// Where it is seated, if known.
     #[schema(example = "malta")]
     pub country: Option<String>,
+    /// Whether it numbers the trades of each pair without leaving numbers out, so that holes are exact; elsewhere they are spans of time.
+    pub numbers_trades: bool,
+    /// What its feed is doing, as `/feeds` has it; null where none was heard of since this server started.
+    #[schema(example = "streaming")]
+    pub state: Option<String>,
+    /// Since when.
+    pub since: Option<DateTime<Utc>>,
+    /// Valid ticks received in the last minute.
+    pub ticks_last_minute: Option<u64>,
+    /// How long ago the last valid tick was received, in milliseconds.
+    pub age_ms: Option<i64>,
+    /// Connections lost since the tracker started.
+    pub reconnects: Option<u64>,
+    /// How far the exchange's clock is ahead of the tracker's, in milliseconds.
+    pub clock_ahead_ms: Option<i64>,
+    /// Holes about which something is still to be done.
+    pub open_gaps: i64,
 }
 
 /// A pair that an exchange trades.
@@ -432,6 +449,9 @@ pub struct FeedRow {
     pub reconnects: u64,
     /// Valid ticks received since the tracker started.
     pub ticks: u64,
+    /// Valid ticks received in the last minute.
+    #[serde(default)]
+    pub ticks_last_minute: u64,
     /// Ticks and frames refused since the tracker started.
     pub rejected: u64,
     /// How far the exchange's clock is ahead of the tracker's, in milliseconds; negative where the tracker's is ahead.

@@ -271,6 +271,7 @@ impl Feed {
             last_tick_at: status.last_tick_at,
             reconnects: status.reconnects,
             ticks: status.ticks,
+            ticks_last_minute: status.ticks_last_minute,
             rejected: status.rejected,
             clock_ahead_ms: status.clock_ahead_ms,
             queued: status.queued,

@@ -273,6 +273,7 @@ mod tests {
             last_tick_at: None,
             reconnects: 0,
             ticks: 0,
+            ticks_last_minute: 0,
             rejected: 0,
             clock_ahead_ms: None,
             queued: Some(3),

@@ -247,6 +247,7 @@ async fn the_live_feed_gets_ticks_and_news_and_survives_a_cut_connection() {
             last_tick_at: None,
             reconnects: 0,
             ticks: 0,
+            ticks_last_minute: 0,
             rejected: 0,
             clock_ahead_ms: None,
             queued: None,

@@ -14,6 +14,8 @@ pub struct StoredExchange {
     pub name: String,
     /// Where it is seated, if known.
     pub country: Option<String>,
+    /// Whether it numbers the trades of each pair without leaving numbers out.
+    pub numbers_trades: bool,
 }
 
 /// Every exchange, by name.
@@ -22,7 +24,7 @@ pub struct StoredExchange {
 /// When the database cannot be asked.
 pub async fn list_exchanges(client: &impl GenericClient) -> Result<Vec<StoredExchange>> {
     let doing = "listing exchanges";
-    let sql = "SELECT id, name, country FROM exchange ORDER BY name";
+    let sql = "SELECT id, name, country, numbers_trades FROM exchange ORDER BY name";
     let statement = client.prepare_cached(sql).await.context(doing)?;
     client.query(&statement, &[]).await.context(doing)?.iter().map(StoredExchange::try_from).collect()
 }
@@ -33,7 +35,7 @@ pub async fn list_exchanges(client: &impl GenericClient) -> Result<Vec<StoredExc
 /// When the database cannot be asked.
 pub async fn find_exchange(client: &impl GenericClient, name: &str) -> Result<Option<StoredExchange>> {
     let doing = "looking for an exchange";
-    let sql = "SELECT id, name, country FROM exchange WHERE name = lower($1)";
+    let sql = "SELECT id, name, country, numbers_trades FROM exchange WHERE name = lower($1)";
     let statement = client.prepare_cached(sql).await.context(doing)?;
     client.query_opt(&statement, &[&name]).await.context(doing)?.as_ref().map(StoredExchange::try_from).transpose()
 }
@@ -47,6 +49,7 @@ impl TryFrom<&Row> for StoredExchange {
             id: row.try_get(0).context(doing)?,
             name: row.try_get(1).context(doing)?,
             country: row.try_get(2).context(doing)?,
+            numbers_trades: row.try_get(3).context(doing)?,
         })
     }
 }

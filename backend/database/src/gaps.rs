@@ -1,5 +1,7 @@
 //! The gap ledger.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
 use domain::{Gap, GapReport};
@@ -170,4 +172,19 @@ pub async fn list_gaps(client: &impl GenericClient, filter: &GapFilter, limit: i
         })
     };
     rows.context(doing)?.iter().map(gap).collect::<std::result::Result<_, _>>().context(doing)
+}
+
+const COUNT_OPEN: &str = "
+    SELECT ticker.exchange_id, count(*) FROM gap JOIN ticker ON ticker.id = gap.ticker_id
+    WHERE state IN ('open', 'filling') GROUP BY 1";
+
+/// How many gaps of each exchange, by its key, are such that something is still to be done about them. Others are left out.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn count_open_gaps(client: &impl GenericClient) -> Result<HashMap<i16, i64>> {
+    let doing = "counting open gaps";
+    let statement = client.prepare_cached(COUNT_OPEN).await.context(doing)?;
+    let rows = client.query(&statement, &[]).await.context(doing)?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

@@ -58,6 +58,9 @@ pub struct FeedStatus {
     pub reconnects: u64,
     /// Valid ticks received since the tracker started.
     pub ticks: u64,
+    /// Valid ticks received in the last minute, or since the tracker started where that is less.
+    #[serde(default)]
+    pub ticks_last_minute: u64,
     /// Ticks and frames refused since the tracker started, all reasons together.
     pub rejected: u64,
     /// How far the exchange's clock is ahead of ours, in milliseconds; negative where ours is ahead. Known to within half

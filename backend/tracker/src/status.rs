@@ -1,12 +1,12 @@
 //! How one exchange's feed does: gathered from its connections, told to whoever listens.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use broker::{Message, Publisher};
@@ -18,6 +18,10 @@ use tokio::sync::Notify;
 
 /// How often the state is told when it does not change.
 const TELL_EVERY: Duration = Duration::from_secs(3);
+/// The time of which ticks are counted.
+const MINUTE: Duration = Duration::from_secs(60);
+/// So many counts are remembered; a feed that changes its state all the time tells of a shorter time.
+const MOST_COUNTS: usize = 256;
 /// How long the exchange's clock is waited for.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -42,6 +46,8 @@ struct States {
     polled_at: Option<DateTime<Utc>>,
     /// How far the exchange's clock is ahead of ours.
     clock_ahead_ms: Option<i64>,
+    /// How many ticks had come at moments of the last minute, the oldest first.
+    counts: VecDeque<(Instant, u64)>,
     /// What was last told, and since when it has been so.
     told: FeedState,
     since: DateTime<Utc>,
@@ -62,6 +68,7 @@ impl Board {
             connections: BTreeMap::new(),
             polled_at: None,
             clock_ahead_ms: None,
+            counts: VecDeque::new(),
             told: FeedState::Connecting,
             since: Utc::now(),
         };
@@ -183,6 +190,8 @@ impl Board {
             states.told = said.state;
             states.since = now;
         }
+        let ticks = self.0.ticks.load(Ordering::Relaxed);
+        let before = states.count(ticks);
         let last_tick_us = self.0.last_tick_us.load(Ordering::Relaxed);
         FeedStatus {
             exchange: self.0.exchange.clone(),
@@ -193,7 +202,8 @@ impl Board {
             next_try_at: said.next_try_at,
             last_tick_at: (last_tick_us > 0).then(|| DateTime::from_timestamp_micros(last_tick_us)).flatten(),
             reconnects: self.0.reconnects.load(Ordering::Relaxed),
-            ticks: self.0.ticks.load(Ordering::Relaxed),
+            ticks,
+            ticks_last_minute: ticks - before,
             rejected: self.0.rejected.load(Ordering::Relaxed),
             clock_ahead_ms: states.clock_ahead_ms,
             queued: None,
@@ -226,6 +236,22 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, States> {
         self.0.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl States {
+    /// Takes note that so many ticks have come. Returns how many had a minute ago, or as long ago as is known.
+    fn count(&mut self, ticks: u64) -> u64 {
+        let now = Instant::now();
+        self.counts.push_back((now, ticks));
+        // One from before the minute stays in front; told so often, there are not many.
+        while self.counts.get(1).is_some_and(|(at, _)| now - *at >= MINUTE) {
+            self.counts.pop_front();
+        }
+        if self.counts.len() > MOST_COUNTS {
+            self.counts.pop_front();
+        }
+        self.counts.front().map_or(0, |(_, count)| *count)
     }
 }
 

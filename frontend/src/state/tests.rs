@@ -70,6 +70,7 @@ pub(crate) fn feed(exchange: &str, state: &str, reported_at: &str) -> FeedRow {
         last_tick_at: None,
         reconnects: 0,
         ticks: 0,
+        ticks_last_minute: 0,
         rejected: 0,
         clock_ahead_ms: None,
         queued: None,

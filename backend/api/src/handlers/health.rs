@@ -3,7 +3,7 @@
 //! Live never depends on anything outside the process; ready names every dependency.
 
 use actix_web::{HttpResponse, web};
-use api_types::{Data, Problem};
+use api_types::{Data, FeedRow, Problem};
 use process::probe::CheckReport;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -28,6 +28,8 @@ pub(crate) struct Checks {
     #[schema(example = "ready")]
     status: &'static str,
     checks: Vec<CheckRow>,
+    /// How the feed of each exchange does. One that is away keeps nothing from being answered.
+    feeds: Vec<FeedRow>,
 }
 
 /// How one dependency does.
@@ -75,12 +77,13 @@ pub(crate) async fn live() -> web::Json<Data<Live>> {
 pub(crate) async fn ready(state: web::Data<State>) -> HttpResponse {
     let checks = state.health.report();
     let broken: Vec<String> = checks.iter().filter(|check| !check.ok).map(sentence).collect();
+    let feeds = state.hub.feeds();
     let checks = checks.into_iter().map(|CheckReport { name, ok, detail }| CheckRow { name, ok, detail }).collect();
     if broken.is_empty() {
-        return HttpResponse::Ok().json(Data { data: Checks { status: "ready", checks }, as_of: None });
+        return HttpResponse::Ok().json(Data { data: Checks { status: "ready", checks, feeds }, as_of: None });
     }
     let failure = Failure::new(Code::NotReady, broken.join("; "));
-    failure.response(&NotReady { problem: failure.problem(), data: Checks { status: "not ready", checks } })
+    failure.response(&NotReady { problem: failure.problem(), data: Checks { status: "not ready", checks, feeds } })
 }
 
 fn sentence(check: &CheckReport) -> String {

@@ -19,6 +19,7 @@ pub(crate) fn status(exchange: &str, state: FeedState) -> Arc<Message> {
         last_tick_at: None,
         reconnects: 2,
         ticks: 10,
+        ticks_last_minute: 0,
         rejected: 0,
         clock_ahead_ms: None,
         queued: None,
