@@ -16,14 +16,20 @@ pub struct Compared {
 }
 
 /// Whether a minute of ours (`candle`) says what the exchange's says. Some exchanges round each trade's share of the quote
-/// volume to the eighth decimal.
+/// volume to the eighth decimal; some tell of a minute neither how many trades it has nor, then, perhaps the quote volume; some
+/// tell the average price, to as many digits as prices have, in its place: where theirs has few digits, one in the last is no difference.
 macro_rules! same {
     () => {
-        "coalesce(candle.trades, 0) = theirs.trades
-         AND (theirs.trades = 0
+        "coalesce(candle.trades, 0)
+             = CASE WHEN theirs.trades > 0 OR theirs.volume = 0 THEN theirs.trades ELSE greatest(candle.trades, 1) END
+         AND (theirs.volume = 0
               OR (candle.volume, candle.open, candle.high, candle.low, candle.close)
                   = (theirs.volume, theirs.open, theirs.high, theirs.low, theirs.close)
-                 AND abs(candle.quote_volume - theirs.quote_volume) <= theirs.trades * 0.00000001)"
+                 AND (theirs.trades = 0 AND theirs.quote_volume = 0
+                      OR abs(candle.quote_volume - theirs.quote_volume)
+                         <= candle.trades * 0.00000001
+                            + theirs.volume
+                              * power(10.0, -scale(trim_scale(theirs.quote_volume / nullif(theirs.volume, 0))))))"
     };
 }
 

@@ -460,6 +460,25 @@ async fn candles_that_agree_with_the_exchange_s_leave_no_trace_but_the_count() {
 }
 
 #[tokio::test]
+async fn a_quote_volume_made_of_a_rounded_average_price_agrees_and_any_other_does_not() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let trades: Vec<Tick> = (0..18).map(|number| trade(number, 6_400_000 + number, number * 10_000)).collect();
+    stored(&mut client, id, TickSource::Stream, &trades).await;
+    let with_average_of = async |client: &mut Client, error: Decimal| {
+        let mut report = told(&trades);
+        for minute in &mut report.minutes {
+            minute.quote_volume = ((minute.quote_volume / minute.volume).round_dp(1) + error) * minute.volume;
+        }
+        comparison::store(client, &report).await.unwrap()
+    };
+    let rounded = with_average_of(&mut client, Decimal::ZERO).await;
+    assert_eq!(rounded, Some(Compared { minutes: 3, different: 0 }));
+    let wrong = with_average_of(&mut client, Decimal::ONE + Decimal::ONE).await;
+    assert_eq!(wrong, Some(Compared { minutes: 3, different: 3 }));
+}
+
+#[tokio::test]
 async fn a_difference_waits_for_its_trades_and_is_settled_by_them() {
     let (_database, pool, id) = with_bitcoin().await;
     let mut client = pool.get().await.unwrap();

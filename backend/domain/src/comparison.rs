@@ -30,10 +30,10 @@ pub struct ExchangeMinute {
     /// Units of the base that changed hands.
     #[serde(with = "decimal_text")]
     pub volume: Decimal,
-    /// Units of the quote that changed hands.
+    /// Units of the quote that changed hands; zero where the exchange tells neither them nor the number of trades.
     #[serde(with = "decimal_text")]
     pub quote_volume: Decimal,
-    /// Number of trades; above zero.
+    /// Number of trades; zero where the exchange does not tell.
     pub trades: i64,
 }
 
@@ -78,7 +78,7 @@ impl ExchangeMinute {
         let positive =
             [self.low, self.volume].iter().all(|value| *value > Decimal::ZERO) && self.quote_volume >= Decimal::ZERO;
         let between = [self.open, self.close].iter().all(|price| (self.low..=self.high).contains(price));
-        positive && between && self.trades > 0
+        positive && between && self.trades >= 0
     }
 }
 
@@ -98,8 +98,13 @@ impl MinuteReport {
         if !(whole(&self.from) && whole(&self.to) && bounded) {
             return Some(format!("not a span of whole minutes: {} to {}", self.from, self.to));
         }
+        // One of which too little is told can be compared, but not stand for ours.
+        let is_told = |minute: &ExchangeMinute| self.purpose.is_compare() || minute.trades > 0;
         let inside = |minute: &&ExchangeMinute| {
-            whole(&minute.open_time) && (self.from..self.to).contains(&minute.open_time) && minute.is_sound()
+            whole(&minute.open_time)
+                && (self.from..self.to).contains(&minute.open_time)
+                && minute.is_sound()
+                && is_told(minute)
         };
         if let Some(unsound) = self.minutes.iter().find(|minute| !inside(minute)) {
             return Some(format!("not a minute of that span: {unsound:?}"));
@@ -150,12 +155,15 @@ mod tests {
         let json = serde_json::to_string(&taken).unwrap();
         assert!(json.contains(r#""purpose":"take""#));
         assert_eq!(serde_json::from_str::<MinuteReport>(&json).unwrap(), taken);
+        let untold = vec![ExchangeMinute { trades: 0, quote_volume: Decimal::ZERO, ..first.clone() }];
+        assert_eq!(report(untold.clone()).mistake(), None);
+        assert!(MinuteReport { purpose: Purpose::Take, ..report(untold) }.mistake().is_some());
         for minutes in [
             vec![last, first.clone()],
             vec![first.clone(), first.clone()],
             vec![minute("2026-11-20T13:00:00Z")],
             vec![minute("2026-11-20T12:00:30Z")],
-            vec![ExchangeMinute { trades: 0, ..first.clone() }],
+            vec![ExchangeMinute { trades: -1, ..first.clone() }],
             vec![ExchangeMinute { close: Decimal::new(121, 2), ..first.clone() }],
             vec![ExchangeMinute { volume: Decimal::ZERO, ..first }],
         ] {

@@ -105,10 +105,11 @@ impl Comparison {
         let name = self.exchange.identity().name;
         let closed = (now - SETTLED).duration_trunc(self.every).unwrap_or(now);
         let mut all = true;
+        let oldest = oldest(minutes, closed, now);
         for (ticker, compared) in &mut self.compared {
-            if *compared < closed - OLDEST {
+            if *compared < oldest {
                 tracing::warn!(exchange = %name, %ticker, from = %compared, "candles so old are not compared any more");
-                *compared = closed - OLDEST;
+                *compared = oldest;
             }
             while *compared < closed {
                 let (from, to) = (*compared, closed.min(*compared + TimeDelta::minutes(MOST_MINUTES)));
@@ -149,6 +150,13 @@ impl Comparison {
         }
         Ok(all)
     }
+}
+
+/// From when on minutes are asked for, where everything before `closed` is over: what is older is not wanted any more, or not told.
+pub(crate) fn oldest(minutes: &dyn Minutes, closed: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    let minute = TimeDelta::minutes(1);
+    let told = minutes.reach().and_then(|reach| (now - reach + minute).duration_trunc(minute).ok());
+    told.map_or(closed - OLDEST, |told| told.max(closed - OLDEST))
 }
 
 /// Leaves out what cannot be a minute of that span, and says how many that were.

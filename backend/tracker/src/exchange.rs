@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::{ExchangeMinute, Instrument, MarketRow, Tick};
 use futures_util::future::BoxFuture;
 use smol_str::SmolStr;
@@ -135,6 +135,11 @@ pub trait Market: Send + Sync {
 
 /// Candles as the exchange itself makes them.
 pub trait Minutes: Send + Sync {
+    /// How far back it tells them; `None` where it has all that there ever were.
+    fn reach(&self) -> Option<TimeDelta> {
+        None
+    }
+
     /// Asks for the minutes of a ticker from one whole minute to another, which is not included; in order, those in which
     /// something was traded. At most a thousand.
     fn minutes<'a>(
@@ -146,6 +151,12 @@ pub trait Minutes: Send + Sync {
 
     /// Asks for the first minute of a ticker that the exchange has; `None` where it has none.
     fn first<'a>(&'a self, ticker: &'a SmolStr) -> BoxFuture<'a, Result<Option<DateTime<Utc>>, RestError>>;
+
+    /// Whether it tells how many trades a minute has, and their quote volume. Where it does not, both are zero, and its candles
+    /// can be compared with ours, but not stand for them.
+    fn counts_trades(&self) -> bool {
+        true
+    }
 }
 
 /// Trades that can be asked for by their number.

@@ -21,7 +21,7 @@ use smol_str::SmolStr;
 use tokio::time::sleep;
 
 use crate::{
-    compare::{self, MOST_MINUTES, OLDEST, RETRY, SETTLED},
+    compare::{self, MOST_MINUTES, RETRY, SETTLED},
     exchange::{Exchange, Minutes},
     market::{Latest, MOST_FILL},
     rest::RestError,
@@ -116,16 +116,17 @@ impl Takeover {
     /// When the queue was closed.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), LocalQueueError> {
         let exchange = self.exchange.clone();
-        let Some(minutes) = exchange.minutes() else { return Ok(()) };
+        let Some(minutes) = exchange.minutes().filter(|minutes| minutes.counts_trades()) else { return Ok(()) };
         let work = async {
             self.board.wait_for_the_clock().await;
             loop {
                 let now = self.board.both_clocks();
                 let closed = (now - SETTLED - LATER).duration_trunc(self.every).unwrap_or(now);
+                let oldest = compare::oldest(minutes, closed, now);
                 self.meet(closed);
                 let has_room = self.publisher.queue().fill() < MOST_FILL;
-                let pause = match self.next(closed).filter(|_| has_room) {
-                    Some(need) => self.take(minutes, need, closed).await?,
+                let pause = match self.next(closed, oldest).filter(|_| has_room) {
+                    Some(need) => self.take(minutes, need, oldest).await?,
                     None => LOOK_EVERY,
                 };
                 sleep(pause).await;
@@ -153,13 +154,14 @@ impl Takeover {
         }
     }
 
-    fn next(&self, closed: DateTime<Utc>) -> Option<Need> {
+    fn next(&self, closed: DateTime<Utc>, oldest: DateTime<Utc>) -> Option<Need> {
         let most = TimeDelta::minutes(MOST_MINUTES);
-        let need =
-            |(ticker, span): (&SmolStr, Option<Span>)| span.map(|(from, to)| Need { ticker: ticker.clone(), from, to });
+        let need = |(ticker, span): (&SmolStr, Option<Span>)| {
+            let (from, to) = span.map(|(from, to)| (from.max(oldest), to)).filter(|(from, to)| from < to)?;
+            Some(Need { ticker: ticker.clone(), from, to })
+        };
         let recorded = self.recorded.iter().map(|(ticker, progress)| (ticker, progress.older(most)));
-        let followed =
-            self.followed.iter().map(|(ticker, progress)| (ticker, progress.next(closed, closed - OLDEST, most)));
+        let followed = self.followed.iter().map(|(ticker, progress)| (ticker, progress.next(closed, oldest, most)));
         recorded
             .filter_map(need)
             .max_by_key(|need| need.to)
@@ -171,7 +173,7 @@ impl Takeover {
         &mut self,
         minutes: &dyn Minutes,
         need: Need,
-        closed: DateTime<Utc>,
+        oldest: DateTime<Utc>,
     ) -> Result<Duration, LocalQueueError> {
         let Need { ticker, from, to } = need;
         let name = self.exchange.identity().name;
@@ -195,7 +197,7 @@ impl Takeover {
         }
         let progress = self.recorded.get_mut(&ticker).or_else(|| self.followed.get_mut(&ticker));
         let Some(progress) = progress else { return Ok(Duration::ZERO) };
-        progress.took(from, to, closed - OLDEST);
+        progress.took(from, to, oldest);
         let notes = vec![note(&name, &ticker, progress)];
         if asked.is_empty() {
             self.publisher.queue().note(notes).await?;

@@ -43,11 +43,25 @@ macro_rules! exchanges {
     };
 }
 
+#[cfg(test)]
+mod answering;
 pub mod binance;
+pub mod bitfinex;
+pub mod bitstamp;
+pub mod bybit;
+pub mod coinbase;
+pub mod kraken;
+pub mod okx;
 
 exchanges! {
     binance: binance::Binance,
     binance_us: binance::us::BinanceUs,
+    bitfinex: bitfinex::Bitfinex,
+    bitstamp: bitstamp::Bitstamp,
+    bybit: bybit::Bybit,
+    coinbase: coinbase::Coinbase,
+    kraken: kraken::Kraken,
+    okx: okx::Okx,
 }
 
 /// The exchange whose prices are kept under this name.

@@ -16,7 +16,7 @@ use tracker::{
 use crate::{recording, settings};
 
 /// Answers every request with this JSON.
-fn serve(body: String) -> String {
+pub(crate) fn serve(body: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

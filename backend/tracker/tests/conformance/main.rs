@@ -8,7 +8,13 @@
 
 mod answers;
 mod binance;
+mod bitfinex;
+mod bitstamp;
+mod bybit;
+mod coinbase;
 mod independent;
+mod kraken;
+mod okx;
 mod recording;
 mod table;
 
@@ -37,7 +43,8 @@ struct Venue {
     least_trades: usize,
 }
 
-const VENUES: [Venue; 1] = [binance::VENUE];
+const VENUES: [Venue; 7] =
+    [binance::VENUE, bitfinex::VENUE, bitstamp::VENUE, bybit::VENUE, coinbase::VENUE, kraken::VENUE, okx::VENUE];
 
 /// Settings as they are without any being set.
 fn settings() -> tracker::Settings {

@@ -20,8 +20,11 @@ def frames(path):
     with opened(path, "rt", encoding="utf-8") as file:
         if path.endswith(".json"):
             yield None
-            yield file.read()
-            return
+            text = file.read()
+            if is_document(text):
+                yield text
+                return
+            file.seek(0)
         for line in file:
             if line.startswith("wss://"):
                 if " <-> " in line:
@@ -32,6 +35,15 @@ def frames(path):
                 start = min((at for at in (line.find("{"), line.find("[")) if at >= 0), default=None)
                 if start is not None:
                     yield line[start:]
+
+
+def is_document(text):
+    """Whether it is one; otherwise there is one on each line."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def main(venue, paths):

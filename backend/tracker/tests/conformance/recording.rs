@@ -61,10 +61,11 @@ impl Recording {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// What it tells, in order. A document is one frame; otherwise each line holds one, behind the time when it came.
+    /// What it tells, in order. A document is one frame; otherwise each line holds one, behind the time when it came if that is
+    /// told.
     pub(crate) fn events(&self) -> Vec<Event> {
         let text = self.text();
-        if self.name.ends_with(".json") {
+        if self.name.ends_with(".json") && serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() {
             return vec![Event::Connected, Event::Frame(text)];
         }
         std::io::Cursor::new(text).lines().filter_map(|line| event(&line.unwrap())).collect()
