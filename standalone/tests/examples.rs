@@ -25,14 +25,16 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "Binance",
     ),
     (
-        "BINANCE_NAME=binance_us BINANCE_REST_URL=https://api.binance.us BINANCE_STREAM_URL=wss://stream.binance.us:9443 cargo run --release",
-        "Binance US",
+        "EXCHANGES=binance,coinbase,kraken,okx,bybit,bitfinex,bitstamp cargo run --release",
+        "the exchanges themselves; tests/venues.rs of the tracker follows three protocols of the simulator",
     ),
     (
         "cargo run --release -- backfill --ticker BTCUSDT --from 2026-01-01",
         "asks Binance; tests/backfill.rs asks the simulator",
     ),
     ("crypto-tracker backfill --ticker BTCUSDT --from 2026-01-01", "the same"),
+    ("crypto-tracker backfill --exchange newex", "an exchange that is to be added"),
+    ("crypto-tracker record --exchange newex --out newex.txt", "the same"),
     (
         "crypto-tracker export --ticker BTCUSDT --what candles --interval 1m --from 2026-01-01 --output btc.parquet",
         "of Binance, which a demo does not record; README's is of the demo",

@@ -167,3 +167,45 @@ fn every_crate_and_module_is_named_for_its_purpose() {
     }
     assert!(nameless.is_empty(), "named for no purpose: {nameless:#?}\n{WHERE}");
 }
+
+/// A new exchange is its folder and its lines in the registry: whatever else named one would have to change with it.
+#[test]
+fn no_code_outside_its_folder_names_an_exchange() {
+    let root = workspace().workspace_root.into_std_path_buf();
+    let registry = root.join("backend/tracker/src/exchanges");
+    let exchanges: Vec<String> = std::fs::read_dir(&registry)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert!(exchanges.len() >= 7, "{exchanges:?}");
+    // Binance came first, and is what the program follows and explains by default.
+    let is_named = |line: &str, name: &str| {
+        let mut words = line.split(|letter: char| !letter.is_ascii_alphanumeric());
+        name != "binance" && words.any(|word| word.eq_ignore_ascii_case(name))
+    };
+    let of_tests = |path: &Path| ["tests.rs", "pictures.rs"].iter().any(|name| path.ends_with(name));
+    let mut named = Vec::new();
+    let mut folders = vec![root.join("backend"), root.join("frontend/src"), root.join("standalone/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_source = path.strip_prefix(&root).unwrap().components().any(|part| part.as_os_str() == "src");
+            if path.is_dir() {
+                // The simulator plays exchanges, and tests name them.
+                let is_left_out = path == registry || path.ends_with("backend/simulator") || path.ends_with("tests");
+                folders.extend((!is_left_out).then_some(path));
+            } else if is_source && path.extension().is_some_and(|kind| kind == "rs") && !of_tests(&path) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                let code = code.lines().map(|line| line.split("//").next().unwrap_or_default());
+                for (number, line) in code.enumerate() {
+                    let found = exchanges.iter().find(|name| is_named(line, name) && !line.contains("example ="));
+                    named.extend(found.map(|name| format!("{}:{}: {name}", path.display(), number + 1)));
+                }
+            }
+        }
+    }
+    assert!(named.is_empty(), "{named:#?}");
+}

@@ -79,4 +79,17 @@ mod tests {
     fn no_two_settings_share_a_name() {
         super::Arguments::command().debug_assert();
     }
+
+    #[test]
+    fn every_setting_is_explained_and_reaches_the_container() {
+        let (example, compose) = (include_str!("../../../.env.example"), include_str!("../../../docker-compose.yml"));
+        let command = super::Arguments::command();
+        let settings = command.get_arguments().filter_map(|one| one.get_env()?.to_str());
+        for setting in settings {
+            let is_explained =
+                [format!("\n#{setting}="), format!("\n{setting}=")].iter().any(|line| example.contains(line));
+            assert!(is_explained, "{setting} is not in .env.example");
+            assert!(compose.contains(&format!(" {setting}:")), "{setting} is not in docker-compose.yml");
+        }
+    }
 }
