@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Catalogue, Exchange, Instrument, InstrumentStatus, Tick};
-use tracker::exchange::Exchange as _;
+use tracker::exchange::{Found, Reader};
 
 /// How many pairs trade.
 pub(crate) const SYMBOLS: usize = 50;
@@ -51,23 +51,23 @@ pub(crate) fn frame(number: usize, time: DateTime<Utc>, random: &mut fastrand::R
     )
 }
 
-/// The connector that reads the frames.
-pub(crate) fn connector() -> anyhow::Result<tracker::exchanges::binance::Binance> {
+/// Who reads the frames.
+pub(crate) fn reader() -> anyhow::Result<Box<dyn Reader>> {
     use clap::Parser as _;
     #[derive(clap::Parser)]
     struct Arguments {
         #[command(flatten)]
         settings: tracker::Settings,
     }
-    Ok(tracker::exchanges::binance::Binance::new(&Arguments::try_parse_from(["bench"])?.settings)?)
+    Ok(tracker::exchanges::find("binance", &Arguments::try_parse_from(["bench"])?.settings)?.reader())
 }
 
 /// The ticks in the frames.
 pub(crate) fn ticks(frames: &[String]) -> anyhow::Result<Vec<Tick>> {
-    let connector = connector()?;
-    let mut ticks = Vec::with_capacity(frames.len());
+    let mut reader = reader()?;
+    let mut found = Found { ticks: Vec::with_capacity(frames.len()), ..Found::default() };
     for frame in frames {
-        connector.read(frame, Utc::now(), &mut ticks)?;
+        reader.read(frame, Utc::now(), &mut found)?;
     }
-    Ok(ticks)
+    Ok(found.ticks)
 }

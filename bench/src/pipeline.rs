@@ -14,12 +14,10 @@ use process::{Health, Shutdown};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tracker::{
-    exchange::Exchange as _,
-    exchanges::binance::Binance,
+    exchange::{Found, Reader},
     gaps::Ledger,
     inspect::Inspector,
     publish::{Batcher, CHANNEL, Passed},
-    status::Board,
 };
 
 use crate::{Rate, Servers, market};
@@ -27,7 +25,8 @@ use crate::{Rate, Servers, market};
 /// Everything between a frame and its row.
 struct Pipeline {
     servers: Servers,
-    connector: Binance,
+    reader: Box<dyn Reader>,
+    found: Found,
     inspector: Arc<Inspector>,
     ticks: mpsc::Sender<Passed>,
     stop: Shutdown,
@@ -51,26 +50,25 @@ impl Pipeline {
         tasks.spawn(async { drop(handling.await) });
         publisher.publish(Message::Catalogue(market::catalogue())).await?;
         let (ticks, received) = mpsc::channel(CHANNEL);
-        let ledger = Some((Ledger::new("bench".into(), &[]), Board::new("bench".into())));
+        let ledger = Some(Ledger::new("bench".into(), false, &[]));
         let linger = Duration::from_millis(3);
         let batcher = Batcher { exchange: "bench".into(), publisher, ledger, batch_ticks: 500, linger };
         tasks.spawn(async { drop(batcher.run(received).await) });
         let tickers = (0..market::SYMBOLS).map(|number| market::ticker(number).into());
         let inspector = Arc::new(Inspector::new("bench".into(), tickers));
-        let connector = market::connector()?;
-        let pipeline = Self { servers, connector, inspector, ticks, stop, tasks, _folder: folder };
+        let (reader, found) = (market::reader()?, Found::default());
+        let pipeline = Self { servers, reader, found, inspector, ticks, stop, tasks, _folder: folder };
         // Warm: the catalogue is stored, connections and statements stand.
         pipeline.wait_for("SELECT count(*) FROM ticker", market::SYMBOLS as i64).await?;
         Ok(pipeline)
     }
 
     /// What a session does with a frame.
-    async fn receive(&self, frame: &str) -> anyhow::Result<()> {
-        let mut found = Vec::with_capacity(1);
-        self.connector.read(frame, Utc::now(), &mut found)?;
-        for tick in found {
+    async fn receive(&mut self, frame: &str) -> anyhow::Result<()> {
+        self.reader.read(frame, Utc::now(), &mut self.found)?;
+        for tick in self.found.ticks.drain(..) {
             if self.inspector.passes(&tick) {
-                self.ticks.send((TickSource::Stream, tick)).await?;
+                self.ticks.send(Passed { source: TickSource::Stream, tick, losses: Some(0) }).await?;
             }
         }
         Ok(())
@@ -113,7 +111,7 @@ impl Pipeline {
 
 /// As fast as it goes.
 pub(crate) async fn saturated(frames: &[String]) -> anyhow::Result<Rate> {
-    let pipeline = Pipeline::start().await?;
+    let mut pipeline = Pipeline::start().await?;
     let begin = Instant::now();
     for frame in frames {
         pipeline.receive(frame).await?;
@@ -143,7 +141,7 @@ const LATENCY: &str = "
 
 /// At a steady pace.
 pub(crate) async fn latency(rate: u64, seconds: u64) -> anyhow::Result<Latency> {
-    let pipeline = Pipeline::start().await?;
+    let mut pipeline = Pipeline::start().await?;
     let total = rate * seconds;
     let mut random = fastrand::Rng::with_seed(11);
     let begin = Instant::now();

@@ -53,8 +53,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("cargo xtask test", "runs this test"),
     (
-        "cargo xtask bench --history-pairs 500 --history-days 365 --history-minute-days 30 --history-ticks 50000000",
-        "takes half an hour and 20 GB",
+        "cargo xtask bench --history-pairs 500 --history-days 365 --history-minute-days 150 --history-ticks 50000000",
+        "takes an hour and 50 GB",
     ),
     ("cargo xtask bench --api-only", "measures a release build"),
     ("cp .env.example .env", "for Docker"),

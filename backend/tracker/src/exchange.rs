@@ -102,10 +102,12 @@ pub struct Manners {
 }
 
 impl Manners {
-    /// The same, with a connection on which nothing came for so long taken for dead, where that is shorter.
+    /// The same, with a connection on which nothing came for so long taken for dead, where that is shorter; but never before the
+    /// answer to what keeps it could come.
     #[must_use]
     pub fn patient_for(self, idle: Duration) -> Self {
-        Self { idle: self.idle.min(idle), ..self }
+        let least = self.keep_alive.map_or(Duration::ZERO, |(_, every)| every + Duration::from_secs(10));
+        Self { idle: self.idle.min(idle.max(least)), ..self }
     }
 }
 

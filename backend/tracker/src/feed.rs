@@ -354,7 +354,15 @@ impl Feed {
         }
     }
 
-    async fn publish_catalogue(&self, instruments: Vec<Instrument>) {
+    async fn publish_catalogue(&self, mut instruments: Vec<Instrument>) {
+        // One that cannot be stored must not cost the others.
+        instruments.retain(|one| {
+            let is_sound = [&one.ticker, &one.base, &one.quote].iter().all(|code| domain::exchange::is_code(code));
+            if !is_sound {
+                tracing::warn!(exchange = %self.name(), instrument = ?one, "a pair that is listed cannot be one; it is left out");
+            }
+            is_sound
+        });
         let listed = instruments.clone();
         let catalogue = Catalogue {
             exchange: self.exchange.identity(),

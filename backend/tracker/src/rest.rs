@@ -201,6 +201,8 @@ impl Rest {
     /// # Errors
     /// When there is no usable answer.
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<T, RestError> {
+        // Whoever waits for it to open goes in turn then.
+        self.wait_until_open().await;
         if let Some(pace) = &self.pace {
             pace.all.until_ready().await;
         }
@@ -234,6 +236,11 @@ impl Rest {
         self.close_for(wait);
         metrics::counter!("exchange_rate_limited_total", "host" => self.host()).increment(1);
         RestError::Limited { host: self.host(), status, wait }
+    }
+
+    /// That the answer is not complete yet, and asking goes on later: nobody refused anything.
+    pub(crate) fn unfinished(&self, reason: &str) -> RestError {
+        RestError::Unreachable { host: self.host(), reason: reason.to_owned() }
     }
 
     /// That the host refuses what was asked, in the body of an answer: `status` as its words mean it.

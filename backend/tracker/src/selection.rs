@@ -3,6 +3,8 @@
 use domain::{Instrument, InstrumentStatus};
 use smol_str::SmolStr;
 
+use crate::exchanges::KNOWN;
+
 /// What a coin is priced in, where only the coin is named: the first of these that the exchange lists.
 const QUOTES: [&str; 4] = ["USD", "USDT", "USDC", "EUR"];
 /// What exchanges put between the two coins of a pair.
@@ -26,7 +28,8 @@ pub fn select(exchange: &str, wanted: &[SmolStr], listed: &[Instrument]) -> Sele
     let mut selection = Selection::default();
     for wanted in wanted {
         let wanted = wanted.trim();
-        let name = match wanted.split_once(':').filter(|(of, _)| domain::exchange::is_name(of)) {
+        let is_exchange = |of: &str| of == exchange || KNOWN.contains(&of);
+        let name = match wanted.split_once(':').filter(|(of, _)| is_exchange(of)) {
             Some((of, name)) if of == exchange => name,
             Some(_) => continue,
             None => wanted,
@@ -109,9 +112,13 @@ mod tests {
     #[test]
     fn what_is_not_listed_is_told_and_what_is_meant_for_others_is_not() {
         let binance = listed(&[("BTCUSDT", "BTC", "USDT")]);
-        let selection = select("binance", &names("kraken:BTC/USD,NOSUCHPAIR,BNB,binance:,,BTCUSDT"), &binance);
-        let expected =
-            Selection { tickers: names("BTCUSDT"), unlisted: names("NOSUCHPAIR"), absent_coins: names("BNB") };
+        let wanted = names("kraken:BTC/USD,NOSUCHPAIR,BNB,binance:,,BTCUSDT,krakne:BTC/EUR");
+        let selection = select("binance", &wanted, &binance);
+        let expected = Selection {
+            tickers: names("BTCUSDT"),
+            unlisted: names("NOSUCHPAIR,krakne:BTC/EUR"),
+            absent_coins: names("BNB"),
+        };
         assert_eq!(selection, expected);
     }
 }

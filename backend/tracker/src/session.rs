@@ -43,6 +43,8 @@ const SUSTAINED: Duration = Duration::from_secs(30);
 const LONGEST_MESSAGE: usize = 16 << 20;
 /// How long the old connection is still read when the new one has subscribed.
 const OVERLAP: Duration = Duration::from_secs(2);
+/// What a new connection has to say about its subscriptions is read in this time, once the old one has ended.
+const DOUBT: Duration = Duration::from_millis(500);
 /// How long to wait before a connection that is young is replaced, or is tried to be again.
 const REPLACEMENT_PACE: Duration = Duration::from_secs(5);
 /// The longest delay between two tries.
@@ -52,6 +54,9 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 pub trait Carried: Send {
     /// A connection begins; whether messages may be missing that came since the last one ended.
     fn begins(&mut self, after_loss: bool);
+
+    /// Messages may be missing between those that came before and those that come now, although the connection stands.
+    fn lost(&mut self) {}
 
     /// Reads one text message.
     ///
@@ -179,6 +184,7 @@ impl Session {
         delivering_since: &mut Option<Instant>,
         shutdown: &Shutdown,
     ) -> End {
+        let is_replacement = ready.is_some();
         let opened = match ready {
             Some(socket) => Ok(socket),
             None => self.open().await,
@@ -187,7 +193,7 @@ impl Session {
             Ok(socket) => socket,
             Err(reason) => return End::Failed(reason),
         };
-        let end = self.read(&mut socket, carried, delivering_since, shutdown).await;
+        let end = self.read(&mut socket, is_replacement, carried, delivering_since, shutdown).await;
         // A courtesy; the exchange notices without it.
         let _ = timeout(Duration::from_millis(500), socket.close(None)).await;
         end
@@ -231,12 +237,16 @@ impl Session {
     async fn read(
         &self,
         socket: &mut Socket,
+        is_replacement: bool,
         carried: &mut impl Carried,
         delivering_since: &mut Option<Instant>,
         shutdown: &Shutdown,
     ) -> End {
         let asked: usize = self.request.subscriptions.iter().map(|subscription| subscription.answers).sum();
         let (mut unacknowledged, mut refused) = (asked, 0);
+        // What a replacement had to say is here already; an answer that comes later begins behind the end of the old connection.
+        let doubtful_at = Instant::now() + DOUBT;
+        let mut in_doubt = is_replacement;
         let acknowledged_by = Instant::now() + ACKNOWLEDGEMENT_PATIENCE;
         let opened_at = Instant::now();
         let mut replacement: Option<BoxFuture<'_, Result<Socket, String>>> = None;
@@ -280,6 +290,12 @@ impl Session {
                 Ok(Some(Ok(_))) => continue,
                 Ok(Some(Err(error))) => return End::Failed(format!("the stream broke: {}", root_cause(&error))),
                 Ok(None) => return End::Failed("the stream ended".to_owned()),
+                Err(_) if unacknowledged > 0 && refused > 0 && unacknowledged + refused < asked => {
+                    // Some exchanges answer once to a message about many pairs.
+                    tracing::error!(url = %self.request.url, unacknowledged, "some subscriptions were not answered; the others live on");
+                    unacknowledged = 0;
+                    continue;
+                }
                 Err(_) if unacknowledged > 0 => {
                     return End::Failed(format!(
                         "no answer to the subscription in {} s",
@@ -298,7 +314,16 @@ impl Session {
                         tracing::info!(url = %self.request.url, "the stream delivers");
                     }
                 }
-                Ok(Frame::Acknowledged) => unacknowledged = unacknowledged.saturating_sub(1),
+                Ok(Frame::Acknowledged) => {
+                    unacknowledged = unacknowledged.saturating_sub(1);
+                    if std::mem::replace(&mut in_doubt, false) && Instant::now() >= doubtful_at {
+                        carried.lost();
+                    }
+                    if unacknowledged == 0 && delivering_since.is_none() {
+                        // Of quiet pairs nothing more may come for long.
+                        self.board.streaming(self.number);
+                    }
+                }
                 Ok(Frame::Refused(reason)) => {
                     unacknowledged = unacknowledged.saturating_sub(1);
                     refused += 1;

@@ -50,6 +50,10 @@ impl Carried for Trades {
         self.losses += u64::from(after_loss);
     }
 
+    fn lost(&mut self) {
+        self.losses += 1;
+    }
+
     fn read(&mut self, text: &str, received_at: DateTime<Utc>) -> Result<Frame, UnreadableFrame> {
         self.reader.read(text, received_at, &mut self.found)
     }

@@ -5,6 +5,8 @@ use crate::exchange::Span;
 
 /// A pair of which nothing comes is asked for every so many times as long as it may be silent.
 const QUIET_ROUNDS: u32 = 4;
+/// How many are asked for in one round: the exchange has other questions to answer.
+const MOST_ASKED: usize = 5;
 /// Said of what is older than the exchange tells.
 const TOO_OLD: &str =
     "the exchange does not number trades and tells only its newest; those of this time that are older cannot be had";
@@ -32,13 +34,17 @@ impl Backfill {
             let reason = format!("nothing that lies between {from} and {to}");
             return Ok(Err(RestError::Unreadable { host, reason }));
         }
-        ticks.retain(|tick| tick.time() >= from && tick.time() <= to && self.inspector.passes(tick));
+        ticks.retain(|tick| tick.time() >= from && tick.time() <= to);
+        let told = ticks.len();
+        ticks.retain(|tick| self.inspector.passes(tick));
+        let refused = (told - ticks.len()) as i64;
         self.ledger.keep_unseen(&mut ticks);
         self.publish(ticks).await?;
         self.tell(hole, |hole| {
             if let Some(covers) = covers {
                 hole.covered(covers);
             }
+            hole.refused += refused;
             // Said of a hole in which nothing is left, it is filled.
             let (state, detail) =
                 if is_oldest { (GapState::Unfillable, Some(TOO_OLD)) } else { (GapState::Filling, None) };
@@ -51,10 +57,16 @@ impl Backfill {
 
     /// Never ends by itself. A pair of which nothing comes is either quiet, or its stream is dead although the connection lives.
     pub(super) async fn watch_quiet(&self, recent: &dyn Recent) -> Result<(), LocalQueueError> {
+        self.ledger.begin_by_time(&self.tickers, Utc::now());
+        let mut asked: HashMap<SmolStr, Instant> = HashMap::new();
         loop {
             sleep(self.silence * QUIET_ROUNDS).await;
-            let mut found = Vec::new();
-            for (ticker, last_time) in self.ledger.quiet_since(Utc::now() - self.silence) {
+            let mut quiet = self.ledger.quiet_since(Utc::now() - self.silence);
+            // Those first that were not asked for longest.
+            quiet.sort_by_key(|(ticker, _)| asked.get(ticker).copied());
+            let mut traded = Vec::new();
+            for (ticker, last_time) in quiet.into_iter().take(MOST_ASKED) {
+                asked.insert(ticker.clone(), Instant::now());
                 let newest = match recent.trades(&ticker, last_time, Utc::now()).await {
                     Ok(span) => span.ticks.iter().map(Tick::time).max(),
                     Err(error) => {
@@ -62,11 +74,16 @@ impl Backfill {
                         continue;
                     }
                 };
-                if let Some(newest) = newest.filter(|newest| *newest > last_time) {
-                    found.push(self.ledger.is_behind_by_time(&ticker, newest, Utc::now()));
-                }
+                traded.extend(newest.filter(|newest| *newest > last_time).map(|newest| (ticker, newest)));
             }
-            self.publish_found(found).await?;
+            if traded.is_empty() {
+                continue;
+            }
+            // What the exchange tells may be on its way.
+            sleep(STREAM_PATIENCE).await;
+            let now = Utc::now();
+            let behind = traded.iter().map(|(ticker, newest)| self.ledger.is_behind_by_time(ticker, *newest, now));
+            self.publish_found(behind.collect()).await?;
         }
     }
 }

@@ -50,20 +50,49 @@ impl Ledger {
             learned.repeated.push(place);
             return;
         }
-        let known = book.lines.get(&tick.ticker).copied();
-        if let Some(known) = known
-            && known.last_id != id
-            && time > known.last_time
-            && let Some(cause) = known.interruption(losses, queue_full_at)
-        {
+        let Some(known) = book.lines.get(&tick.ticker).copied() else {
+            let line = Line {
+                first_id: 0,
+                last_id: id,
+                last_time: time.min(received),
+                last_received: Some(received),
+                losses,
+                candidate: None,
+            };
+            book.lines.insert(tick.ticker.clone(), line);
+            return;
+        };
+        // A queue that was full lost nothing by itself: it only tells why, where something may be missing.
+        let is_interrupted = known.interruption(losses, None).is_some();
+        if is_interrupted && time <= known.last_time {
+            // It was before the interruption, which the next one shows.
+            return;
+        }
+        if is_interrupted && let Some(cause) = known.interruption(losses, queue_full_at) {
             let range = (known.last_time.timestamp_micros(), time.timestamp_micros());
             let (from, to) = (known.last_time, Some(time));
             self.open(book, learned, &Found { ticker: &tick.ticker, range, from, to, at: received, cause });
         }
-        let last_time = known.map_or(time, |known| known.last_time.max(time));
+        // A time in the future would hide every interruption until then.
+        let last_time = known.last_time.max(time.min(received));
         let last_received = Some(received);
         let line = Line { first_id: 0, last_id: id, last_time, last_received, losses, candidate: None };
         book.lines.insert(tick.ticker.clone(), line);
+    }
+
+    /// Pairs of which nothing came yet: what is traded from now on is to come.
+    pub(crate) fn begin_by_time(&self, tickers: &[SmolStr], now: DateTime<Utc>) {
+        let mut book = self.lock();
+        for ticker in tickers {
+            book.lines.entry(ticker.clone()).or_insert(Line {
+                first_id: 0,
+                last_id: 0,
+                last_time: now,
+                last_received: Some(now),
+                losses: None,
+                candidate: None,
+            });
+        }
     }
 
     /// Leaves those of the trades that came before, as far as is remembered, and remembers the others.

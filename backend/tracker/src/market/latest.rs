@@ -62,6 +62,10 @@ impl Latest {
                 unlisted += 1;
                 continue;
             }
+            // Who asks may be told less than the stream told of the same price.
+            if row.open_24h.is_none() && state.prices.get(&row.ticker) == Some(&row.price) {
+                continue;
+            }
             let waiting = state.waiting.get(&row.ticker);
             replaced += u64::from(waiting.is_some());
             if waiting.is_none_or(|waiting| waiting.time() <= row.time()) {

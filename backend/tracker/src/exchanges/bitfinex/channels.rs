@@ -16,8 +16,10 @@ use crate::exchange::{Found, Frame, Reader, UnreadableFrame};
 
 /// It speaks of its second version.
 const VERSION: &str = "2";
-/// The exchange asks for another connection; and it is back after maintenance, and forgot the subscriptions.
-const RECONNECT: [i64; 2] = [20_051, 20_061];
+/// The exchange asks for another connection.
+const RECONNECT: i64 = 20_051;
+/// It is back after maintenance, and forgot the subscriptions.
+const RETURNED: i64 = 20_061;
 /// Maintenance begins.
 const MAINTENANCE: i64 = 20_060;
 /// Trades of an acknowledged channel that are older are none that could have been missed: a pair that is hardly traded shows those of
@@ -56,10 +58,10 @@ impl Reader for Channels {
         let word = list.raw(1).unwrap_or_default();
         let carried = if word.starts_with('"') && word != HEARTBEAT { 2 } else { 1 };
         let lost = self.skipped(list.behind(carried + 1));
-        let frame = self.frame(&list, carried, received_at, found);
         match lost {
+            // What this one holds too is asked for again: it comes behind what was lost.
             Some(reason) => Ok(Frame::Lost(reason)),
-            None => frame,
+            None => self.frame(&list, carried, received_at, found),
         }
     }
 }
@@ -146,7 +148,8 @@ impl Channels {
 
 fn info(event: &Event<'_>) -> Result<Frame, UnreadableFrame> {
     match (event.code, event.version.map(serde_json::value::RawValue::get)) {
-        (Some(code), _) if RECONNECT.contains(&code) => Ok(Frame::Closing),
+        (Some(RECONNECT), _) => Ok(Frame::Closing),
+        (Some(RETURNED), _) => Ok(Frame::Lost("maintenance is over; everything is to be asked for anew".to_owned())),
         (Some(MAINTENANCE), _) => Ok(Frame::Other("maintenance")),
         (Some(code), _) => Err(UnreadableFrame::new(format!("info {code} is not documented"))),
         (None, Some(VERSION)) => {

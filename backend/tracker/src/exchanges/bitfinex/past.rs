@@ -51,19 +51,26 @@ impl Recent for Bitfinex {
                 .map_err(|error| self.rest.unreadable(error.to_string()))?;
             match unreadable {
                 Some(error) => Err(self.rest.unreadable(error.to_string())),
-                None => Ok(span(ticks, (from, to), MOST_TRADES)),
+                None => Ok(span(ticks, (from, to), MOST_TRADES, received_at)),
             }
         }
         .boxed()
     }
 }
 
+/// What happened so long ago is told by now.
+const SETTLED: TimeDelta = TimeDelta::minutes(10);
+
 /// What an answer tells of a span, of which it has the oldest trades, `most` of them at most.
-fn span(mut ticks: Vec<Tick>, (from, to): (DateTime<Utc>, DateTime<Utc>), most: usize) -> Span {
+fn span(mut ticks: Vec<Tick>, (from, to): (DateTime<Utc>, DateTime<Utc>), most: usize, now: DateTime<Utc>) -> Span {
     let until = match ticks.last() {
         // It is cut off, perhaps between trades of the same millisecond.
         Some(last) if ticks.len() >= most => last.time() - TimeDelta::microseconds(1),
-        _ => to,
+        Some(last) if last.time() >= to => to,
+        // Something happened at the end of a span: an answer that does not reach it is behind, unless that was long ago.
+        _ if now - to >= SETTLED => to,
+        Some(last) => last.time(),
+        None => from - TimeDelta::microseconds(1),
     };
     ticks.retain(|tick| (from..=to).contains(&tick.time()));
     Span { ticks, covers: (until >= from).then_some((from, until.min(to))), is_oldest: false }
@@ -115,11 +122,13 @@ mod tests {
     #[test]
     fn a_page_that_is_cut_off_is_complete_up_to_before_its_last_millisecond() {
         let whole = (moment(0), moment(100));
-        let told = span(trades(&[-1, 0, 50, 100, 101]), whole, 10);
+        let soon = whole.1 + TimeDelta::seconds(1);
+        let told = span(trades(&[-1, 0, 50, 100, 101]), whole, 10, soon);
         assert_eq!((told.ticks.len(), told.covers, told.is_oldest), (3, Some(whole), false));
-        let cut = span(trades(&[0, 50, 50]), whole, 3);
+        let cut = span(trades(&[0, 50, 50]), whole, 3, soon);
         assert_eq!(cut.covers, Some((moment(0), moment(50) - TimeDelta::microseconds(1))));
-        assert_eq!(span(trades(&[0, 0]), whole, 2).covers, None);
-        assert_eq!(span(Vec::new(), whole, 2).covers, Some(whole));
+        assert_eq!(span(trades(&[0, 0]), whole, 2, soon).covers, None);
+        assert_eq!(span(Vec::new(), whole, 2, soon).covers, None, "it is behind");
+        assert_eq!(span(Vec::new(), whole, 2, soon + SETTLED).covers, Some(whole));
     }
 }

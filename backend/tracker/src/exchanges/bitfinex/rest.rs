@@ -31,6 +31,8 @@ const PENALTY: Duration = Duration::from_secs(60);
 const TOO_MANY: [&str; 3] = ["ERR_RATE_LIMIT", "ratelimit", "11010"];
 /// In the body of an answer: there is maintenance.
 const MAINTENANCE: &str = "20060";
+/// In the body of an answer: a parameter, or a pair, that it does not know.
+const OURS: [&str; 3] = ["10020", "10001", "invalid"];
 /// Above this many pairs all are asked for, which costs no more.
 const MOST_SYMBOLS_ASKED_BY_NAME: usize = 50;
 
@@ -61,7 +63,9 @@ impl Bitfinex {
         Err(if TOO_MANY.iter().any(|said| refusal.contains(said)) {
             self.rest.limited(429, PENALTY)
         } else {
-            let status = if refusal.contains(MAINTENANCE) { 503 } else { 400 };
+            // Only what is wrong with the question stays wrong.
+            let is_ours = !refusal.contains(MAINTENANCE) && OURS.iter().any(|code| refusal.contains(code));
+            let status = if is_ours { 400 } else { 503 };
             self.rest.refused(status, refusal)
         })
     }

@@ -19,6 +19,8 @@ use crate::{
 
 /// What can be asked for, shortest first, and how many seconds that is.
 const WINDOWS: [(&str, i64); 3] = [("minute", 60), ("hour", 3_600), ("day", 86_400)];
+/// What happened so long ago is told by now.
+const SETTLED: TimeDelta = TimeDelta::minutes(10);
 /// By how much less than they say they are trusted: the clocks differ, and the question took time.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
 
@@ -56,6 +58,8 @@ impl Reading<'_> {
                 }
                 self.from
             }
+            // It may have been recorded under the time that the stream told.
+            None if self.to < self.since && second == self.to.trunc_subsecs(0) => return Ok(None),
             None => second,
         };
         let is_inside = (self.from..=self.to).contains(&time);
@@ -69,6 +73,27 @@ impl Reading<'_> {
             exchange_time: Some(time),
             received_at: self.received_at,
         }))
+    }
+
+    /// Of which part of the span the answer is complete, and whether what is left cannot be had. `newest` is the second of its newest
+    /// trade.
+    fn covered(
+        &self,
+        complete_since: DateTime<Utc>,
+        newest: Option<i64>,
+        is_longest: bool,
+    ) -> (Option<(DateTime<Utc>, DateTime<Utc>)>, bool) {
+        // Seconds of which it is not remembered which trades came already cannot be completed.
+        let begins_unknown = self.from < self.since && self.from.trunc_subsecs(0) < self.from;
+        let first = if begins_unknown { self.from.trunc_subsecs(0) + TimeDelta::seconds(1) } else { self.from };
+        let ends_unknown = self.to < self.since;
+        let end = if ends_unknown { self.to.trunc_subsecs(0) - TimeDelta::microseconds(1) } else { self.to };
+        // Something happened at the end of a span: an answer that does not reach it is behind, unless that was long ago.
+        let reached = newest.and_then(|newest| DateTime::from_timestamp(newest, 0));
+        let is_reached = reached >= Some(self.to.trunc_subsecs(0)) || self.received_at - self.to >= SETTLED;
+        let last = if is_reached { Some(end) } else { reached.map(|reached| reached.min(end)) };
+        let covers = last.map(|last| (complete_since.max(first), last)).filter(|(first, last)| first <= last);
+        (covers, is_reached && (begins_unknown || ends_unknown || is_longest && complete_since > self.from))
     }
 
     fn ticks(&self, told: &[Transaction]) -> Result<Vec<Tick>, UnreadableFrame> {
@@ -97,9 +122,10 @@ impl Recent for Bitstamp {
             let since = self.known.since;
             let reading = Reading { ticker, from, to, times: self.known.times(ticker), since, received_at };
             let ticks = reading.ticks(&told).map_err(|error| self.rest.unreadable(error.to_string()))?;
-            let covers = (complete_since <= to).then(|| (complete_since.max(from), to));
             let is_longest = WINDOWS.last().is_some_and(|(longest, _)| *longest == name);
-            Ok(Span { ticks, covers, is_oldest: is_longest && complete_since > from })
+            let newest = told.iter().map(|one| one.date.0).max();
+            let (covers, is_oldest) = reading.covered(complete_since, newest, is_longest);
+            Ok(Span { ticks, covers, is_oldest })
         }
         .boxed()
     }

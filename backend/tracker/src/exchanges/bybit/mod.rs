@@ -30,6 +30,8 @@ use messages::{Listed, Ticker};
 
 /// How many topics one message may ask for.
 const TOPICS_PER_SUBSCRIPTION: usize = 10;
+/// Up to so many messages are sent rather than more topics in one.
+const FEW: usize = 25;
 /// How many one connection carries: all together may have 21,000 characters, and a topic about 80.
 const TOPICS_PER_CONNECTION: usize = 250;
 /// Without a ping it cuts the connection sooner or later.
@@ -120,7 +122,12 @@ impl Exchange for Bybit {
             .chunks(TOPICS_PER_CONNECTION)
             .map(|tickers| StreamRequest {
                 url: self.stream_url.clone(),
-                subscriptions: tickers.chunks(TOPICS_PER_SUBSCRIPTION).enumerate().map(subscription).collect(),
+                // One that is refused may take those of its message with it: few pairs have a message each.
+                subscriptions: tickers
+                    .chunks(tickers.len().div_ceil(FEW).clamp(1, TOPICS_PER_SUBSCRIPTION))
+                    .enumerate()
+                    .map(subscription)
+                    .collect(),
             })
             .collect()
     }
@@ -218,7 +225,8 @@ mod tests {
         let bybit = Bybit::connect(&settings()).unwrap();
         let tickers: Vec<SmolStr> = (0..255).map(|number| format!("{:A>60}{number:04}", "").into()).collect();
         let streams = bybit.streams(&tickers);
-        assert_eq!(streams.iter().map(|stream| stream.subscriptions.len()).collect::<Vec<_>>(), [25, 1]);
+        assert_eq!(streams.iter().map(|stream| stream.subscriptions.len()).collect::<Vec<_>>(), [25, 5]);
+        assert_eq!(bybit.streams(&tickers[..10])[0].subscriptions.len(), 10, "a refused one takes no other with it");
         assert_eq!(streams[0].url, "wss://stream.bybit.com/v5/public/spot");
         let asked: Value = serde_json::from_str(&streams[0].subscriptions[0].text).unwrap();
         assert_eq!(asked["args"].as_array().unwrap().len(), 10);

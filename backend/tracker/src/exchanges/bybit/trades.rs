@@ -15,7 +15,7 @@ use crate::{
 /// How many trades it tells at most.
 const MOST: &str = "60";
 /// What is younger may not be told yet.
-const SETTLED: TimeDelta = TimeDelta::seconds(30);
+const SETTLED: TimeDelta = TimeDelta::minutes(10);
 
 impl Recent for Bybit {
     fn trades<'a>(
@@ -52,12 +52,13 @@ fn span(
     now: DateTime<Utc>,
 ) -> Span {
     ticks.retain(|tick| (from..=to).contains(&tick.time()));
-    let Some((oldest, newest)) = times else { return Span { ticks, covers: None, is_oldest: true } };
+    let Some((oldest, newest)) = times else { return Span { ticks, covers: None, is_oldest: now - to >= SETTLED } };
     // Others of the moment of the oldest may be left out.
     let is_oldest = oldest >= from;
     let first = if is_oldest { oldest + TimeDelta::microseconds(1) } else { from };
     let last = if now - to >= SETTLED || newest >= to { to } else { newest };
-    Span { ticks, covers: (first <= last).then_some((first, last)), is_oldest }
+    // What is newer than the newest may still come.
+    Span { ticks, covers: (first <= last).then_some((first, last)), is_oldest: is_oldest && last == to }
 }
 
 #[cfg(test)]
@@ -85,8 +86,16 @@ mod tests {
         // What is very young may come a little later.
         assert_eq!(told("04", "07", "08"), (Some((at("04"), at("05.002"))), false));
         assert_eq!(told("06", "07", "08"), (None, false));
-        assert_eq!(told("06", "07", "40"), (Some((at("06"), at("07"))), false));
+        assert_eq!(
+            told("01", "07", "08"),
+            (Some((at("03.000001"), at("05.002"))), false),
+            "the newest may still be had"
+        );
+        let settled = |times, from, to| span(Vec::new(), times, (at(from), at(to)), at(to) + SETTLED);
+        let times = Some((at("03"), at("05.002")));
+        assert_eq!(settled(times, "06", "07").covers, Some((at("06"), at("07"))));
+        assert!(settled(times, "01", "07").is_oldest && settled(None, "04", "05").is_oldest);
         let nothing = span(Vec::new(), None, (at("04"), at("05")), at("06"));
-        assert_eq!((nothing.covers, nothing.is_oldest), (None, true));
+        assert_eq!((nothing.covers, nothing.is_oldest), (None, false), "it may come yet");
     }
 }

@@ -22,7 +22,7 @@ const MOST_PAGES: usize = 10;
 /// So far back its history certainly goes: three months, some of which have 28 days.
 const KEPT: TimeDelta = TimeDelta::days(88);
 /// What is younger may not be in the history yet.
-const SETTLED: TimeDelta = TimeDelta::seconds(30);
+const SETTLED: TimeDelta = TimeDelta::minutes(10);
 
 impl Okx {
     /// The page of trades before a moment, in milliseconds (`by` is 2), or before a trade (`by` is 1).
@@ -124,7 +124,7 @@ mod tests {
         // The history may lag a little behind the stream.
         let lagging = span(page(), false, (at("03.500"), at("07")), at("08"));
         assert_eq!(lagging.covers, Some((at("03.500"), at("05.002"))));
-        let settled = span(page(), false, (at("03.500"), at("07")), at("40"));
+        let settled = span(page(), false, (at("03.500"), at("07")), at("07") + SETTLED);
         assert_eq!(settled.covers, Some((at("03.500"), at("07"))));
         let of_one_moment = span(vec![tick("05", 2), tick("05", 1)], false, (at("03"), at("05")), at("06"));
         assert_eq!(of_one_moment.covers, None);
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn where_there_is_nothing_older_it_is_complete_as_far_back_as_its_history_goes() {
-        let young = span(Vec::new(), true, (at("03"), at("05")), at("40"));
+        let young = span(Vec::new(), true, (at("03"), at("05")), at("05") + SETTLED);
         assert_eq!((young.covers, young.is_oldest), (Some((at("03"), at("05"))), false));
         let not_yet = span(Vec::new(), true, (at("03"), at("05")), at("06"));
         assert_eq!((not_yet.covers, not_yet.is_oldest), (None, false));

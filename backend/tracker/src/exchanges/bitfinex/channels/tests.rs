@@ -68,7 +68,7 @@ fn a_number_that_is_left_out_is_a_frame_that_was_lost() {
         assert_eq!(read(&[SUBSCRIBED, EXECUTED, beat]).0, Ok(Frame::Other("heartbeat")), "{beat}");
     }
     let (frame, ticks) = read(&[SUBSCRIBED, EXECUTED, &EXECUTED.replace(",5,", ",9,")]);
-    assert_eq!((frame, ticks.len()), (Ok(Frame::Lost("frames 6 to 8 did not come".into())), 2));
+    assert_eq!((frame, ticks.len()), (Ok(Frame::Lost("frames 6 to 8 did not come".into())), 1), "it is asked for too");
 }
 
 #[test]
@@ -85,7 +85,10 @@ fn answers_and_notices_are_told_apart() {
         (r#"{"event":"info","version":2,"platform":{"status":0}}"#, Frame::Other("maintenance")),
         (r#"{"event":"info","code":20051,"msg":"Stop/Restart"}"#, Frame::Closing),
         (r#"{"event":"info","code":20060,"msg":"Maintenance"}"#, Frame::Other("maintenance")),
-        (r#"{"event":"info","code":20061,"msg":"Maintenance ended"}"#, Frame::Closing),
+        (
+            r#"{"event":"info","code":20061,"msg":"Maintenance ended"}"#,
+            Frame::Lost("maintenance is over; everything is to be asked for anew".to_owned()),
+        ),
         (r#"{"event":"unsubscribed","status":"OK","chanId":17}"#, Frame::Other("unsubscribed")),
         (r#"{"event":"pong","ts":1795176000150,"cid":1}"#, Frame::Other("pong")),
         (r#"[17,"tu",[401597395,1795176000123,-0.0012,64250.01],6]"#, Frame::Other("trade update")),
