@@ -320,8 +320,7 @@ impl Session {
                         carried.lost();
                     }
                     if unacknowledged == 0 && delivering_since.is_none() {
-                        // Of quiet pairs nothing more may come for long.
-                        self.board.streaming(self.number);
+                        self.board.acknowledged(self.number);
                     }
                 }
                 Ok(Frame::Refused(reason)) => {

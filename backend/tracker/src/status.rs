@@ -94,6 +94,15 @@ impl Board {
         self.say(connection, FeedState::Streaming, None, None);
     }
 
+    /// A connection that was not lost before is acknowledged: of quiet pairs nothing more may come for long. One that was has to show
+    /// that it delivers.
+    pub fn acknowledged(&self, connection: usize) {
+        let was_lost = self.lock().connections.get(&connection).is_some_and(|said| said.detail.is_some());
+        if !was_lost {
+            self.streaming(connection);
+        }
+    }
+
     /// A connection does not deliver, and is tried again after `delay`.
     pub fn waiting(&self, connection: usize, detail: String, delay: Duration) {
         let next_try_at = TimeDelta::from_std(delay).ok().map(|delay| Utc::now() + delay);
