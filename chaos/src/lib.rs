@@ -1,14 +1,18 @@
 //! Breaks the real parts while trades flow, one at a time, and compares what the exchange published with what is stored:
 //! number by number, decimal by decimal, candle by candle.
 //!
-//! The exchange is the simulator, which keeps its own record. Tracker and db-handlers are the real programs, as processes
-//! that can be killed; RabbitMQ and PostgreSQL are real servers; between all of them stand proxies that can cut, stall and
-//! half-close. Run it with `cargo xtask chaos`.
+//! The exchange is the simulator, which keeps its own record. It is followed by Binance's, Coinbase's and Kraken's protocol at
+//! once, as three exchanges that trade alike. Tracker and db-handlers are the real programs, as processes that can be killed;
+//! RabbitMQ and PostgreSQL are real servers; between all of them stand proxies that can cut, stall and half-close. Run it with
+//! `cargo xtask chaos`.
 
 pub mod disk;
 pub mod effect;
 pub mod fault;
+pub mod opinion;
+pub mod protocol;
 pub mod proxy;
+pub mod record;
 pub mod service;
 pub mod stage;
 pub mod standalone;
@@ -16,5 +20,6 @@ pub mod strike;
 pub mod verdict;
 
 pub use fault::Fault;
+pub use protocol::Protocol;
 pub use stage::Stage;
 pub use verdict::Verdict;

@@ -6,13 +6,18 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use chaos::{
     Fault, Stage, Verdict,
-    verdict::{Begin, second_opinion, try_fault, whole_run},
+    opinion::second_opinion,
+    record::Begin,
+    verdict::{try_fault, whole_run},
 };
 use clap::{
     Parser,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use tokio::time::Instant;
+
+/// How many pairs are traded.
+const PAIRS: usize = 4;
 
 /// Breaks the real parts while trades flow, one at a time, and compares what was published with what is stored.
 #[derive(Debug, Parser)]
@@ -21,7 +26,7 @@ struct Arguments {
     /// Faults to try; all where none is named
     #[arg(value_name = "FAULT", value_parser = faults())]
     faults: Vec<Fault>,
-    /// Trades per second, of all pairs together
+    /// Trades per second, of all pairs together; each comes by three protocols
     #[arg(long, value_name = "NUMBER", default_value_t = 500.0)]
     trades_per_second: f64,
     /// Replace each connection to the exchange after so many seconds, as is done before Binance's 24 hours are over
@@ -64,7 +69,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}, {} trades/s", arguments.trades_per_second);
     let mut stage =
-        Stage::build(arguments.trades_per_second, seed, arguments.connection_seconds, arguments.logs).await?;
+        Stage::build(PAIRS, arguments.trades_per_second, seed, arguments.connection_seconds, arguments.logs).await?;
     stage.nothing_lasts = Duration::from_secs(arguments.nothing_seconds);
     println!("{}", Verdict::HEAD);
     let begin = Begin::now(&stage.exchange);
@@ -81,9 +86,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 continue;
             }
             match try_fault(&mut stage, fault).await {
-                Ok(verdict) => {
-                    println!("{verdict}");
-                    bad += u32::from(!verdict.is_good());
+                Ok(verdicts) => {
+                    for verdict in verdicts {
+                        println!("{verdict}");
+                        bad += u32::from(!verdict.is_good());
+                    }
                 }
                 Err(error) => {
                     println!("{:<30} BAD: {error:#}", fault.name());
@@ -95,12 +102,17 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let goes_on = now < *until.get_or_insert(now + lasting);
         chosen = goes_on.then(|| random.choice(Fault::ALL)).flatten().into_iter().collect();
     }
-    let (whole, published) = whole_run(&stage, &begin).await?;
-    println!(
-        "the whole run: {published} published, {} stored, {} doubled, {} missing, {} wrong",
-        whole.stored, whole.doubled, whole.missing, whole.wrong
-    );
-    bad += u32::from(whole.stored != published || whole.doubled + whole.missing + whole.wrong > 0);
+    for (protocol, whole, published) in whole_run(&stage, &begin).await? {
+        println!(
+            "the whole run, {}: {published} published, {} stored, {} doubled, {} missing, {} wrong",
+            protocol.exchange(),
+            whole.stored,
+            whole.doubled,
+            whole.missing,
+            whole.wrong
+        );
+        bad += u32::from(whole.stored != published || whole.doubled + whole.missing + whole.wrong > 0);
+    }
     let opinion = second_opinion(&stage).await?;
     println!("{opinion}");
     bad += u32::from(!opinion.is_good());

@@ -17,7 +17,7 @@ use testbed::{
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls};
 
-use crate::{Fault, disk::Disk, proxy::Proxy, service::Service};
+use crate::{Fault, Protocol, disk::Disk, proxy::Proxy, service::Service};
 
 /// Where a fault can strike.
 pub struct Stage {
@@ -80,12 +80,13 @@ const DATABASE_DISK_MEGABYTES: u32 = 2_048;
 const START: Duration = Duration::from_secs(60);
 
 impl Stage {
-    /// Starts everything; trades flow when this returns. Connections to the exchange are replaced after so many seconds. Logs
-    /// and queues are kept in `folder`, where one is named.
+    /// Starts everything; trades of so many pairs flow when this returns. Connections to the exchange are replaced after so many
+    /// seconds. Logs and queues are kept in `folder`, where one is named.
     ///
     /// # Errors
     /// When a part does not start.
     pub async fn build(
+        pairs: usize,
         trades_per_second: f64,
         seed: u64,
         connection_seconds: u32,
@@ -104,7 +105,7 @@ impl Stage {
         let postgres = PostgresServer::start(Tuning::Benchmark)?;
         let rabbitmq = RabbitMqServer::start(Tuning::Benchmark)?;
         let host = VirtualHost::create_on(rabbitmq.address())?;
-        let symbols = simulator::default_symbols().into_iter().take(4).collect();
+        let symbols = simulator::default_symbols().into_iter().take(pairs).collect();
         let settings = simulator::Settings {
             seed,
             symbols,
@@ -155,10 +156,9 @@ impl Stage {
             // Again and again, through every fault.
             ("TRACKER_CONNECTION_SECONDS", connection_seconds.to_string()),
             ("TRACKER_COMPARE_MINUTES", "1".to_owned()),
-            ("BINANCE_NAME", "simulated".to_owned()),
-            ("BINANCE_REST_URL", format!("http://{proxied}")),
-            ("BINANCE_STREAM_URL", format!("ws://{proxied}")),
+            ("EXCHANGES", "binance,coinbase,kraken".to_owned()),
         ]);
+        settings.extend(Protocol::ALL.into_iter().flat_map(|protocol| protocol.settings(proxied)));
         let tracker = Service::start("tracker", 1, settings, folder.path())?;
         let handler = |number| {
             let mut settings = rabbitmq_settings(handlers_to_rabbitmq.address().port());
@@ -190,18 +190,17 @@ impl Stage {
         stage.wait("the tracker subscribes", START, async || stage.subscribed()).await?;
         stage.exchange.resume();
         stage
-            .wait("the first trade is stored", START, async || {
+            .wait("the first trades are stored", START, async || {
                 let Ok(client) = stage.client().await else { return false };
-                let row = client.query_one("SELECT EXISTS (SELECT FROM price)", &[]).await;
-                row.is_ok_and(|row| row.get(0))
+                let row = client.query_one("SELECT count(DISTINCT exchange) FROM prices", &[]).await;
+                row.is_ok_and(|row| row.get::<_, i64>(0) == Protocol::ALL.len() as i64)
             })
             .await?;
         Ok(stage)
     }
 
     fn subscribed(&self) -> bool {
-        let stream = |ticker: &String| format!("{}@trade", ticker.to_lowercase());
-        self.exchange.tickers().iter().all(|ticker| self.exchange.listeners(&stream(ticker)) > 0)
+        Protocol::ALL.into_iter().all(|protocol| protocol.is_subscribed(&self.exchange))
     }
 
     /// Where the logs of the services are.

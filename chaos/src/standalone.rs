@@ -1,11 +1,8 @@
 //! `crypto-tracker` killed, with the database and the queue that live in its process.
 //!
-//! It follows the same exchange as the services, with a folder of its own, and is compared by itself.
+//! It follows the same exchange as the services, by Binance's protocol, with a folder of its own, and is compared by itself.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use testbed::servers::lasting_port;
@@ -13,10 +10,14 @@ use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::{
-    Fault, Stage, Verdict,
+    Fault, Protocol, Stage, Verdict,
+    record::{Begin, Comparison, Trade, wrong_candles},
     service::Service,
-    verdict::{Begin, CANDLES, Comparison, Trade},
+    verdict::count,
 };
+
+/// By which it follows.
+const PROTOCOL: Protocol = Protocol::Binance;
 
 /// How long the program may take to start, and to store everything.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -29,17 +30,15 @@ pub async fn try_kill(stage: &mut Stage) -> anyhow::Result<Verdict> {
     let folder = tempfile::tempdir()?;
     let (sql, api) = (lasting_port()?, lasting_port()?);
     let exchange = stage.to_exchange.address();
-    let settings = vec![
+    let mut settings = vec![
         ("HOME", folder.path().display().to_string()),
         ("HEADLESS", "true".to_owned()),
         ("DATA_FOLDER", folder.path().join("data").display().to_string()),
         ("SQL_BIND", format!("127.0.0.1:{sql}")),
         ("API_BIND", format!("127.0.0.1:{api}")),
         ("TRACKER_SYMBOLS", stage.exchange.tickers().join(",")),
-        ("BINANCE_NAME", "simulated".to_owned()),
-        ("BINANCE_REST_URL", format!("http://{exchange}")),
-        ("BINANCE_STREAM_URL", format!("ws://{exchange}")),
     ];
+    settings.extend(PROTOCOL.settings(exchange));
     let mut program = Service::start("crypto-tracker", 1, settings, stage.logs())?;
     let door = Door(sql);
     door.stored_after("every pair is recorded", &stage.exchange.tickers(), -1).await?;
@@ -101,8 +100,8 @@ impl Door {
     }
 
     async fn compare(&self, stage: &Stage, begin: &Begin) -> anyhow::Result<Verdict> {
-        let published = begin.published(&stage.exchange);
-        let count = published.values().map(HashMap::len).sum();
+        let published = begin.published(&stage.exchange, PROTOCOL);
+        let count = count(&published);
         let conditions = published.iter().filter_map(|(ticker, trades)| {
             let first = trades.keys().min()?;
             Some(format!("(ticker = '{ticker}' AND trade_id >= {first})"))
@@ -133,12 +132,13 @@ impl Door {
             Comparison::of(published, rows.collect::<anyhow::Result<Vec<_>>>()?);
         Ok(Verdict {
             fault: Fault::StandaloneKilled,
+            protocol: PROTOCOL,
             published: count,
             stored,
             doubled,
             missing,
             wrong,
-            candles_wrong: self.number(&CANDLES.replace("$1", "'1970-01-01'")).await?,
+            candles_wrong: self.number(&wrong_candles(chrono::DateTime::UNIX_EPOCH, PROTOCOL)).await?,
             in_ledger: self.number("SELECT coalesce(sum(last_trade_id - first_trade_id + 1), 0) FROM gap").await?,
             not_filled: self.number("SELECT count(*) FROM gap WHERE state <> 'filled'").await?,
             dead_letters: self.number("SELECT count(*) FROM dead_letter").await?.unsigned_abs(),

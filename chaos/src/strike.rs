@@ -91,7 +91,8 @@ impl Fault {
                 anyhow::ensure!(ended > 0, "there was no session to end");
             }
             Self::ExchangeDisconnects => stage.exchange.inject(simulator::Fault::Disconnect),
-            Self::ExchangeSilent => stage.exchange.inject(simulator::Fault::Silence(self.lasts())),
+            // It ends by being mended, and not before it was looked whether it is seen.
+            Self::ExchangeSilent => stage.exchange.inject(simulator::Fault::Silence(2 * self.lasts())),
             Self::ExchangeDoubles => stage.exchange.inject(simulator::Fault::Duplicate(200)),
             Self::ExchangeReorders => stage.exchange.inject(simulator::Fault::Reorder(20)),
             Self::ExchangeClockAhead => {

@@ -7,6 +7,7 @@ mod export_command;
 mod parquet_file;
 mod part_file;
 mod progress;
+mod record_command;
 mod settings;
 mod sql_command;
 mod sql_door;
@@ -19,13 +20,15 @@ use anyhow::Context as _;
 use process::Shutdown;
 
 use settings::{Arguments, Command, Run};
-use system::System;
+use system::{Market, System};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Arguments = process::settings::read()?;
-    let (run, demo) = match arguments.command {
-        None => (arguments.run, None),
-        Some(Command::Demo(demo)) => (demo.run.clone(), Some(*demo)),
+    let (run, market) = match arguments.command {
+        None => (arguments.run, Market::Live),
+        Some(Command::Demo(demo)) => (demo.run.clone(), Market::Demo(*demo)),
+        Some(Command::Replay(replay)) => (replay.run.clone(), Market::Replay(*replay)),
+        Some(Command::Record(record)) => return runtime()?.block_on(record_command::run(&record)),
         Some(Command::Sql(sql)) => return runtime()?.block_on(sql_command::run(&sql)),
         Some(Command::Backfill(backfill)) => return runtime()?.block_on(backfill_command::run(&backfill)),
         Some(Command::Export(export)) => return runtime()?.block_on(export_command::run(&export)),
@@ -37,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let shutdown = process::shutdown::on_signal();
-        let system = System::start(run.clone(), demo.as_ref(), &shutdown).await?;
+        let system = System::start(run.clone(), &market, &shutdown).await?;
         anyhow::Ok((system, shutdown))
     });
     let (system, shutdown) = outcome?;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dashboard::ApiAddress;
 use domain::Width;
 use process::LogSettings;
+use smol_str::SmolStr;
 
 /// Records cryptocurrency markets: live exchange feeds, kept in a database, served by a REST API, shown in a window. All
 /// in one process, with a database and a queue of its own.
@@ -26,6 +27,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Follow a simulated market instead of a real one: no internet, no account, nothing to set up
     Demo(Box<Demo>),
+    /// Write down what an exchange sends, message by message, as it comes
+    ///
+    /// Opens the connections that the tracker would open, and keeps every message with the time when it came, in lines of text
+    /// (docs/RECORDINGS.md), until Ctrl-C.
+    Record(Box<Record>),
+    /// Run everything with a recording in the place of the exchange: database, API and window, in a folder of its own
+    Replay(Box<Replay>),
     /// Put a question in SQL to the running program, and print the answer
     Sql(Box<Sql>),
     /// Fetch one-minute candles of the past from an exchange, while the program runs or into a PostgreSQL server
@@ -56,6 +64,76 @@ pub(crate) struct Demo {
     pub(crate) bind: SocketAddr,
     #[command(flatten)]
     pub(crate) run: Run,
+}
+
+/// What is recorded.
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    /// The exchange
+    #[arg(long, value_name = "NAME")]
+    pub(crate) exchange: String,
+    /// The file, gzipped where its name ends in .gz. Further connections have files of their own: name.2.txt
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// How long to record; without it, until Ctrl-C
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seconds: Option<u32>,
+    /// The pairs, separated by commas; without it, those of TRACKER_SYMBOLS
+    #[arg(long, value_name = "PAIRS", value_delimiter = ',')]
+    pub(crate) tickers: Option<Vec<SmolStr>>,
+    /// Record the news of the whole market too: true or false
+    #[arg(long, value_name = "BOOL", default_value_t = false,
+          action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) market: bool,
+    #[command(flatten)]
+    pub(crate) tracking: tracker::Settings,
+    #[command(flatten)]
+    pub(crate) log: LogSettings,
+}
+
+impl Record {
+    /// What the tracker is told.
+    pub(crate) fn tracking(&self) -> tracker::Settings {
+        let tickers = self.tickers.clone().unwrap_or_else(|| self.tracking.tracker_symbols.clone());
+        tracker::Settings { tracker_symbols: tickers, ..self.tracking.clone() }
+    }
+}
+
+/// A recording in the place of an exchange.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The recordings, plain or gzipped, put in the order in which their messages came: those of `record`, of cryptofeed, of
+    /// hftbacktest, and lines of messages alone
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The exchange whose messages they are
+    #[arg(long, value_name = "NAME")]
+    pub(crate) exchange: String,
+    /// How many times as fast as it was recorded: 1 is the recorded pace, 0 as fast as it goes
+    #[arg(long, env = "REPLAY_SPEED", value_name = "NUMBER", default_value_t = 1.0)]
+    pub(crate) speed: f64,
+    /// Name under which it is stored; without it, that of the exchange with _replay behind
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// End when everything is stored instead of serving on until Ctrl-C: true or false
+    #[arg(long, value_name = "BOOL", default_value_t = false,
+          action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) exit: bool,
+    #[command(flatten)]
+    pub(crate) run: Run,
+}
+
+impl Replay {
+    /// Opens the recordings.
+    pub(crate) fn open(&self) -> Result<tracker::replay::Replay, tracker::Error> {
+        let wanted = tracker::replay::Wanted {
+            exchange: self.exchange.clone(),
+            name: self.name.clone(),
+            files: self.files.clone(),
+            speed: self.speed,
+        };
+        tracker::replay::Replay::open(&wanted, &self.run.tracking)
+    }
 }
 
 /// A question in SQL.
@@ -274,7 +352,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The folder that holds everything, made where it is missing. A simulated market is kept apart from real ones.
+    /// The folder that holds everything, made where it is missing. A simulated market and recordings are kept apart from real ones.
     pub(crate) fn folder(&self, market: &str) -> anyhow::Result<PathBuf> {
         let folder = match &self.data_folder {
             Some(folder) => folder.clone(),

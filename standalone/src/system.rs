@@ -19,12 +19,33 @@ use tokio::task::JoinHandle;
 
 use crate::{
     embedded_postgres::EmbeddedPostgres,
-    settings::{Demo, Run},
+    settings::{Demo, Replay, Run},
     sql_door::SqlDoor,
 };
 
 /// How long the rest of the queue may take to be stored before the program ends without it; it is kept on disk.
 const DRAIN: Duration = Duration::from_secs(3);
+
+/// What is followed.
+pub(crate) enum Market {
+    /// The exchanges that the settings name.
+    Live,
+    /// A simulated market.
+    Demo(Demo),
+    /// A recording.
+    Replay(Replay),
+}
+
+impl Market {
+    /// The folder among the user's data that is its own.
+    fn folder(&self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Demo(_) => "demo",
+            Self::Replay(_) => "replay",
+        }
+    }
+}
 
 /// The running system.
 pub(crate) struct System {
@@ -60,13 +81,15 @@ impl<T: Send + 'static> Stage<T> {
 }
 
 impl System {
-    /// Starts everything. `demo` puts a simulated market in the place of real ones. When a part fails later, `shutdown`
-    /// is cancelled.
-    pub(crate) async fn start(run: Run, demo: Option<&Demo>, shutdown: &Shutdown) -> anyhow::Result<Self> {
+    /// Starts everything. `market` may put a simulated market or a recording in the place of real ones. When a part fails later,
+    /// `shutdown` is cancelled.
+    pub(crate) async fn start(run: Run, market: &Market, shutdown: &Shutdown) -> anyhow::Result<Self> {
         if let Some(mistake) = run.rabbitmq.mistake().or_else(|| run.storing.keeping.mistake()) {
             anyhow::bail!(mistake);
         }
-        let folder = run.folder(if demo.is_some() { "demo" } else { "live" })?;
+        // A recording that cannot be read is told before anything is started for it.
+        let recording = if let Market::Replay(replay) = market { Some((replay.open()?, replay.exit)) } else { None };
+        let folder = run.folder(market.folder())?;
         tracing::info!(folder = %folder.display(), "data is kept here");
         let queue = LocalQueue::open(LocalQueueSettings::at(folder.join("queue.redb"))).await?;
         let publisher = Publisher::new(queue.clone());
@@ -113,15 +136,27 @@ impl System {
             let work = async move { Ok(db_handler::run(storing, source, handler_pool, handler_health, stop).await?) };
             part("storing", shutdown.clone(), work)
         });
-        let (tracking, simulator) = tracked(&run, demo).await?;
-        let (exchange, feeds) = (first_exchange(&tracking)?, publisher.live());
+        let (tracking, simulator) = tracked(&run, market).await?;
+        let (feeds, tracker_publisher) = (publisher.live(), publisher.clone());
+        let (exchange, tracking) = match recording {
+            Some((recording, exit)) => {
+                let (exchange, end) = (recording.name().to_string(), exit.then(|| shutdown.clone()));
+                let replaying = Stage::start(|stop| {
+                    part("the replay", shutdown.clone(), replayed(recording, tracker_publisher, end, stop))
+                });
+                (exchange, replaying)
+            }
+            None => {
+                let exchange = first_exchange(&tracking)?;
+                // The state of feeds is told at /feeds; that an exchange is away does not make this process unready.
+                let tracking = Stage::start(|stop| {
+                    let work = async move { Ok(tracker::run(tracking, tracker_publisher, Health::new(), stop).await?) };
+                    part("tracking", shutdown.clone(), work)
+                });
+                (exchange, tracking)
+            }
+        };
         tokio::spawn(greet(pool.clone(), address, exchange, feeds, serving.stop.clone()));
-        let tracker_publisher = publisher.clone();
-        // The state of feeds is told at /feeds; that an exchange is away does not make this process unready.
-        let tracking = Stage::start(|stop| {
-            let work = async move { Ok(tracker::run(tracking, tracker_publisher, Health::new(), stop).await?) };
-            part("tracking", shutdown.clone(), work)
-        });
         let forwarding = rabbitmq.map(|settings| {
             let (publisher, taken) = (publisher.clone(), health.register("broker"));
             Stage::start(|stop| broker::forward(publisher, settings, stop, move |how| taken.tell(how)))
@@ -151,8 +186,8 @@ impl System {
 }
 
 /// What is followed: what the settings say, or the simulated market, under a name of its own.
-async fn tracked(run: &Run, demo: Option<&Demo>) -> anyhow::Result<(tracker::Settings, Option<Simulator>)> {
-    let Some(demo) = demo else {
+async fn tracked(run: &Run, market: &Market) -> anyhow::Result<(tracker::Settings, Option<Simulator>)> {
+    let Market::Demo(demo) = market else {
         return Ok((run.tracking.clone(), None));
     };
     let settings = simulator::Settings {
@@ -181,6 +216,32 @@ async fn tracked(run: &Run, demo: Option<&Demo>) -> anyhow::Result<(tracker::Set
         ..run.tracking.clone()
     };
     Ok((tracking, Some(simulator)))
+}
+
+/// Replays a recording, and says what was read. Then everything is stored and `end` cancelled, where it is given; else it waits
+/// until asked to stop, so that what was stored is served.
+async fn replayed(
+    recording: tracker::replay::Replay,
+    publisher: Publisher,
+    end: Option<Shutdown>,
+    stop: Shutdown,
+) -> anyhow::Result<()> {
+    let name = recording.name().clone();
+    let report = recording.run(publisher.clone(), Health::new(), stop.clone()).await?;
+    tracing::info!("the recording is at its end: {report}");
+    let Some(end) = end else {
+        tracing::info!("{name} is served until Ctrl-C");
+        stop.cancelled().await;
+        return Ok(());
+    };
+    while !publisher.queue().is_empty() && !stop.is_cancelled() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    end.cancel();
+    match report.cut.first() {
+        None => Ok(()),
+        Some(cut) => anyhow::bail!("{cut}; what was before is stored"),
+    }
 }
 
 /// The exchange that a newcomer is told to ask for.

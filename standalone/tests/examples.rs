@@ -36,6 +36,19 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("crypto-tracker backfill --exchange newex", "an exchange that is to be added"),
     ("crypto-tracker record --exchange newex --out newex.txt", "the same"),
     (
+        "cargo run --release -- record --exchange kraken --out kraken.txt.gz --tickers BTC/USD,ETH/USD",
+        "Kraken; tests/replay.rs records the simulator",
+    ),
+    (
+        "cargo run --release -- replay kraken.txt.gz --exchange kraken --speed 20",
+        "a second program; tests/replay.rs has it",
+    ),
+    (
+        "crypto-tracker record --exchange kraken --out kraken.txt.gz --tickers BTC/USD,ETH/USD --seconds 3600",
+        "the same",
+    ),
+    ("crypto-tracker replay kraken.txt.gz kraken.2.txt.gz --exchange kraken --speed 20", "the same"),
+    (
         "crypto-tracker export --ticker BTCUSDT --what candles --interval 1m --from 2026-01-01 --output btc.parquet",
         "of Binance, which a demo does not record; README's is of the demo",
     ),
@@ -57,6 +70,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "takes an hour and 50 GB",
     ),
     ("cargo xtask bench --api-only", "measures a release build"),
+    ("cargo bench -p tracker --bench parsing", "the same"),
     ("cp .env.example .env", "for Docker"),
     ("docker compose up --build", "Docker"),
     ("curl http://localhost:5001/tickers/bitcoin/binance", "of Binance, in Docker"),

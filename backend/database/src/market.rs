@@ -15,6 +15,7 @@ use rust_decimal::Decimal;
 use crate::{
     Client, Context as _, Result,
     ingest::{self, NewPrice},
+    partitions,
 };
 
 /// What became of the rows of a report.
@@ -53,6 +54,9 @@ pub async fn store(client: &mut Client, report: &MarketReport) -> Result<Stored>
     let unknown = report.rows.len() - rows.len();
     rows.sort_unstable_by_key(|(ticker_id, row)| (*ticker_id, Reverse(row.time())));
     rows.dedup_by_key(|(ticker_id, _)| *ticker_id);
+    let days = rows.iter().map(|(_, row)| row.time().date_naive());
+    // Of what came long ago, as from a recording.
+    let dropped = partitions::create_months(&*client, days).await?;
     let each = |part: fn(&MarketRow) -> Option<Decimal>| rows.iter().map(|(_, row)| part(row)).collect::<Vec<_>>();
     let transaction = client.transaction().await.context("beginning a transaction")?;
     let statement = transaction.prepare_cached(STORE).await.context(doing)?;
@@ -76,7 +80,9 @@ pub async fn store(client: &mut Client, report: &MarketReport) -> Result<Stored>
     let applied: HashSet<i32> = applied.iter().map(|row| row.get(0)).collect();
     let mut samples: Vec<(i32, Tick)> = rows
         .iter()
-        .filter(|(ticker_id, _)| applied.contains(ticker_id))
+        .filter(|(ticker_id, row)| {
+            applied.contains(ticker_id) && !dropped.contains(&partitions::first_of_month(row.time().date_naive()))
+        })
         .map(|(ticker_id, row)| (*ticker_id, sample(row)))
         .collect();
     samples.sort_unstable_by_key(|(ticker_id, tick)| (tick.time().date_naive(), *ticker_id));

@@ -300,3 +300,25 @@ async fn pairs_come_go_return_and_change_their_names() {
     let since = "SELECT count(*)::text FROM tickers WHERE listed_at IS NULL OR listed_at > now()";
     assert_eq!(texts(&client, since).await, ["0"]);
 }
+
+#[tokio::test]
+async fn a_market_of_long_ago_is_stored_and_has_candles_unless_its_month_was_dropped() {
+    let (_database, _pool, mut client) = listed(&TWO).await;
+    let of = |moment: &str| {
+        let time: DateTime<Utc> = moment.parse().unwrap();
+        report(vec![MarketRow { exchange_time: Some(time), received_at: time, ..row("BTCUSDT", 12_000, 0) }])
+    };
+    client
+        .batch_execute(
+            "INSERT INTO dropped (kind, from_time, to_time, rows, bytes, trades, volume, quote_volume, why)
+             VALUES ('1m', '2013-08-01 00:00+00', '2013-09-01 00:00+00', 0, 0, 0, 0, 0, 'test')",
+        )
+        .await
+        .unwrap();
+    for moment in ["2013-07-31T23:59:59Z", "2013-08-05T12:00:00Z", "2021-04-17T12:00:00Z"] {
+        assert_eq!(market::store(&mut client, &of(moment)).await.unwrap(), stored(1, 0, 0), "{moment}");
+    }
+    let candles =
+        "SELECT to_char(open_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') FROM candles WHERE width = '1m' ORDER BY 1";
+    assert_eq!(texts(&client, candles).await, ["2013-07-31 23:59", "2021-04-17 12:00"]);
+}

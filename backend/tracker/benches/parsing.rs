@@ -1,6 +1,6 @@
 //! What reading a trade costs, exchange by exchange, beside `serde_json::Value` reading the same text, which interprets nothing.
 //!
-//! `cargo bench -p tracker`. Compare the two of one exchange in one run.
+//! `cargo bench -p tracker --bench parsing`. Compare the two of one exchange in one run.
 
 #![allow(
     clippy::unwrap_used,

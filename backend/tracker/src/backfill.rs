@@ -1,9 +1,11 @@
 //! Filling gaps: asking the exchange for the trades that did not come.
 //!
-//! Where numbers do not tell which they are, a hole is a span of time (`by_time.rs`). Newest holes first. What can wait does wait ([`Rest::get_when_spare`](crate::rest::Rest::get_when_spare)), so that
-//! live prices never have to. Every answer is put in the queue before the ledger says so, so that what is killed halfway
-//! goes on there. Once in a while the exchange is also asked whether it has trades that a silent stream did not bring.
+//! A hole is a range of numbers (`by_number.rs`) or, where these do not tell what is missing, a span of time (`by_time.rs`). Newest
+//! holes first. What can wait does wait ([`Rest::get_when_spare`](crate::rest::Rest::get_when_spare)), so that live prices never
+//! have to. Every answer is put in the queue before the ledger says so, so that what is killed halfway goes on there. Once in a
+//! while the exchange is also asked whether it has trades that a silent stream did not bring.
 
+mod by_number;
 mod by_time;
 
 use std::{
@@ -120,7 +122,19 @@ impl Backfill {
                 continue;
             };
             let filled = match asked {
-                Asked::ByNumber(history) => self.fill_page(history, hole).await?,
+                Asked::ByNumber(history) => {
+                    // One that failed is tried alone, and never in the company of another.
+                    let alone = retries.contains_key(&hole.name());
+                    let is_company = |other: &&Hole| {
+                        !alone
+                            && other.gap.ticker == hole.gap.ticker
+                            && other.name() != hole.name()
+                            && due(other)
+                            && !retries.contains_key(&other.name())
+                    };
+                    let company: Vec<&Hole> = holes.iter().filter(is_company).collect();
+                    self.fill_page(history, hole, &company).await?
+                }
                 Asked::ByTime(recent) => self.fill_span(recent, hole).await?,
             };
             match filled {
@@ -137,37 +151,6 @@ impl Backfill {
                 }
             }
         }
-    }
-
-    /// Asks for the first of what is left of a hole.
-    async fn fill_page(&self, history: &dyn History, hole: &Hole) -> Result<Result<(), RestError>, LocalQueueError> {
-        let Some((first, last)) = hole.left.first().copied() else { return Ok(Ok(())) };
-        let most = usize::try_from((last - first).saturating_add(1)).unwrap_or(PAGE).min(PAGE);
-        let trades = match history.trades(&hole.gap.ticker, first, hole.gap.from, most).await {
-            Ok(trades) => trades,
-            Err(error) => return Ok(Err(error)),
-        };
-        let Some(newest) = trades.iter().filter_map(|trade| trade.trade_id).max() else {
-            let host = self.exchange.identity().name.to_string();
-            let reason = format!("no trade from number {first} on, although later ones came");
-            return Ok(Err(RestError::Unreadable { host, reason }));
-        };
-        let asked = (first, newest.clamp(first, last));
-        let given: Vec<Tick> = trades
-            .into_iter()
-            .filter(|trade| trade.trade_id.is_some_and(|id| (asked.0..=asked.1).contains(&id)))
-            .collect();
-        let (credible, refused): (Vec<Tick>, Vec<Tick>) =
-            given.into_iter().partition(|trade| self.inspector.passes(trade));
-        let fetched: Vec<i64> = credible.iter().filter_map(|trade| trade.trade_id).collect();
-        self.publish(credible).await?;
-        self.tell(hole, |hole| {
-            hole.asked(asked, &fetched, refused.len() as i64);
-            hole.gap.attempts += u32::from(hole.left.is_empty() && hole.gap.missing > 0);
-            hole.say(GapState::Filling, None, Utc::now());
-        })
-        .await?;
-        Ok(Ok(()))
     }
 
     /// A hole cannot be filled now, or, where the exchange has said so often enough, never.

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use broker::{LocalQueueError, Message, Publisher};
 use chrono::{TimeDelta, Utc};
-use domain::{Catalogue, GapReport, Instrument, InstrumentStatus};
+use domain::{Catalogue, Instrument};
 use futures_util::future::OptionFuture;
 use process::{Check, Shutdown};
 use smol_str::SmolStr;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     task::{JoinHandle, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
@@ -21,17 +21,15 @@ use crate::{
     compare::Comparison,
     exchange::{Exchange, StreamRequest},
     gaps::Ledger,
-    inspect::Inspector,
+    intake::{Intake, noted_ledger},
     listing::Listing,
     market::{Latest, MarketFeed},
     poll::Poller,
-    publish::{Batcher, CHANNEL, Passed},
     rest::RestError,
-    selection::select,
+    selection::to_follow,
     session::{Door, Session},
     status::Board,
     takeover::Takeover,
-    trades::Trades,
 };
 
 /// How often the catalogue is asked for again. New pairs and halts become known then, and a database that was made anew
@@ -103,7 +101,7 @@ impl Feed {
             };
             let error = match asked {
                 Ok(instruments) => {
-                    let tickers = self.to_follow(&instruments);
+                    let tickers = to_follow(&self.name(), &self.settings.tracker_symbols, &instruments);
                     self.publish_catalogue(instruments.clone()).await;
                     return Some((tickers, instruments));
                 }
@@ -120,24 +118,6 @@ impl Feed {
                 () = shutdown.cancelled() => return None,
             }
         }
-    }
-
-    /// The configured tickers that the exchange lists. Others are named, and the rest goes on without them.
-    fn to_follow(&self, listed: &[Instrument]) -> Vec<SmolStr> {
-        let exchange = self.name();
-        let selection = select(&exchange, &self.settings.tracker_symbols, listed);
-        for wanted in &selection.unlisted {
-            tracing::error!(%exchange, "TRACKER_SYMBOLS: {wanted:?} is not listed; write BTCUSDT, or BTC for a coin in dollars");
-        }
-        for coin in &selection.absent_coins {
-            tracing::info!(%exchange, %coin, "TRACKER_SYMBOLS: the exchange does not trade it in dollars");
-        }
-        let is_halted =
-            |one: &&Instrument| one.status == InstrumentStatus::Halted && selection.tickers.contains(&one.ticker);
-        for halted in listed.iter().filter(is_halted) {
-            tracing::warn!(%exchange, ticker = %halted.ticker, "trading is halted; it is followed all the same");
-        }
-        selection.tickers
     }
 
     async fn follow(&self, tickers: Vec<SmolStr>, listed: Vec<Instrument>, shutdown: &Shutdown) -> Result<(), Error> {
@@ -186,30 +166,20 @@ impl Feed {
         tasks: &mut JoinSet<()>,
         shutdown: &Shutdown,
     ) -> Result<JoinHandle<Result<(), LocalQueueError>>, Error> {
-        let (sender, receiver) = mpsc::channel::<Passed>(CHANNEL);
-        let is_told = self.exchange.history().is_some() || self.exchange.recent().is_some();
         let ledger = match self.settings.tracker_mode {
-            Mode::Stream if is_told => Some(self.ledger(&tickers).await?),
-            _ => None,
+            Mode::Stream => self.ledger(&tickers).await?,
+            Mode::Poll => None,
         };
         let (stale_sender, stale) = watch::channel(0);
-        let batcher = Batcher {
-            exchange: self.name(),
-            publisher: self.publisher.clone(),
-            ledger: ledger.clone(),
-            batch_ticks: self.settings.tracker_batch_ticks,
-            linger: self.settings.linger(),
-        };
-        let batching = tokio::spawn(batcher.run(receiver));
-        let inspector = Arc::new(Inspector::new(self.name(), tickers.iter().cloned()));
+        let intake = Intake::open(&self.name(), &tickers, ledger, &self.publisher, &self.settings);
         if self.settings.tracker_mode == Mode::Stream {
             for (number, request) in self.exchange.streams(&tickers).into_iter().enumerate() {
-                let (exchange, ticks) = (self.exchange.clone(), sender.clone());
-                let trades = Trades::new(exchange, inspector.clone(), ticks, self.board.clone(), ledger.clone());
+                let trades = intake.trades(&self.exchange, &self.board);
                 let session = self.session(number, request, self.board.clone(), stale.clone());
                 tasks.spawn(session.run(trades, shutdown.clone()));
             }
         }
+        let Intake { ticks, inspector, ledger, batching } = intake;
         if let Some(ledger) = ledger {
             let backfill = Backfill {
                 exchange: self.exchange.clone(),
@@ -230,7 +200,7 @@ impl Feed {
             every: self.settings.waiting_time(),
             only_without_stream: self.settings.tracker_mode == Mode::Stream,
             inspector,
-            ticks: sender,
+            ticks,
             board: self.board.clone(),
         };
         tasks.spawn(poller.run(shutdown.clone()));
@@ -238,16 +208,7 @@ impl Feed {
     }
 
     fn session(&self, number: usize, request: StreamRequest, board: Board, stale: watch::Receiver<u64>) -> Session {
-        Session {
-            number,
-            exchange: self.name(),
-            request,
-            manners: self.exchange.manners().patient_for(self.settings.idle()),
-            door: self.door.clone(),
-            lifetime: self.settings.lifetime(),
-            board,
-            stale,
-        }
+        Session::new(&*self.exchange, &self.settings, (number, request), &self.door, board, stale)
     }
 
     /// Follows the market. Where nothing else is followed, the feed does as this does; else a market that is away must not look
@@ -280,21 +241,11 @@ impl Feed {
     }
 
     /// The gaps and the numbers that were noted beside the queue, as far as they concern these tickers.
-    async fn ledger(&self, tickers: &[SmolStr]) -> Result<Ledger, Error> {
-        let notes = self.publisher.queue().notes().await;
-        let notes = notes.map_err(|error| Error(format!("what was noted of trades cannot be read: {error}")))?;
-        let ledger = Ledger::new(self.name(), self.exchange.recent().is_some(), &notes);
-        let (gaps, forgotten) = if self.settings.exchange_is_new {
-            ledger.give_up(|_| false, "the exchange that had them is gone", Utc::now())
-        } else {
-            ledger.give_up(|ticker| tickers.contains(ticker), "the pair is no longer followed", Utc::now())
-        };
-        if !forgotten.is_empty() {
-            let report = Message::Gaps(GapReport { exchange: self.name(), gaps });
-            let told = self.publisher.publish_noting(report, forgotten).await;
-            told.map_err(|error| Error(format!("gaps can no longer be queued: {error}")))?;
-        }
-        Ok(ledger)
+    async fn ledger(&self, tickers: &[SmolStr]) -> Result<Option<Ledger>, Error> {
+        let is_new = self.settings.exchange_is_new;
+        let reason = if is_new { "the exchange that had them is gone" } else { "the pair is no longer followed" };
+        let keep = |ticker: &SmolStr| !is_new && tickers.contains(ticker);
+        noted_ledger(&*self.exchange, &self.name(), &self.publisher, keep, reason).await
     }
 
     async fn comparison(&self, tickers: &[SmolStr], every: TimeDelta) -> Result<Comparison, Error> {

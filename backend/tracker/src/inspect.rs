@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,7 @@ pub struct Inspector {
     exchange: SmolStr,
     /// The metric that counts what is refused.
     counter: &'static str,
-    known: HashSet<SmolStr>,
+    known: RwLock<HashSet<SmolStr>>,
     sampled: Mutex<HashMap<Cow<'static, str>, Instant>>,
 }
 
@@ -28,13 +28,18 @@ impl Inspector {
     /// Lets pass the credible ticks of these tickers.
     pub fn new(exchange: SmolStr, tickers: impl IntoIterator<Item = SmolStr>) -> Self {
         let counter = "ticks_rejected_total";
-        Self { exchange, counter, known: tickers.into_iter().collect(), sampled: Mutex::default() }
+        Self { exchange, counter, known: RwLock::new(tickers.into_iter().collect()), sampled: Mutex::default() }
+    }
+
+    /// Lets pass the ticks of this one too from now on.
+    pub fn know(&self, ticker: SmolStr) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(ticker);
     }
 
     /// Looks at the rows of its market, of which [`passes_row`](Self::passes_row) is asked.
     pub fn of_market(exchange: SmolStr) -> Self {
         let counter = "market_rows_rejected_total";
-        Self { exchange, counter, known: HashSet::new(), sampled: Mutex::default() }
+        Self { exchange, counter, known: RwLock::default(), sampled: Mutex::default() }
     }
 
     /// Whether a row of the market may go on, as far as can be told by itself. If not, it has been counted.
@@ -47,7 +52,7 @@ impl Inspector {
     /// Whether a tick may go on. If not, it has been counted.
     pub fn passes(&self, tick: &Tick) -> bool {
         let reason = match tick.check() {
-            Ok(()) if self.known.contains(&tick.ticker) => return true,
+            Ok(()) if self.known.read().unwrap_or_else(PoisonError::into_inner).contains(&tick.ticker) => return true,
             Ok(()) => Cow::Borrowed("symbol_unknown"),
             Err(rejection) => rejection.reason,
         };

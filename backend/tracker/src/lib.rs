@@ -12,11 +12,15 @@ pub mod exchanges;
 pub mod feed;
 pub mod gaps;
 pub mod inspect;
+pub mod intake;
 pub mod listing;
 pub mod listings;
 pub mod market;
 pub mod poll;
 pub mod publish;
+pub mod record;
+pub mod recording;
+pub mod replay;
 pub mod rest;
 pub mod selection;
 pub mod session;
@@ -61,14 +65,22 @@ pub async fn run(settings: Settings, publisher: Publisher, health: Health, shutd
         }
         Ok(())
     };
-    tokio::select! {
-        ended = work => {
+    match until_farewell(work, &shutdown).await {
+        Some(ended) => {
             tracing::info!("every tick received is on disk");
             ended
         }
+        None => Ok(()),
+    }
+}
+
+/// Works to the end; `None` where that takes too long after being asked to stop, since the disk takes no more.
+async fn until_farewell<T>(work: impl Future<Output = T>, shutdown: &Shutdown) -> Option<T> {
+    tokio::select! {
+        ended = work => Some(ended),
         () = async { shutdown.cancelled().await; tokio::time::sleep(FAREWELL).await } => {
             tracing::warn!("the disk or the queue takes no more ticks; those received last are lost");
-            Ok(())
+            None
         }
     }
 }

@@ -42,6 +42,13 @@ impl Listing {
         strangers.values_mut().for_each(|asks| *asks = asks.saturating_add(1));
     }
 
+    /// One more is listed.
+    pub fn add(&self, ticker: SmolStr) {
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.strangers.remove(&ticker);
+        known.listed.insert(ticker);
+    }
+
     /// Whether a pair is listed. If not, a newer catalogue is wished for.
     pub fn lists(&self, ticker: &SmolStr) -> bool {
         {

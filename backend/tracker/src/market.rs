@@ -5,32 +5,25 @@
 //! trades never wait for it.
 
 mod latest;
+mod news;
+mod telling;
 
 use std::{sync::Arc, time::Duration};
 
-use broker::{LocalQueueError, Message, Publisher};
-use chrono::{DateTime, Utc};
-use domain::MarketReport;
+use broker::{LocalQueueError, Publisher};
 use futures_util::future::join_all;
 use process::Shutdown;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
-use crate::{
-    exchange::{Exchange, Found, Frame, Reader, UnreadableFrame},
-    session::{Carried, Session},
-    status::Board,
-};
+use crate::{exchange::Exchange, session::Session, status::Board};
 
 pub use latest::Latest;
+pub(crate) use news::News;
+pub(crate) use telling::{MOST_FILL, PACE, Telling};
 
-/// Between two messages: a second, but for a little, so that they fall in step with streams that tell once a second. At a
-/// second sharp, what came just after a message would be late by nearly as much for ever.
-const PACE: Duration = Duration::from_millis(950);
-/// How full the queue may be, from 0 to 1, for anything but trades to be put in: they need the rest while the broker is away.
-pub(crate) const MOST_FILL: f64 = 0.1;
 /// How often it is considered whether to ask for all of it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often all of it is asked for at least, so that who begins anew behind us learns of quiet pairs too.
@@ -68,8 +61,7 @@ impl MarketFeed {
         let streams = !sessions.is_empty();
         let carry = |session: Session| {
             let market = self.exchange.market()?;
-            let (exchange, latest) = (self.exchange.clone(), self.latest.clone());
-            let news = News { exchange, latest, reader: market.news_reader(), found: Found::default() };
+            let news = News::new(self.exchange.clone(), market, self.latest.clone());
             Some(session.run(news, shutdown.clone()))
         };
         let streaming = join_all(sessions.into_iter().filter_map(carry));
@@ -79,7 +71,12 @@ impl MarketFeed {
                 () = shutdown.cancelled() => {}
             }
         };
-        let (_, _, published) = tokio::join!(streaming, asking, self.publish(&shutdown));
+        let telling = Telling {
+            exchange: self.exchange.identity().name,
+            publisher: self.publisher.clone(),
+            latest: self.latest.clone(),
+        };
+        let (_, _, published) = tokio::join!(streaming, asking, telling.run(&shutdown));
         published
     }
 
@@ -122,71 +119,5 @@ impl MarketFeed {
                 }
             }
         }
-    }
-
-    /// Puts into the queue what is new, until asked to stop, and then the rest.
-    async fn publish(&self, shutdown: &Shutdown) -> Result<(), LocalQueueError> {
-        loop {
-            tokio::select! {
-                () = self.latest.is_new() => {}
-                () = shutdown.cancelled() => return self.publish_once().await,
-            }
-            while self.publisher.queue().fill() >= MOST_FILL && !shutdown.is_cancelled() {
-                sleep(PACE).await;
-            }
-            let next = Instant::now() + PACE;
-            self.publish_once().await?;
-            tokio::select! {
-                () = sleep_until(next) => {}
-                () = shutdown.cancelled() => {}
-            }
-        }
-    }
-
-    async fn publish_once(&self) -> Result<(), LocalQueueError> {
-        if self.publisher.queue().fill() >= MOST_FILL {
-            return Ok(());
-        }
-        let rows = self.latest.take();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let name = self.exchange.identity().name;
-        metrics::counter!("market_rows_published_total", "exchange" => name.to_string()).increment(rows.len() as u64);
-        self.publisher.publish(Message::Market(MarketReport::new(name, rows))).await
-    }
-}
-
-/// What a stream of the market carries.
-struct News {
-    exchange: Arc<dyn Exchange>,
-    latest: Latest,
-    reader: Box<dyn Reader>,
-    found: Found,
-}
-
-impl Carried for News {
-    fn begins(&mut self, _: bool) {
-        if let Some(market) = self.exchange.market() {
-            self.reader = market.news_reader();
-        }
-    }
-
-    fn read(&mut self, text: &str, received_at: DateTime<Utc>) -> Result<Frame, UnreadableFrame> {
-        self.reader.read(text, received_at, &mut self.found)
-    }
-
-    fn unreadable(&self, error: &UnreadableFrame, text: &str) {
-        self.latest.unreadable(error, text);
-    }
-
-    async fn hand_on(&mut self) -> bool {
-        if !self.found.rows.is_empty() {
-            self.latest.heard();
-            self.latest.take_in(std::mem::take(&mut self.found.rows));
-        }
-        self.found.ticks.clear();
-        self.found.newest.clear();
-        true
     }
 }

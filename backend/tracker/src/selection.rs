@@ -47,6 +47,23 @@ pub fn select(exchange: &str, wanted: &[SmolStr], listed: &[Instrument]) -> Sele
     selection
 }
 
+/// The pairs that `exchange` lists of those that are wanted. Others are named in the log, and the rest goes on without them.
+pub(crate) fn to_follow(exchange: &str, wanted: &[SmolStr], listed: &[Instrument]) -> Vec<SmolStr> {
+    let selection = select(exchange, wanted, listed);
+    for wanted in &selection.unlisted {
+        tracing::error!(%exchange, "TRACKER_SYMBOLS: {wanted:?} is not listed; write BTCUSDT, or BTC for a coin in dollars");
+    }
+    for coin in &selection.absent_coins {
+        tracing::info!(%exchange, %coin, "TRACKER_SYMBOLS: the exchange does not trade it in dollars");
+    }
+    let is_halted =
+        |one: &&Instrument| one.status == InstrumentStatus::Halted && selection.tickers.contains(&one.ticker);
+    for halted in listed.iter().filter(is_halted) {
+        tracing::warn!(%exchange, ticker = %halted.ticker, "trading is halted; it is followed all the same");
+    }
+    selection.tickers
+}
+
 fn find<'a>(name: &str, listed: &'a [Instrument]) -> Option<&'a Instrument> {
     let as_written = || listed.iter().find(|one| one.ticker == name);
     let in_any_case = || listed.iter().find(|one| one.ticker.eq_ignore_ascii_case(name));

@@ -28,7 +28,8 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    exchange::{Frame, Manners, StreamRequest, UnreadableFrame},
+    Settings,
+    exchange::{Exchange, Frame, Manners, StreamRequest, UnreadableFrame},
     rest::root_cause,
     status::Board,
 };
@@ -57,6 +58,12 @@ pub trait Carried: Send {
 
     /// Messages may be missing between those that came before and those that come now, although the connection stands.
     fn lost(&mut self) {}
+
+    /// The connection was opened at that moment. Only who writes it down need know.
+    fn opened(&mut self, _at: DateTime<Utc>) {}
+
+    /// This was sent by it.
+    fn sent(&mut self, _text: &str, _at: DateTime<Utc>) {}
 
     /// Reads one text message.
     ///
@@ -96,7 +103,7 @@ enum End {
     /// We are stopping.
     Stopping,
     /// The next one stands in its place.
-    Replaced(Box<Socket>),
+    Replaced(Box<Opened>),
     /// It failed.
     Failed(String),
 }
@@ -118,7 +125,36 @@ impl Door {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// A connection that has subscribed.
+struct Opened {
+    socket: Socket,
+    at: DateTime<Utc>,
+    /// When each of the subscriptions was sent.
+    subscribed_at: Vec<DateTime<Utc>>,
+}
+
 impl Session {
+    /// A connection to `exchange` as the settings want it, not yet opened.
+    pub fn new(
+        exchange: &dyn Exchange,
+        settings: &Settings,
+        (number, request): (usize, StreamRequest),
+        door: &Door,
+        board: Board,
+        stale: watch::Receiver<u64>,
+    ) -> Self {
+        Self {
+            number,
+            exchange: exchange.identity().name,
+            request,
+            manners: exchange.manners().patient_for(settings.idle()),
+            door: door.clone(),
+            lifetime: settings.lifetime(),
+            board,
+            stale,
+        }
+    }
+
     /// Keeps the stream open until asked to stop.
     pub async fn run(self, mut carried: impl Carried, shutdown: Shutdown) {
         let backoff = ExponentialBuilder::default()
@@ -149,10 +185,10 @@ impl Session {
             };
             let reason = match end {
                 End::Stopping => return,
-                End::Replaced(socket) => {
+                End::Replaced(opened) => {
                     tracing::info!(%exchange, "the connection is replaced before its planned end");
                     metrics::counter!("feed_rotations_total", "exchange" => exchange.to_string()).increment(1);
-                    replacement = Some(*socket);
+                    replacement = Some(*opened);
                     continue;
                 }
                 End::Failed(reason) => reason,
@@ -179,20 +215,24 @@ impl Session {
     /// Reads from a connection, a new one where none stands ready, until something ends it.
     async fn deliver(
         &self,
-        ready: Option<Socket>,
+        ready: Option<Opened>,
         carried: &mut impl Carried,
         delivering_since: &mut Option<Instant>,
         shutdown: &Shutdown,
     ) -> End {
         let is_replacement = ready.is_some();
         let opened = match ready {
-            Some(socket) => Ok(socket),
+            Some(opened) => Ok(opened),
             None => self.open().await,
         };
-        let mut socket = match opened {
-            Ok(socket) => socket,
+        let Opened { mut socket, at, subscribed_at } = match opened {
+            Ok(opened) => opened,
             Err(reason) => return End::Failed(reason),
         };
+        carried.opened(at);
+        for (subscription, at) in self.request.subscriptions.iter().zip(subscribed_at) {
+            carried.sent(&subscription.text, at);
+        }
         let end = self.read(&mut socket, is_replacement, carried, delivering_since, shutdown).await;
         // A courtesy; the exchange notices without it.
         let _ = timeout(Duration::from_millis(500), socket.close(None)).await;
@@ -200,26 +240,29 @@ impl Session {
     }
 
     /// Connects and subscribes.
-    async fn open(&self) -> Result<Socket, String> {
+    async fn open(&self) -> Result<Opened, String> {
         self.door.pass(self.manners.connect_every).await;
         let mut socket = self.connect().await?;
+        let at = now();
+        let mut subscribed_at = Vec::with_capacity(self.request.subscriptions.len());
         for (index, subscription) in self.request.subscriptions.iter().enumerate() {
             if index > 0 {
                 sleep(self.manners.send_every).await;
             }
             let sent = socket.send(Message::text(&subscription.text)).await;
             sent.map_err(|error| format!("subscribing: {}", root_cause(&error)))?;
+            subscribed_at.push(now());
         }
-        Ok(socket)
+        Ok(Opened { socket, at, subscribed_at })
     }
 
     /// The connection that takes the place of this one, once that need no longer be read.
-    fn replace(&self, delay: Duration) -> BoxFuture<'_, Result<Socket, String>> {
+    fn replace(&self, delay: Duration) -> BoxFuture<'_, Result<Opened, String>> {
         async move {
             sleep(delay).await;
-            let socket = self.open().await?;
+            let opened = self.open().await?;
             sleep(OVERLAP).await;
-            Ok(socket)
+            Ok(opened)
         }
         .boxed()
     }
@@ -249,7 +292,7 @@ impl Session {
         let mut in_doubt = is_replacement;
         let acknowledged_by = Instant::now() + ACKNOWLEDGEMENT_PATIENCE;
         let opened_at = Instant::now();
-        let mut replacement: Option<BoxFuture<'_, Result<Socket, String>>> = None;
+        let mut replacement: Option<BoxFuture<'_, Result<Opened, String>>> = None;
         let idle = self.manners.idle;
         let mut idle_at = Instant::now() + idle;
         let mut keep_alive =
@@ -259,7 +302,7 @@ impl Session {
             let message = tokio::select! {
                 message = timeout_at(deadline, socket.next()) => message,
                 opened = OptionFuture::from(replacement.as_mut()), if replacement.is_some() => match opened {
-                    Some(Ok(socket)) => return End::Replaced(Box::new(socket)),
+                    Some(Ok(opened)) => return End::Replaced(Box::new(opened)),
                     Some(Err(reason)) => {
                         tracing::warn!(%reason, "the connection cannot be replaced yet");
                         replacement = Some(self.replace(REPLACEMENT_PACE));
@@ -275,6 +318,7 @@ impl Session {
                     if let Err(error) = socket.send(Message::text(text)).await {
                         return End::Failed(format!("the stream broke: {}", root_cause(&error)));
                     }
+                    carried.sent(text, now());
                     continue;
                 }
                 () = shutdown.cancelled() => return End::Stopping,
@@ -304,9 +348,7 @@ impl Session {
                 }
                 Err(_) => return End::Failed(format!("nothing came for {} s", idle.as_secs())),
             };
-            // To the microsecond, as messages and the database keep it.
-            let received_at = Utc::now().trunc_subsecs(6);
-            match carried.read(&text, received_at) {
+            match carried.read(&text, now()) {
                 Ok(Frame::Trades | Frame::Market) => {
                     if delivering_since.is_none() {
                         *delivering_since = Some(Instant::now());
@@ -349,6 +391,11 @@ impl Session {
             }
         }
     }
+}
+
+/// To the microsecond, as messages and the database keep it.
+fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
 }
 
 /// What is to be sent to keep the connection, when it is time; never where nothing is.

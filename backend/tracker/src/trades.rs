@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::TickSource;
+use smol_str::SmolStr;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -41,6 +42,11 @@ impl Trades {
     ) -> Self {
         let reader = exchange.reader();
         Self { exchange, inspector, ticks, board, ledger, reader, losses: 0, found: Found::default() }
+    }
+
+    /// The pairs of what was read and not yet handed on.
+    pub(crate) fn tickers(&self) -> impl Iterator<Item = &SmolStr> {
+        self.found.ticks.iter().map(|tick| &tick.ticker)
     }
 }
 

@@ -35,7 +35,7 @@ macro_rules! exchanges {
             match name {
                 $(stringify!($name) => Ok(Arc::new(<$connector>::connect(&settings.addresses.$name)?)),)+
                 unknown => Err(Error(format!(
-                    "EXCHANGES: {unknown:?} is not an exchange that can be followed; known are: {}",
+                    "{unknown:?} is not an exchange that can be followed; known are: {}",
                     KNOWN.join(", ")
                 ))),
             }
@@ -62,6 +62,14 @@ exchanges! {
     coinbase: coinbase::Coinbase,
     kraken: kraken::Kraken,
     okx: okx::Okx,
+}
+
+/// The exchange of this name, which a flag called `flag` names.
+///
+/// # Errors
+/// When it is not known, or its settings cannot be used.
+pub fn named(flag: &str, name: &str, settings: &Settings) -> Result<Arc<dyn Exchange>, Error> {
+    create(&name.trim().to_lowercase(), settings).map_err(|Error(said)| Error(format!("{flag}: {said}")))
 }
 
 /// The exchange whose prices are kept under this name.
@@ -93,7 +101,7 @@ pub fn chosen(settings: &Settings) -> Result<Vec<Arc<dyn Exchange>>, Error> {
     if names.is_empty() {
         return Err(Error(format!("EXCHANGES is empty; known are: {}", KNOWN.join(", "))));
     }
-    let exchanges: Vec<_> = names.iter().map(|name| create(name, settings)).collect::<Result<_, _>>()?;
+    let exchanges: Vec<_> = names.iter().map(|name| named("EXCHANGES", name, settings)).collect::<Result<_, _>>()?;
     let mut kept = std::collections::HashSet::new();
     match exchanges.iter().map(|exchange| exchange.identity().name).find(|name| !kept.insert(name.clone())) {
         None => Ok(exchanges),
