@@ -145,9 +145,11 @@ impl Feed {
         let mut batching =
             if tickers.is_empty() { None } else { Some(self.record(tickers, &mut tasks, shutdown).await?) };
         tokio::select! {
+            // First: whoever puts ticks into the queue ends too when all are asked to stop.
+            biased;
+            () = shutdown.cancelled() => {}
             () = self.refresh_catalogue() => {}
             () = self.compare_clocks() => {}
-            () = shutdown.cancelled() => {}
             Some(broken) = OptionFuture::from(batching.as_mut()) => {
                 return Err(Error(format!("ticks can no longer be queued: {broken:?}")));
             }

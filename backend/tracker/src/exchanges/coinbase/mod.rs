@@ -207,7 +207,11 @@ impl Market for Coinbase {
 
     fn all(&self) -> BoxFuture<'_, Result<Vec<MarketRow>, RestError>> {
         async {
-            let all: AllStatistics = self.rest.get_when_spare(STATISTICS, &[]).await?;
+            let all: AllStatistics = match self.rest.get_when_spare(STATISTICS, &[]).await {
+                // It is not documented, and may be gone one day: then the stream tells all there is.
+                Err(RestError::Refused { status: 404, .. }) => return Ok(Vec::new()),
+                asked => asked?,
+            };
             let received_at = Utc::now().trunc_subsecs(6);
             Ok(all.into_iter().filter_map(|(ticker, day)| market::row(ticker, day, received_at)).collect())
         }
