@@ -32,6 +32,9 @@ fn window(from: DateTime<Utc>, now: DateTime<Utc>) -> (&'static str, DateTime<Ut
     (name, begins(seconds))
 }
 
+/// From when to when, both included.
+type Moments = (DateTime<Utc>, DateTime<Utc>);
+
 /// The trades of an answer that lie in a span.
 struct Reading<'a> {
     ticker: &'a SmolStr,
@@ -77,12 +80,7 @@ impl Reading<'_> {
 
     /// Of which part of the span the answer is complete, and whether what is left cannot be had. `newest` is the second of its newest
     /// trade.
-    fn covered(
-        &self,
-        complete_since: DateTime<Utc>,
-        newest: Option<i64>,
-        is_longest: bool,
-    ) -> (Option<(DateTime<Utc>, DateTime<Utc>)>, bool) {
+    fn covered(&self, complete_since: DateTime<Utc>, newest: Option<i64>, is_longest: bool) -> (Option<Moments>, bool) {
         // Seconds of which it is not remembered which trades came already cannot be completed.
         let begins_unknown = self.from < self.since && self.from.trunc_subsecs(0) < self.from;
         let first = if begins_unknown { self.from.trunc_subsecs(0) + TimeDelta::seconds(1) } else { self.from };
