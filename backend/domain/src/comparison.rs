@@ -155,7 +155,7 @@ mod tests {
         let json = serde_json::to_string(&taken).unwrap();
         assert!(json.contains(r#""purpose":"take""#));
         assert_eq!(serde_json::from_str::<MinuteReport>(&json).unwrap(), taken);
-        let untold = vec![ExchangeMinute { trades: 0, quote_volume: Decimal::ZERO, ..first.clone() }];
+        let untold = vec![ExchangeMinute { trades: 0, quote_volume: Decimal::ZERO, ..minute("2026-11-20T12:00:00Z") }];
         assert_eq!(report(untold.clone()).mistake(), None);
         assert!(MinuteReport { purpose: Purpose::Take, ..report(untold) }.mistake().is_some());
         for minutes in [
