@@ -33,9 +33,6 @@ const RENUMBERED: TimeDelta = TimeDelta::seconds(60);
 /// follows it.
 const FARTHEST: i64 = 1_000_000_000;
 
-/// What is older when a pair is met for the first time is none of what is recorded: some exchanges begin with trades of months.
-const LATELY: TimeDelta = TimeDelta::days(1);
-
 /// So many holes that were closed unfilled are remembered, in case that one of their trades comes all the same.
 const UNFILLED_KEPT: usize = 1_000;
 
@@ -145,10 +142,6 @@ impl Ledger {
         for (place, tick) in ticks.iter().enumerate() {
             let losses = losses.get(place).copied().flatten();
             let Some(id) = tick.trade_id else { continue };
-            if tick.received_at - tick.time() > LATELY && !book.lines.contains_key(&tick.ticker) {
-                learned.repeated.push(place);
-                continue;
-            }
             if self.0.by_time {
                 self.observe_by_time(&mut book, &mut learned, (place, tick, id), losses, queue_full_at);
                 touched.insert(&tick.ticker);
