@@ -358,7 +358,9 @@ impl Session {
                 }
                 Ok(Frame::Acknowledged) => {
                     unacknowledged = unacknowledged.saturating_sub(1);
-                    if std::mem::replace(&mut in_doubt, false) && Instant::now() >= doubtful_at {
+                    // Any of the answers may be the late one.
+                    if in_doubt && Instant::now() >= doubtful_at {
+                        in_doubt = false;
                         carried.lost();
                     }
                     if unacknowledged == 0 && delivering_since.is_none() {
