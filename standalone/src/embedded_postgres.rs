@@ -4,11 +4,17 @@
 //! another. It survives the death of this process, `kill -9` included. It does not sync to the disk (its sync fails), so
 //! it may not survive the death of the machine: for keeping, `DATABASE_URL` names a server.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use database::DatabaseSettings;
 use pglite_oxide::PgliteServer;
+
+/// How long it may take to stop. It waits for its connection to be closed, for ever if need be.
+const STOP: Duration = Duration::from_secs(20);
 
 /// The database, running.
 pub(crate) struct EmbeddedPostgres {
@@ -47,9 +53,10 @@ impl EmbeddedPostgres {
         }
     }
 
-    /// Stops it. Every connection must be closed before.
+    /// Stops it. Every connection must be closed before; else this fails after a while. What is committed survives that.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let stopped = tokio::task::spawn_blocking(move || self.server.shutdown()).await?;
+        let stopping = tokio::task::spawn_blocking(move || self.server.shutdown());
+        let stopped = tokio::time::timeout(STOP, stopping).await.context("a connection to it is still open")??;
         if let Some(folder) = self.socket_folder {
             // What stays behind is an empty folder among temporary files.
             let _ = std::fs::remove_dir_all(folder);

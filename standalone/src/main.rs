@@ -14,13 +14,16 @@ mod sql_door;
 mod storage_command;
 mod system;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use process::Shutdown;
 
 use settings::{Arguments, Command, Run};
 use system::{Market, System};
+
+/// How long what still runs when everything has been stopped is waited for.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Arguments = process::settings::read()?;
@@ -43,7 +46,13 @@ fn main() -> anyhow::Result<()> {
         let system = System::start(run.clone(), &market, &shutdown).await?;
         anyhow::Ok((system, shutdown))
     });
-    let (system, shutdown) = outcome?;
+    let (system, shutdown) = match outcome {
+        Ok(started) => started,
+        Err(error) => {
+            runtime.shutdown_timeout(FAREWELL);
+            return Err(error);
+        }
+    };
     // The window must have the main thread.
     let shown = show(&run, system.address, &shutdown);
     if let Err(reason) = &shown {
@@ -54,7 +63,7 @@ fn main() -> anyhow::Result<()> {
     }
     shutdown.cancel();
     let stopped = runtime.block_on(system.stop());
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(FAREWELL);
     stopped
 }
 

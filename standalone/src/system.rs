@@ -2,10 +2,11 @@
 //!
 //! Starting: queue, database, API, storing, tracking. Stopping goes the way the data goes: the tracker puts what it has
 //! on disk, the db-handler stores what is in the queue (or leaves it for the next start), the API says goodbye, and last
-//! the queue and the database close.
+//! the queue and the database close. A start that fails halfway stops what it had started, in the same order.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
@@ -51,14 +52,25 @@ impl Market {
 pub(crate) struct System {
     /// Where the API is reached from this machine.
     pub(crate) address: SocketAddr,
-    simulator: Option<Simulator>,
-    database: Option<EmbeddedPostgres>,
+    base: Base,
+    parts: Parts,
+}
+
+/// What everything else stands on.
+struct Base {
     pool: Pool,
+    database: Option<EmbeddedPostgres>,
     publisher: Publisher,
-    tracking: Stage<anyhow::Result<()>>,
+}
+
+/// What has been started on the base so far.
+#[derive(Default)]
+struct Parts {
+    serving: Option<Stage<anyhow::Result<()>>>,
+    storing: Option<Stage<anyhow::Result<()>>>,
+    simulator: Option<Simulator>,
+    tracking: Option<Stage<anyhow::Result<()>>>,
     forwarding: Option<Stage<()>>,
-    storing: Stage<anyhow::Result<()>>,
-    serving: Stage<anyhow::Result<()>>,
 }
 
 /// A part of the system, which stops when it is told.
@@ -78,6 +90,13 @@ impl<T: Send + 'static> Stage<T> {
         self.stop.cancel();
         Ok(self.task.await?)
     }
+
+    async fn stop_if(started: Option<Self>) -> anyhow::Result<Option<T>> {
+        match started {
+            Some(stage) => Ok(Some(stage.stop().await?)),
+            None => Ok(None),
+        }
+    }
 }
 
 impl System {
@@ -87,31 +106,83 @@ impl System {
         if let Some(mistake) = run.rabbitmq.mistake().or_else(|| run.storing.keeping.mistake()) {
             anyhow::bail!(mistake);
         }
-        // A recording that cannot be read is told before anything is started for it.
-        let recording = if let Market::Replay(replay) = market { Some((replay.open()?, replay.exit)) } else { None };
+        // What cannot be followed is told before anything is started for it.
+        let recording = match market {
+            Market::Live => {
+                tracker::exchanges::chosen(&run.tracking)?;
+                None
+            }
+            Market::Demo(_) => None,
+            Market::Replay(replay) => Some((replay.open()?, replay.exit)),
+        };
         let folder = run.folder(market.folder())?;
         tracing::info!(folder = %folder.display(), "data is kept here");
-        let queue = LocalQueue::open(LocalQueueSettings::at(folder.join("queue.redb"))).await?;
-        let publisher = Publisher::new(queue.clone());
+        let (base, storing) = Base::start(&run, &folder).await?;
+        let mut parts = Parts::default();
+        match parts.start(&run, market, recording, storing, &base, shutdown).await {
+            Ok(address) => Ok(Self { address, base, parts }),
+            Err(error) => {
+                if let Err(trouble) = parts.stop(&base).await.and(base.stop().await) {
+                    tracing::warn!("while stopping what was started: {trouble:#}");
+                }
+                Err(error)
+            }
+        }
+    }
 
+    /// Stops everything, in order.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let stopped = self.parts.stop(&self.base).await;
+        self.base.stop().await.and(stopped)
+    }
+}
+
+impl Base {
+    /// Starts it, and says how storing is set to suit it.
+    async fn start(run: &Run, folder: &Path) -> anyhow::Result<(Self, db_handler::Settings)> {
+        let queue = LocalQueue::open(LocalQueueSettings::at(folder.join("queue.redb"))).await?;
+        let publisher = Publisher::new(queue);
         let mut storing = run.storing.clone();
         let (database, settings) = if run.database.names_a_server() {
             let statement_timeout = Some(database::settings::STORING_TIMEOUT);
             (None, DatabaseSettings { statement_timeout, ..run.database.clone() })
         } else {
-            let database = EmbeddedPostgres::start(&folder).await?;
+            let database = EmbeddedPostgres::start(folder).await?;
             storing.vacuum = true;
-            storing.keeping.folder = Some(folder.clone());
+            storing.keeping.folder = Some(folder.to_owned());
             storing.db_handler_writers = 1;
             let settings = database.settings();
             (Some(database), settings)
         };
-        let pool = database::connect(&settings)?;
+        Ok((Self { pool: database::connect(&settings)?, database, publisher }, storing))
+    }
 
+    async fn stop(self) -> anyhow::Result<()> {
+        self.publisher.queue().clone().close().await;
+        self.pool.close();
+        match self.database {
+            Some(database) => database.stop().await.context("the embedded database does not stop"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Parts {
+    /// Starts them all, up to the first that fails. Returns where the API is reached from this machine.
+    async fn start(
+        &mut self,
+        run: &Run,
+        market: &Market,
+        recording: Option<(tracker::replay::Replay, bool)>,
+        storing: db_handler::Settings,
+        base: &Base,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<SocketAddr> {
+        let Base { pool, database, publisher } = base;
         let rabbitmq = run.rabbitmq.names_a_server().then(|| run.rabbitmq.clone());
         let (source, live) = match &rabbitmq {
             Some(settings) => (Source::RabbitMq(settings.clone()), broker::Live::rabbitmq(settings.clone())),
-            None => (Source::Local(queue), publisher.live()),
+            None => (Source::Local(publisher.queue().clone()), publisher.live()),
         };
         let health = Health::new();
         let works = health.register("queue on disk");
@@ -125,63 +196,62 @@ impl System {
         let server = api::Server::bind(&api, pool.clone(), live, health.clone(), stop_serving.clone())
             .context("the API does not start; choose another address with --api-bind")?;
         let address = reachable(server.address());
-        let serving = Stage { stop: stop_serving, task: tokio::spawn(async move { Ok(server.run().await?) }) };
+        let serving = tokio::spawn(async move { Ok(server.run().await?) });
+        self.serving = Some(Stage { stop: stop_serving.clone(), task: serving });
         if database.is_some() {
-            let address = SqlDoor::open(run.sql_bind, pool.clone(), serving.stop.clone()).await?;
+            let address = SqlDoor::open(run.sql_bind, pool.clone(), stop_serving.clone()).await?;
             tracing::info!(%address, "SQL is answered; try: crypto-tracker sql \"SELECT * FROM tickers\"");
         }
 
         let (handler_pool, handler_health) = (pool.clone(), health.clone());
-        let storing = Stage::start(|stop| {
+        self.storing = Some(Stage::start(|stop| {
             let work = async move { Ok(db_handler::run(storing, source, handler_pool, handler_health, stop).await?) };
             part("storing", shutdown.clone(), work)
-        });
-        let (tracking, simulator) = tracked(&run, market).await?;
+        }));
+        let (tracking, simulator) = tracked(run, market).await?;
+        self.simulator = simulator;
         let (feeds, tracker_publisher) = (publisher.live(), publisher.clone());
-        let (exchange, tracking) = match recording {
+        let exchange = match recording {
             Some((recording, exit)) => {
                 let (exchange, end) = (recording.name().to_string(), exit.then(|| shutdown.clone()));
-                let replaying = Stage::start(|stop| {
+                self.tracking = Some(Stage::start(|stop| {
                     part("the replay", shutdown.clone(), replayed(recording, tracker_publisher, end, stop))
-                });
-                (exchange, replaying)
+                }));
+                exchange
             }
             None => {
                 let exchange = first_exchange(&tracking)?;
                 // The state of feeds is told at /feeds; that an exchange is away does not make this process unready.
-                let tracking = Stage::start(|stop| {
+                self.tracking = Some(Stage::start(|stop| {
                     let work = async move { Ok(tracker::run(tracking, tracker_publisher, Health::new(), stop).await?) };
                     part("tracking", shutdown.clone(), work)
-                });
-                (exchange, tracking)
+                }));
+                exchange
             }
         };
-        tokio::spawn(greet(pool.clone(), address, exchange, feeds, serving.stop.clone()));
-        let forwarding = rabbitmq.map(|settings| {
+        tokio::spawn(greet(pool.clone(), address, exchange, feeds, stop_serving));
+        self.forwarding = rabbitmq.map(|settings| {
             let (publisher, taken) = (publisher.clone(), health.register("broker"));
             Stage::start(|stop| broker::forward(publisher, settings, stop, move |how| taken.tell(how)))
         });
-        Ok(Self { address, simulator, database, pool, publisher, tracking, forwarding, storing, serving })
+        Ok(address)
     }
 
-    /// Stops everything, in order.
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let tracked = self.tracking.stop().await?;
+    /// Stops those that were started, the way the data goes.
+    async fn stop(self, base: &Base) -> anyhow::Result<()> {
+        let tracked = Stage::stop_if(self.tracking).await?;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }
         match self.forwarding {
             Some(forwarding) => forwarding.stop().await?,
-            None => drain(self.publisher.queue()).await,
+            // Where nothing was tracked, nothing new is in the queue.
+            None if tracked.is_some() => drain(base.publisher.queue()).await,
+            None => {}
         }
-        let stored = self.storing.stop().await?;
-        let served = self.serving.stop().await?;
-        self.publisher.queue().clone().close().await;
-        self.pool.close();
-        if let Some(database) = self.database {
-            database.stop().await.context("the embedded database does not stop")?;
-        }
-        tracked.and(stored).and(served)
+        let stored = Stage::stop_if(self.storing).await?;
+        let served = Stage::stop_if(self.serving).await?;
+        [tracked, stored, served].into_iter().flatten().collect()
     }
 }
 

@@ -385,6 +385,26 @@ fn mistakes_at_the_start_are_named_with_a_remedy() {
     for (arguments, said) in [
         (vec!["demo", "--headless", "--data-folder", file], vec!["data folder", file, "--data-folder"]),
         (vec!["demo", "--headless", "--data-folder", data, "--api-bind", &taken], vec![&taken, "--api-bind"]),
+        // Found when the database, the queue and the API run already.
+        (
+            vec!["--headless", "--data-folder", data, "--api-bind", "127.0.0.1:0", "--sql-bind", &taken],
+            vec![&taken, "--sql-bind"],
+        ),
+        (
+            vec![
+                "demo",
+                "--headless",
+                "--data-folder",
+                data,
+                "--api-bind",
+                "127.0.0.1:0",
+                "--sql-bind",
+                "127.0.0.1:0",
+                "--bind",
+                &taken,
+            ],
+            vec!["simulated market", &taken],
+        ),
         (vec!["--headless", "--data-folder", data, "--exchanges", "mtgox"], vec!["EXCHANGES", "mtgox", "binance"]),
         (vec!["--headless", "--data-folder", data, "--log-level", "loud=very"], vec!["LOG_LEVEL", "loud=very", "info"]),
         (vec!["--headless", "--tracker-waiting-time", "soon"], vec!["--tracker-waiting-time", "soon"]),
