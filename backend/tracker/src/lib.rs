@@ -18,6 +18,7 @@ pub mod listings;
 pub mod market;
 pub mod poll;
 pub mod publish;
+mod readable;
 pub mod record;
 pub mod recording;
 pub mod replay;

@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use super::{Bitstamp, TICKERS, messages::Day, parse};
 use crate::{
     exchange::{Exchange as _, Market, Reader, StreamRequest},
+    readable::Readable,
     rest::RestError,
 };
 
@@ -26,7 +27,7 @@ impl Market for Bitstamp {
 
     fn all(&self) -> BoxFuture<'_, Result<Vec<MarketRow>, RestError>> {
         async {
-            let days: Vec<Day> = self.ask_when_spare(TICKERS, &[]).await?;
+            let Readable::<Vec<Day>>(days) = self.ask_when_spare(TICKERS, &[]).await?;
             let received_at = Utc::now().trunc_subsecs(6);
             Ok(days.iter().filter_map(|day| row(day, received_at)).collect())
         }

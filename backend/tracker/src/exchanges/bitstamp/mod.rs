@@ -25,6 +25,7 @@ use crate::{
     Error, address,
     exchange::{Exchange, Manners, Market, Minutes, Reader, Recent, StreamRequest, Subscription},
     exchanges::Connect,
+    readable::Readable,
     rest::{Rest, RestError, Terms},
 };
 use known::Known;
@@ -118,7 +119,7 @@ impl Exchange for Bitstamp {
 
     fn catalogue(&self) -> BoxFuture<'_, Result<Vec<Instrument>, RestError>> {
         async {
-            let pairs: Vec<Pair> = self.ask(PAIRS).await?;
+            let Readable::<Vec<Pair>>(pairs) = self.ask(PAIRS).await?;
             Ok(pairs.into_iter().filter_map(parse::instrument).collect())
         }
         .boxed()
@@ -144,7 +145,7 @@ impl Exchange for Bitstamp {
 
     fn prices<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<Tick>, RestError>> {
         async move {
-            let days: Vec<Day> = self.ask(TICKERS).await?;
+            let Readable::<Vec<Day>>(days) = self.ask(TICKERS).await?;
             let received_at = Utc::now().trunc_subsecs(6);
             let prices = days.iter().filter_map(|day| market::price(day, received_at));
             Ok(prices.filter(|price| tickers.contains(&price.ticker)).collect())

@@ -7,7 +7,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::messages::{Answer, Listing};
-use crate::rest::{Rest, RestError};
+use crate::{
+    readable::Readable,
+    rest::{Rest, RestError},
+};
 
 /// How long it is left alone when it has had enough: it counts over five seconds.
 const PENALTY: Duration = Duration::from_secs(10);
@@ -81,21 +84,8 @@ impl Rows<'_> {
 
     /// What can be read of it; an error where nothing can.
     pub(super) fn readable<T: DeserializeOwned>(&self) -> Result<Vec<T>, RestError> {
-        let mut unreadable = None;
-        let mut read = Vec::with_capacity(self.rows.len());
-        for row in &self.rows {
-            match serde_json::from_str(row.get()) {
-                Ok(row) => read.push(row),
-                Err(error) => {
-                    tracing::warn!(%error, row = %row.get(), "a part of Bybit's answer cannot be read");
-                    unreadable = Some(error);
-                }
-            }
-        }
-        match unreadable {
-            Some(error) if read.is_empty() => Err(self.unreadable(&error)),
-            _ => Ok(read),
-        }
+        let Readable(read) = Readable::of(&self.rows).map_err(|error| self.unreadable(&error))?;
+        Ok(read)
     }
 
     /// That a part of it is none that is documented.

@@ -28,6 +28,7 @@ use crate::{
     Error, address,
     exchange::{Exchange, History, Manners, Market, Minutes, Reader, StreamRequest, Subscription},
     exchanges::Connect,
+    readable::Readable,
     rest::{Rest, RestError, Terms},
 };
 use messages::{Answer, AssetPairs, ServerTime, Tickers};
@@ -115,7 +116,7 @@ impl Kraken {
 
     /// All pairs, whose names are remembered.
     async fn pairs(&self) -> Result<AssetPairs, RestError> {
-        let pairs: AssetPairs = self.ask("/0/public/AssetPairs", &[]).await?;
+        let Readable::<AssetPairs>(pairs) = self.ask("/0/public/AssetPairs", &[]).await?;
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = Names::of(&pairs);
         Ok(pairs)
     }
@@ -199,7 +200,7 @@ impl Exchange for Kraken {
             let names = names.join(",");
             let by_name = [("pair", names.as_str())];
             let query: &[_] = if tickers.len() <= MOST_PAIRS_ASKED_BY_NAME { &by_name } else { &[] };
-            let told: Tickers = match self.ask(TICKERS, query).await {
+            let Readable::<Tickers>(told) = match self.ask(TICKERS, query).await {
                 // One that is no longer listed makes the exchange refuse the others with it.
                 Err(RestError::Refused { status: 400, .. }) => self.ask(TICKERS, &[]).await?,
                 asked => asked?,
@@ -257,7 +258,7 @@ impl Market for Kraken {
     fn all(&self) -> BoxFuture<'_, Result<Vec<MarketRow>, RestError>> {
         async {
             self.learn_names().await?;
-            let told: Tickers = self.ask_when_spare(TICKERS, &[]).await?;
+            let Readable::<Tickers>(told) = self.ask_when_spare(TICKERS, &[]).await?;
             let received_at = Utc::now().trunc_subsecs(6);
             let told = self.by_ticker(told);
             Ok(told.into_iter().filter_map(|(ticker, info)| market::row(ticker, &info, received_at)).collect())
@@ -285,7 +286,8 @@ pub(super) mod tests {
     pub(super) fn told(answer: impl Fn(&str) -> String + Send + 'static) -> Kraken {
         let rest_url = answering::serve(move |target| match target {
             "/0/public/AssetPairs" => {
-                r#"{"error":[],"result":{"XXBTZUSD":{"altname":"XBTUSD","wsname":"XBT\/USD","status":"online"}}}"#
+                // One of them is told in a way that we do not know.
+                r#"{"error":[],"result":{"XXBTZUSD":{"altname":"XBTUSD","wsname":"XBT\/USD","status":"online"},"NEW":{"altname":7}}}"#
                     .to_owned()
             }
             other => answer(other),

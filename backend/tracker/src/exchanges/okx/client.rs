@@ -6,7 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::messages::Answer;
-use crate::rest::{Rest, RestError};
+use crate::{
+    readable::Readable,
+    rest::{Rest, RestError},
+};
 
 /// How long it is left alone when it has had enough: it counts over two seconds.
 pub(super) const PENALTY: Duration = Duration::from_secs(10);
@@ -60,21 +63,8 @@ impl Rows<'_> {
 
     /// What can be read of it; an error where nothing can.
     pub(super) fn readable<T: DeserializeOwned>(self) -> Result<Vec<T>, RestError> {
-        let mut unreadable = None;
-        let mut read = Vec::with_capacity(self.rows.len());
-        for row in &self.rows {
-            match serde_json::from_str(row.get()) {
-                Ok(row) => read.push(row),
-                Err(error) => {
-                    tracing::warn!(%error, row = %row.get(), "a part of OKX's answer cannot be read");
-                    unreadable = Some(error);
-                }
-            }
-        }
-        match unreadable {
-            Some(error) if read.is_empty() => Err(self.rest.unreadable(error.to_string())),
-            _ => Ok(read),
-        }
+        let Readable(read) = Readable::of(&self.rows).map_err(|error| self.rest.unreadable(error.to_string()))?;
+        Ok(read)
     }
 
     /// As they are, for those who read them themselves.
