@@ -274,7 +274,7 @@ fn market(ui: &Ui, key: &TickerKey, ticker: &Ticker, colour: Color32, palette: &
     let at = Pos2::new(place.left() + INSET, place.center().y);
     let base = painter.text(at, Align2::LEFT_CENTER, ticker.name(), FontId::proportional(BODY - 0.5), colour);
     let at = Pos2::new(base.right() + 6.0, place.center().y);
-    let about = format!("{} · {}", ticker.coin, key.exchange);
+    let about = format!("{} · {}", key.exchange, ticker.coin);
     painter.text(at, Align2::LEFT_CENTER, about, FontId::proportional(SMALL), palette.weak);
 }
 

@@ -155,7 +155,8 @@ fn name(ui: &Ui, key: &TickerKey, ticker: &Ticker, favourite: bool, freshness: F
     if favourite {
         paint.add(star(Pos2::new(quote.right() + 9.0, base.center().y), palette.warn));
     }
-    let about = format!("{} · {}", ticker.coin, key.exchange);
+    // Where there is not room for both, the exchange is what tells rows of one coin apart.
+    let about = format!("{} · {}", key.exchange, ticker.coin);
     paint.text(
         Pos2::new(left, place.bottom() - 5.0),
         Align2::LEFT_BOTTOM,
