@@ -66,36 +66,31 @@ struct Base {
 /// What has been started on the base so far.
 #[derive(Default)]
 struct Parts {
-    serving: Option<Stage<anyhow::Result<()>>>,
-    storing: Option<Stage<anyhow::Result<()>>>,
+    serving: Option<Stage>,
+    storing: Option<Stage>,
     simulator: Option<Simulator>,
-    tracking: Option<Stage<anyhow::Result<()>>>,
-    forwarding: Option<Stage<()>>,
+    tracking: Option<Stage>,
+    forwarding: Option<Stage>,
 }
 
 /// A part of the system, which stops when it is told.
-struct Stage<T> {
+struct Stage {
     stop: Shutdown,
-    task: JoinHandle<T>,
+    task: JoinHandle<anyhow::Result<()>>,
 }
 
-impl<T: Send + 'static> Stage<T> {
-    fn start<F: Future<Output = T> + Send + 'static>(part: impl FnOnce(Shutdown) -> F) -> Self {
+impl Stage {
+    fn start<F: Future<Output = anyhow::Result<()>> + Send + 'static>(part: impl FnOnce(Shutdown) -> F) -> Self {
         let stop = Shutdown::new();
         let task = tokio::spawn(part(stop.clone()));
         Self { stop, task }
     }
 
-    async fn stop(self) -> anyhow::Result<T> {
-        self.stop.cancel();
-        Ok(self.task.await?)
-    }
-
-    async fn stop_if(started: Option<Self>) -> anyhow::Result<Option<T>> {
-        match started {
-            Some(stage) => Ok(Some(stage.stop().await?)),
-            None => Ok(None),
-        }
+    /// Stops it, where it was started.
+    async fn stop(started: Option<Self>) -> anyhow::Result<()> {
+        let Some(Self { stop, task }) = started else { return Ok(()) };
+        stop.cancel();
+        task.await?
     }
 }
 
@@ -122,7 +117,7 @@ impl System {
         match parts.start(&run, market, recording, storing, &base, shutdown).await {
             Ok(address) => Ok(Self { address, base, parts }),
             Err(error) => {
-                if let Err(trouble) = parts.stop(&base).await.and(base.stop().await) {
+                if let Err(trouble) = parts.stop(base).await {
                     tracing::warn!("while stopping what was started: {trouble:#}");
                 }
                 Err(error)
@@ -132,8 +127,7 @@ impl System {
 
     /// Stops everything, in order.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let stopped = self.parts.stop(&self.base).await;
-        self.base.stop().await.and(stopped)
+        self.parts.stop(self.base).await
     }
 }
 
@@ -232,26 +226,31 @@ impl Parts {
         tokio::spawn(greet(pool.clone(), address, exchange, feeds, stop_serving));
         self.forwarding = rabbitmq.map(|settings| {
             let (publisher, taken) = (publisher.clone(), health.register("broker"));
-            Stage::start(|stop| broker::forward(publisher, settings, stop, move |how| taken.tell(how)))
+            Stage::start(|stop| async {
+                broker::forward(publisher, settings, stop, move |how| taken.tell(how)).await;
+                Ok(())
+            })
         });
         Ok(address)
     }
 
-    /// Stops those that were started, the way the data goes.
-    async fn stop(self, base: &Base) -> anyhow::Result<()> {
-        let tracked = Stage::stop_if(self.tracking).await?;
+    /// Stops those that were started, the way the data goes, and the base. That one fails keeps none of the others running: the
+    /// embedded database waits for whoever is connected to it.
+    async fn stop(self, base: Base) -> anyhow::Result<()> {
+        let was_tracking = self.tracking.is_some();
+        let tracked = Stage::stop(self.tracking).await;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }
-        match self.forwarding {
-            Some(forwarding) => forwarding.stop().await?,
-            // Where nothing was tracked, nothing new is in the queue.
-            None if tracked.is_some() => drain(base.publisher.queue()).await,
-            None => {}
+        // Where nothing was tracked, nothing new is in the queue.
+        if was_tracking && self.forwarding.is_none() {
+            drain(base.publisher.queue()).await;
         }
-        let stored = Stage::stop_if(self.storing).await?;
-        let served = Stage::stop_if(self.serving).await?;
-        [tracked, stored, served].into_iter().flatten().collect()
+        let forwarded = Stage::stop(self.forwarding).await;
+        let stored = Stage::stop(self.storing).await;
+        let served = Stage::stop(self.serving).await;
+        let closed = base.stop().await;
+        tracked.and(forwarded).and(stored).and(served).and(closed)
     }
 }
 

@@ -264,7 +264,7 @@ impl Rest {
         Ok(body)
     }
 
-    fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.base.host_str().unwrap_or_default().to_owned()
     }
 

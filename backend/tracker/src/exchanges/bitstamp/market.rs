@@ -11,7 +11,6 @@ use rust_decimal::Decimal;
 use super::{Bitstamp, TICKERS, messages::Day, parse};
 use crate::{
     exchange::{Exchange as _, Market, Reader, StreamRequest},
-    readable::Readable,
     rest::RestError,
 };
 
@@ -27,7 +26,7 @@ impl Market for Bitstamp {
 
     fn all(&self) -> BoxFuture<'_, Result<Vec<MarketRow>, RestError>> {
         async {
-            let Readable::<Vec<Day>>(days) = self.ask_when_spare(TICKERS, &[]).await?;
+            let days: Vec<Day> = self.rest.readable(&self.ask_when_spare::<Vec<_>>(TICKERS, &[]).await?)?;
             let received_at = Utc::now().trunc_subsecs(6);
             Ok(days.iter().filter_map(|day| row(day, received_at)).collect())
         }

@@ -25,7 +25,6 @@ use crate::{
     Error, address,
     exchange::{Exchange, Manners, Market, Minutes, Reader, Recent, StreamRequest, Subscription},
     exchanges::Connect,
-    readable::Readable,
     rest::{Rest, RestError, Terms},
 };
 use known::Known;
@@ -119,7 +118,7 @@ impl Exchange for Bitstamp {
 
     fn catalogue(&self) -> BoxFuture<'_, Result<Vec<Instrument>, RestError>> {
         async {
-            let Readable::<Vec<Pair>>(pairs) = self.ask(PAIRS).await?;
+            let pairs: Vec<Pair> = self.rest.readable(&self.ask::<Vec<_>>(PAIRS).await?)?;
             Ok(pairs.into_iter().filter_map(parse::instrument).collect())
         }
         .boxed()
@@ -145,7 +144,7 @@ impl Exchange for Bitstamp {
 
     fn prices<'a>(&'a self, tickers: &'a [SmolStr]) -> BoxFuture<'a, Result<Vec<Tick>, RestError>> {
         async move {
-            let Readable::<Vec<Day>>(days) = self.ask(TICKERS).await?;
+            let days: Vec<Day> = self.rest.readable(&self.ask::<Vec<_>>(TICKERS).await?)?;
             let received_at = Utc::now().trunc_subsecs(6);
             let prices = days.iter().filter_map(|day| market::price(day, received_at));
             Ok(prices.filter(|price| tickers.contains(&price.ticker)).collect())

@@ -7,10 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::messages::{Answer, Listing};
-use crate::{
-    readable::Readable,
-    rest::{Rest, RestError},
-};
+use crate::rest::{Rest, RestError};
 
 /// How long it is left alone when it has had enough: it counts over five seconds.
 const PENALTY: Duration = Duration::from_secs(10);
@@ -84,8 +81,7 @@ impl Rows<'_> {
 
     /// What can be read of it; an error where nothing can.
     pub(super) fn readable<T: DeserializeOwned>(&self) -> Result<Vec<T>, RestError> {
-        let Readable(read) = Readable::of(&self.rows).map_err(|error| self.unreadable(&error))?;
-        Ok(read)
+        self.rest.readable(&self.rows)
     }
 
     /// That a part of it is none that is documented.

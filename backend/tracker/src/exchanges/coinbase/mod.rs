@@ -22,7 +22,6 @@ use crate::{
     Error, address,
     exchange::{Exchange, History, Manners, Market, Minutes, Reader, StreamRequest, Subscription},
     exchanges::Connect,
-    readable::Readable,
     rest::{Rest, RestError, Terms},
     wire,
 };
@@ -89,7 +88,7 @@ impl Coinbase {
 
     /// The last prices of these products, asked for all at once.
     async fn prices_of_many(&self, tickers: &[SmolStr]) -> Result<Vec<Tick>, RestError> {
-        let Readable::<AllStatistics>(mut all) = self.rest.get(STATISTICS, &[]).await?;
+        let mut all: AllStatistics = self.rest.readable_by_name(self.rest.get(STATISTICS, &[]).await?)?;
         let received_at = Utc::now().trunc_subsecs(6);
         let price = |ticker: &SmolStr| all.remove(ticker)?.day?.last.positive().map(|price| (ticker.clone(), price));
         let prices = tickers.iter().filter_map(price);
@@ -124,7 +123,7 @@ impl Exchange for Coinbase {
 
     fn catalogue(&self) -> BoxFuture<'_, Result<Vec<Instrument>, RestError>> {
         async {
-            let Readable::<Vec<Product>>(products) = self.rest.get("/products", &[]).await?;
+            let products: Vec<Product> = self.rest.readable(&self.rest.get::<Vec<_>>("/products", &[]).await?)?;
             Ok(products.into_iter().map(parse::instrument).collect())
         }
         .boxed()
@@ -208,10 +207,10 @@ impl Market for Coinbase {
 
     fn all(&self) -> BoxFuture<'_, Result<Vec<MarketRow>, RestError>> {
         async {
-            let Readable::<AllStatistics>(all) = match self.rest.get_when_spare(STATISTICS, &[]).await {
+            let all: AllStatistics = match self.rest.get_when_spare(STATISTICS, &[]).await {
                 // It is not documented, and may be gone one day: then the stream tells all there is.
                 Err(RestError::Refused { status: 404, .. }) => return Ok(Vec::new()),
-                asked => asked?,
+                asked => self.rest.readable_by_name(asked?)?,
             };
             let received_at = Utc::now().trunc_subsecs(6);
             Ok(all.into_iter().filter_map(|(ticker, day)| market::row(ticker, day, received_at)).collect())

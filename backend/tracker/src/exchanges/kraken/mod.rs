@@ -28,7 +28,6 @@ use crate::{
     Error, address,
     exchange::{Exchange, History, Manners, Market, Minutes, Reader, StreamRequest, Subscription},
     exchanges::Connect,
-    readable::Readable,
     rest::{Rest, RestError, Terms},
 };
 use messages::{Answer, AssetPairs, ServerTime, Tickers};
@@ -116,7 +115,7 @@ impl Kraken {
 
     /// All pairs, whose names are remembered.
     async fn pairs(&self) -> Result<AssetPairs, RestError> {
-        let Readable::<AssetPairs>(pairs) = self.ask("/0/public/AssetPairs", &[]).await?;
+        let pairs: AssetPairs = self.rest.readable_by_name(self.ask("/0/public/AssetPairs", &[]).await?)?;
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = Names::of(&pairs);
         Ok(pairs)
     }
@@ -200,11 +199,12 @@ impl Exchange for Kraken {
             let names = names.join(",");
             let by_name = [("pair", names.as_str())];
             let query: &[_] = if tickers.len() <= MOST_PAIRS_ASKED_BY_NAME { &by_name } else { &[] };
-            let Readable::<Tickers>(told) = match self.ask(TICKERS, query).await {
+            let told = match self.ask(TICKERS, query).await {
                 // One that is no longer listed makes the exchange refuse the others with it.
                 Err(RestError::Refused { status: 400, .. }) => self.ask(TICKERS, &[]).await?,
                 asked => asked?,
             };
+            let told: Tickers = self.rest.readable_by_name(told)?;
             let received_at = Utc::now().trunc_subsecs(6);
             let asked: std::collections::HashSet<&SmolStr> = tickers.iter().collect();
             let told = self.by_ticker(told).into_iter().filter(|(ticker, _)| asked.contains(ticker));
@@ -258,7 +258,7 @@ impl Market for Kraken {
     fn all(&self) -> BoxFuture<'_, Result<Vec<MarketRow>, RestError>> {
         async {
             self.learn_names().await?;
-            let Readable::<Tickers>(told) = self.ask_when_spare(TICKERS, &[]).await?;
+            let told: Tickers = self.rest.readable_by_name(self.ask_when_spare(TICKERS, &[]).await?)?;
             let received_at = Utc::now().trunc_subsecs(6);
             let told = self.by_ticker(told);
             Ok(told.into_iter().filter_map(|(ticker, info)| market::row(ticker, &info, received_at)).collect())

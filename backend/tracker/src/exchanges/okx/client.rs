@@ -6,10 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::messages::Answer;
-use crate::{
-    readable::Readable,
-    rest::{Rest, RestError},
-};
+use crate::rest::{Rest, RestError};
 
 /// How long it is left alone when it has had enough: it counts over two seconds.
 pub(super) const PENALTY: Duration = Duration::from_secs(10);
@@ -63,8 +60,7 @@ impl Rows<'_> {
 
     /// What can be read of it; an error where nothing can.
     pub(super) fn readable<T: DeserializeOwned>(self) -> Result<Vec<T>, RestError> {
-        let Readable(read) = Readable::of(&self.rows).map_err(|error| self.rest.unreadable(error.to_string()))?;
-        Ok(read)
+        self.rest.readable(&self.rows)
     }
 
     /// As they are, for those who read them themselves.
