@@ -59,7 +59,7 @@ pub(crate) fn reader() -> anyhow::Result<Box<dyn Reader>> {
         #[command(flatten)]
         settings: tracker::Settings,
     }
-    Ok(tracker::exchanges::find("binance", &Arguments::try_parse_from(["bench"])?.settings)?.reader())
+    Ok(tracker::exchanges::find("binance", &Arguments::try_parse_from(["bench"])?.settings.addresses)?.reader())
 }
 
 /// The ticks in the frames.

@@ -39,7 +39,7 @@ pub(crate) async fn run(wanted: &Backfill) -> anyhow::Result<()> {
     let shutdown = process::shutdown::on_signal();
     process::tls::install();
     let span = span(wanted, Utc::now())?;
-    let exchange = tracker::exchanges::find(&wanted.exchange, &wanted.tracking()?)?;
+    let exchange = tracker::exchanges::find(&wanted.exchange, &wanted.addresses)?;
     let minutes = exchange.minutes().with_context(|| format!("{} tells no candles", wanted.exchange))?;
     let client = connect(&wanted.asked).await?;
     let ticker = known_ticker(&client, wanted).await?;
@@ -134,7 +134,9 @@ async fn begin(
 ) -> anyhow::Result<Option<DateTime<Utc>>> {
     let name = exchange.identity().name;
     let listed = patiently(async || exchange.catalogue().await).await;
-    let listed = listed.with_context(|| format!("{name} cannot be asked (--binance-rest-url)"))?;
+    let listed = listed.with_context(|| {
+        format!("{name} cannot be asked; crypto-tracker backfill --help tells the settings of its address")
+    })?;
     if !listed.iter().any(|one| one.ticker == *ticker) {
         bail!("{name} does not list {ticker} any more, and tells nothing of it");
     }

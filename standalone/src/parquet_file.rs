@@ -92,6 +92,7 @@ impl Record for CandleRow {
         required boolean final;
         required int64 revision;
         required byte_array origin (STRING);
+        required int64 untold_minutes;
     }";
 
     fn cells(self) -> impl Iterator<Item = Cell> {
@@ -107,6 +108,7 @@ impl Record for CandleRow {
             Cell::Flag(self.is_final),
             Cell::Whole(Some(self.revision)),
             Cell::Text(Some(self.origin)),
+            Cell::Whole(Some(self.untold_minutes)),
         ]
         .into_iter()
     }

@@ -184,33 +184,10 @@ pub(crate) struct Backfill {
     /// Where to end: a day, a moment, or now
     #[arg(long, value_name = "TIME", default_value = "now", value_parser = moment)]
     pub(crate) to: DateTime<Utc>,
-    /// Name under which prices from the Binance connector are kept: binance_us for Binance US
-    #[arg(long, env = "BINANCE_NAME", value_name = "NAME")]
-    pub(crate) binance_name: Option<String>,
-    /// Address of Binance's REST API: `https://api.binance.us` for Binance US
-    #[arg(long, env = "BINANCE_REST_URL", value_name = "URL")]
-    pub(crate) binance_rest_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) addresses: tracker::exchanges::Addresses,
     #[command(flatten)]
     pub(crate) asked: Asked,
-}
-
-impl Backfill {
-    /// What the tracker is told by the environment, and by these flags.
-    pub(crate) fn tracking(&self) -> Result<tracker::Settings, clap::Error> {
-        #[derive(Parser)]
-        struct Tracking {
-            #[command(flatten)]
-            settings: tracker::Settings,
-        }
-        let mut settings = Tracking::try_parse_from(["backfill"])?.settings;
-        if let Some(name) = &self.binance_name {
-            settings.addresses.binance.binance_name.clone_from(name);
-        }
-        if let Some(url) = &self.binance_rest_url {
-            settings.addresses.binance.binance_rest_url.clone_from(url);
-        }
-        Ok(settings)
-    }
 }
 
 /// Ticks or candles, written to a file.

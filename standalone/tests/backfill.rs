@@ -30,7 +30,7 @@ fn command() -> Command {
 async fn with_a_past(tickers: &[&str], from: DateTime<Utc>, folder: &Path) -> Simulator {
     let path = folder.join("recording");
     let mut recording = String::new();
-    let (mut moment, mut id) = (from, 0);
+    let (mut moment, mut id) = (from, 1);
     while moment < Utc::now() - TimeDelta::hours(1) {
         let (time, price) = (moment.timestamp_millis(), 1_000 + id % 97);
         for ticker in tickers {
@@ -58,21 +58,46 @@ struct Program {
     child: Child,
     sql: u16,
     exchange: Simulator,
+    name: &'static str,
+    /// Where the exchange is.
+    address: Vec<String>,
 }
 
 impl Program {
     /// Follows one of the pairs; the others are only listed.
     fn start(exchange: Simulator, folder: &Path) -> Self {
+        let rest =
+            ["--binance-name".to_owned(), "simulated".to_owned(), "--binance-rest-url".to_owned(), exchange.rest_url()];
+        let stream = ["--binance-stream-url".to_owned(), exchange.stream_url()];
+        Self::start_at(exchange, folder, "simulated", rest.to_vec(), &stream)
+    }
+
+    /// The same by Coinbase's protocol.
+    fn start_with_coinbase(exchange: Simulator, folder: &Path) -> Self {
+        let rest = ["--coinbase-rest-url".to_owned(), exchange.coinbase_rest_url()];
+        let stream =
+            ["--exchanges", "coinbase", "--coinbase-stream-url", &exchange.coinbase_stream_url()].map(str::to_owned);
+        Self::start_at(exchange, folder, "coinbase", rest.to_vec(), &stream)
+    }
+
+    fn start_at(
+        exchange: Simulator,
+        folder: &Path,
+        name: &'static str,
+        address: Vec<String>,
+        others: &[String],
+    ) -> Self {
         let (api, sql) = (lasting_port().unwrap(), lasting_port().unwrap());
         let child = command()
-            .args(["--headless", "--data-folder", folder.to_str().unwrap(), "--binance-name", "simulated"])
+            .args(["--headless", "--data-folder", folder.to_str().unwrap()])
             .args(["--api-bind", &format!("127.0.0.1:{api}"), "--sql-bind", &format!("127.0.0.1:{sql}")])
-            .args(["--binance-rest-url", &exchange.rest_url(), "--binance-stream-url", &exchange.stream_url()])
+            .args(&address)
+            .args(others)
             .args(["--tracker-symbols", "BTCUSDT", "--tracker-market", "false"])
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, sql, exchange }
+        Self { child, sql, exchange, name, address }
     }
 
     fn sql(&self, query: &str) -> Option<String> {
@@ -85,8 +110,8 @@ impl Program {
     fn backfill(&self, arguments: &[&str]) -> Command {
         let mut backfill = command();
         backfill
-            .args(["backfill", "--exchange", "simulated", "--binance-name", "simulated"])
-            .args(["--binance-rest-url", &self.exchange.rest_url()])
+            .args(["backfill", "--exchange", self.name])
+            .args(&self.address)
             .args(["--sql-bind", &format!("127.0.0.1:{}", self.sql)])
             .args(arguments);
         backfill
@@ -94,7 +119,7 @@ impl Program {
 
     /// Candles of a pair that say what its trades say, since a moment.
     fn is_complete(&self, ticker: &str, since: DateTime<Utc>) {
-        let trades = self.exchange.published(ticker).into_iter().filter(|trade| trade.time >= since);
+        let trades = self.exchange.published(&ticker.replace('-', "")).into_iter().filter(|trade| trade.time >= since);
         let expected: Vec<(String, Decimal, i64)> = trades
             .map(|trade| {
                 let minute = trade.time.duration_trunc(TimeDelta::minutes(1)).unwrap();
@@ -223,4 +248,20 @@ async fn candles_of_the_past_are_fetched_once_and_what_was_stopped_goes_on() {
     assert!(output.status.success() && text.contains("goes on at"), "{text}");
     assert!(text.contains("refuses further requests"), "{text}");
     program.is_complete("SOLUSDT", begin);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_that_counts_no_trades_has_a_past_too() {
+    let folder = TempDir::new().unwrap();
+    let begin = (Utc::now() - TimeDelta::days(2)).duration_trunc(TimeDelta::days(1)).unwrap();
+    let exchange = with_a_past(&["BTCUSDT", "ETHUSDT"], begin, folder.path()).await;
+    let program = Program::start_with_coinbase(exchange, &folder.path().join("data"));
+    let listed = || program.sql("SELECT count(*) FROM tickers").filter(|count| count == "2");
+    until("the catalogue is stored", listed).await;
+    let output = program.backfill(&["--ticker", "ETH-USDT", "--from", &day(begin)]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    program.is_complete("ETH-USDT", begin);
+    let told = "SELECT count(*) = sum(untold) AND count(*) = count(*) FILTER (WHERE quote_volume = close * volume)
+                FROM candles_1m WHERE ticker = 'ETH-USDT'";
+    assert_eq!(program.sql(told).as_deref(), Some("t"));
 }

@@ -229,7 +229,7 @@ pub struct StatisticsRow {
     /// How many prices there are: those of the trades; in minutes without trades, those that were asked for.
     #[schema(example = 48211)]
     pub count: i64,
-    /// How many trades.
+    /// How many trades; the least there were, where some are untold.
     #[schema(example = 48211)]
     pub trades: i64,
     /// First price.
@@ -276,6 +276,10 @@ pub struct StatisticsRow {
     pub return_deviation: Option<Decimal>,
     /// What is to be said of it: that there are too few prices for a deviation.
     pub remark: Option<String>,
+    /// Minutes of which the exchange, whose own candle was taken over, does not tell how many trades they had: each counts as
+    /// one.
+    #[serde(default)]
+    pub untold_minutes: i64,
 }
 
 /// A place in the ranking by volatility.
@@ -383,7 +387,7 @@ pub struct CandleRow {
     /// Units of the quote that changed hands.
     #[schema(value_type = String, example = "787062.62")]
     pub quote_volume: Decimal,
-    /// Number of trades; zero where only polled prices are known.
+    /// Number of trades; zero where only polled prices are known; the least there were, where some are untold.
     pub trades: i64,
     /// Whether the interval is over. A late tick may still correct it.
     #[serde(rename = "final")]
@@ -398,6 +402,11 @@ pub struct CandleRow {
     #[serde(default)]
     #[schema(example = "stream")]
     pub origin: String,
+    /// Of how many of its minutes the exchange, whose own candle was taken over, does not tell how many trades they had: each
+    /// counts as one. Most such exchanges do not tell what changed hands in units of the quote either: `quote_volume` is then the
+    /// volume times the mean of open, high, low and close.
+    #[serde(default)]
+    pub untold_minutes: i64,
 }
 
 /// One stored price observation.

@@ -86,6 +86,7 @@ fn flat(open_time: DateTime<Utc>, close: Decimal, width: Width, zone: Tz, now: D
         is_final: width.next(open_time, zone) <= now,
         revision: 0,
         origin: "filled".to_owned(),
+        untold_minutes: 0,
     }
 }
 

@@ -30,8 +30,10 @@ pub struct StoredCandle {
     pub volume: Decimal,
     /// Units of the quote that changed hands.
     pub quote_volume: Decimal,
-    /// Number of trades.
+    /// Number of trades; the least there were, where minutes are `untold`.
     pub trades: i64,
+    /// Of how many of its minutes the exchange does not tell how many trades they had.
+    pub untold: i64,
     /// Number of the prices that `price_sum` adds up; never zero.
     pub ticks: i64,
     /// Sum of its prices.
@@ -154,7 +156,7 @@ fn statement(level: Level, grouping: Grouping) -> String {
         "WITH cut AS MATERIALIZED ({CUT})
         SELECT key, (array_agg(open))[1], max(high), min(low), (array_agg(close))[count(*)], sum(volume), sum(quote_volume),
                sum(trades)::bigint, sum(ticks)::bigint, sum(price_sum), sum(minutes)::bigint, sum(revision)::bigint,
-               bool_or(from_exchange)
+               bool_or(from_exchange), sum(untold)::bigint
         FROM (SELECT {key} AS key, part.* FROM ({parts}) AS part WHERE {within} ORDER BY 1 {order}, open_time) AS in_order
         GROUP BY 1 ORDER BY 1 {order} LIMIT $3"
     )
@@ -165,7 +167,7 @@ fn stored(level: Level) -> String {
     let minutes = if level == Level::OneMinute { "1" } else { "minutes" };
     format!(
         "SELECT open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum, {minutes} AS minutes, revision,
-                from_exchange
+                from_exchange, untold
          FROM candle WHERE ticker_id = $1 AND width = '{}'",
         level.as_str()
     )
@@ -315,6 +317,7 @@ impl TryFrom<&Row> for StoredCandle {
             minutes: row.try_get(10).context("reading a candle")?,
             revision: row.try_get(11).context("reading a candle")?,
             from_exchange: row.try_get(12).context("reading a candle")?,
+            untold: row.try_get(13).context("reading a candle")?,
         })
     }
 }

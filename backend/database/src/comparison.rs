@@ -16,15 +16,16 @@ pub struct Compared {
 }
 
 /// Whether a minute of ours (`candle`) says what the exchange's says. Some exchanges round each trade's share of the quote
-/// volume to the eighth decimal; some tell of a minute neither how many trades it has nor, then, perhaps the quote volume; some
-/// tell the average price, to as many digits as prices have, in its place: where theirs has few digits, one in the last is no difference.
+/// volume to the eighth decimal; some add volumes up in floating point; some tell of a minute neither how many trades it has
+/// nor, then, perhaps the quote volume; some tell the average price, to as many digits as prices have, in its place: where theirs
+/// has few digits, one in the last is no difference.
 macro_rules! same {
     () => {
         "coalesce(candle.trades, 0)
              = CASE WHEN theirs.trades > 0 OR theirs.volume = 0 THEN theirs.trades ELSE greatest(candle.trades, 1) END
          AND (theirs.volume = 0
-              OR (candle.volume, candle.open, candle.high, candle.low, candle.close)
-                  = (theirs.volume, theirs.open, theirs.high, theirs.low, theirs.close)
+              OR (candle.open, candle.high, candle.low, candle.close) = (theirs.open, theirs.high, theirs.low, theirs.close)
+                 AND abs(candle.volume - theirs.volume) <= theirs.volume * 0.0000000001
                  AND (theirs.trades = 0 AND theirs.quote_volume = 0
                       OR abs(candle.quote_volume - theirs.quote_volume)
                          <= candle.trades * 0.00000001
@@ -111,8 +112,8 @@ pub struct Settled {
 }
 
 /// Looks at those that had time to settle by themselves and that no hole can touch which is being filled, or was lately;
-/// a hole of which nothing was said for an hour is nobody's any more. Where the exchange then counts more trades than we do,
-/// its candle is taken over, since the trades cannot be had; otherwise ours is made of trades that we can show, and stays. The
+/// a hole of which nothing was said for an hour is nobody's any more. Where the exchange then counts more trades than we do
+/// (more volume, where it does not tell how many trades there were), its candle is taken over, since the trades cannot be had; otherwise ours is made of trades that we can show, and stays. The
 /// order is the one in which candles are folded, so that nobody waits in a circle.
 const SETTLE: &str = concat!(
     "WITH busy AS MATERIALIZED (
@@ -123,7 +124,10 @@ const SETTLE: &str = concat!(
         SELECT theirs.*, coalesce(candle.trades, 0) AS trades_here, coalesce(candle.volume, 0) AS volume_here,
                CASE WHEN ",
     same!(),
-    " THEN 'agreed' WHEN theirs.trades > coalesce(candle.trades, 0) THEN 'taken' ELSE 'kept' END AS outcome
+    " THEN 'agreed' WHEN theirs.volume > 0
+                 AND counts_more((theirs.trades = 0)::integer, theirs.trades, theirs.volume, coalesce(candle.untold, 0),
+                                 coalesce(candle.trades, 0), coalesce(candle.volume, 0)) THEN 'taken'
+                 ELSE 'kept' END AS outcome
         FROM difference AS theirs
         LEFT JOIN candle ON candle.ticker_id = theirs.ticker_id AND candle.width = '1m'
                         AND candle.open_time = theirs.open_time
@@ -138,19 +142,20 @@ const SETTLE: &str = concat!(
         FOR UPDATE OF theirs SKIP LOCKED
     ), taken AS (
         INSERT INTO candle AS old (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
-                                   price_sum, square_sum, first_time, first_trade_id, last_time, last_trade_id, revision,
-                                   from_exchange)
-        SELECT ticker_id, '1m', open_time, open, high, low, close, volume, quote_volume, trades, trades,
-               round(quote_volume / volume, 18) * trades, round(quote_volume / volume * (quote_volume / volume), 18) * trades, open_time, -1, open_time + interval '59.999999 s', -1, 1, true
-        FROM looked WHERE outcome = 'taken'
+                                   price_sum, square_sum, untold, first_time, first_trade_id, last_time, last_trade_id,
+                                   revision, from_exchange)
+        SELECT ticker_id, '1m', open_time, open, high, low, close, volume, made.quote_volume, made.trades, made.trades,
+               made.price_sum, made.square_sum, made.untold, open_time, -1, open_time + interval '59.999999 s', -1, 1, true
+        FROM looked CROSS JOIN LATERAL exchange_minute(open, high, low, close, volume, looked.quote_volume, looked.trades) AS made
+        WHERE outcome = 'taken'
         ORDER BY (open_time AT TIME ZONE 'UTC')::date, ticker_id, open_time
         ON CONFLICT (ticker_id, width, open_time) DO UPDATE
         SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
             volume = excluded.volume, quote_volume = excluded.quote_volume, trades = excluded.trades,
-            ticks = excluded.ticks, price_sum = excluded.price_sum, square_sum = excluded.square_sum,
+            ticks = excluded.ticks, price_sum = excluded.price_sum, square_sum = excluded.square_sum, untold = excluded.untold,
             first_time = excluded.first_time, first_trade_id = -1, last_time = excluded.last_time, last_trade_id = -1,
             revision = old.revision + 1, from_exchange = true, updated_at = now()
-        WHERE old.trades < excluded.trades
+        WHERE counts_more(excluded.untold, excluded.trades, excluded.volume, old.untold, old.trades, old.volume)
     )
     UPDATE difference
     SET state = looked.outcome, our_trades = looked.trades_here, our_volume = looked.volume_here, settled_at = now()

@@ -37,7 +37,7 @@ const ADD_UP: &str = "
         SELECT rolled_until() - interval '1430 minutes' AS from_time, rolled_until() AS to_time
     )
     INSERT INTO day_sum (from_time, to_time, ticker_id, open, high, low, close, volume, quote_volume, trades, ticks, price_sum,
-                         square_sum, minutes, changes, change_sum, change_square_sum)
+                         square_sum, minutes, changes, change_sum, change_square_sum, untold)
     SELECT span.from_time, span.to_time, summed.*
     FROM span CROSS JOIN sum_candles($1, span.from_time, span.to_time) AS summed
     ON CONFLICT (ticker_id) DO UPDATE
@@ -45,7 +45,8 @@ const ADD_UP: &str = "
         low = excluded.low, close = excluded.close, volume = excluded.volume, quote_volume = excluded.quote_volume,
         trades = excluded.trades, ticks = excluded.ticks, price_sum = excluded.price_sum,
         square_sum = excluded.square_sum, minutes = excluded.minutes, changes = excluded.changes,
-        change_sum = excluded.change_sum, change_square_sum = excluded.change_square_sum";
+        change_sum = excluded.change_sum, change_square_sum = excluded.change_square_sum,
+        untold = excluded.untold";
 
 /// Adds up pairs whose sums are not made or end before folded candles do: those after the key `after`, `most` of them at
 /// most, in one transaction. Returns the key to go on after; `None` when no more are left, or somebody else folds.

@@ -1,7 +1,8 @@
 //! The exchange's own minutes, taken over.
 //!
 //! What is done stands once, in the database: the procedure `take_minutes`, which an operator's program may call too. It is
-//! idempotent: an exchange's candle replaces one that counts fewer trades, and no other.
+//! idempotent: an exchange's candle replaces one that counts fewer trades (or less volume, where it does not tell how many trades
+//! there were), and no other.
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;

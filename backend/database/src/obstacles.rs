@@ -114,13 +114,14 @@ fn unequal_hour(partition: &str) -> String {
             SELECT candle.*
             FROM ticker
             CROSS JOIN LATERAL (
-                SELECT ticker_id, open_time, trades, volume, from_exchange FROM candle
+                SELECT ticker_id, open_time, trades, volume, from_exchange, untold FROM candle
                 WHERE ticker_id = ticker.id AND width = '1m' AND open_time >= $1
                   AND open_time < $1::timestamptz + interval '1 hour') AS candle)
          SELECT coalesce(sum(ticked.rows), 0)::bigint,
                 min(format('%s at %s: its ticks are %s trades, its candle says %s', ticker.ticker,
                            to_char(open_time AT TIME ZONE 'UTC', 'HH24:MI'), coalesce(ticked.trades, 0), coalesce(folded.trades, 0)))
-                FILTER (WHERE CASE WHEN from_exchange THEN folded.trades < ticked.trades
+                FILTER (WHERE CASE WHEN untold > 0 THEN folded.volume * 1.0000000001 < ticked.volume
+                              WHEN from_exchange THEN folded.trades < ticked.trades
                               ELSE (ticked.trades, ticked.volume) IS DISTINCT FROM (folded.trades, folded.volume) END)
          FROM ticked FULL JOIN folded USING (ticker_id, open_time) JOIN ticker ON ticker.id = ticker_id"
     )

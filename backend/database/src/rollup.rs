@@ -34,7 +34,7 @@ macro_rules! fold {
         concat!(
             "INSERT INTO candle AS old (ticker_id, width, open_time, open, high, low, close, volume, quote_volume, trades, ticks,
                                         price_sum, square_sum, minutes, changes, change_sum, change_square_sum, first_time,
-                                        first_trade_id, last_time, last_trade_id, revision, from_exchange)
+                                        first_trade_id, last_time, last_trade_id, revision, from_exchange, untold)
             SELECT due.ticker_id, '", $width, "', due.open_time, folded.*
             FROM (SELECT DISTINCT ticker_id, date_bin(width_interval('", $width, "'), open_time, '2001-01-01 00:00:00Z')
                   FROM unnest($1::int[], $2::timestamptz[]) AS told (ticker_id, open_time)) AS due (ticker_id, open_time)
@@ -44,7 +44,8 @@ macro_rules! fold {
                        sum(ticks)::bigint, sum(price_sum), sum(square_sum), sum(minutes)::integer, sum(changes)::integer,
                        coalesce(sum(change_sum), 0), coalesce(sum(change_square_sum), 0), min(first_time),
                        (array_agg(first_trade_id ORDER BY open_time))[1], max(last_time),
-                       (array_agg(last_trade_id ORDER BY open_time DESC))[1], sum(revision)::integer, bool_or(from_exchange)
+                       (array_agg(last_trade_id ORDER BY open_time DESC))[1], sum(revision)::integer, bool_or(from_exchange),
+                       sum(untold)::integer
                 FROM (", $parts, ") AS part
                 HAVING count(*) > 0) AS folded
             ORDER BY due.ticker_id, due.open_time
@@ -56,15 +57,15 @@ macro_rules! fold {
                 change_square_sum = excluded.change_square_sum, first_time = excluded.first_time,
                 first_trade_id = excluded.first_trade_id, last_time = excluded.last_time,
                 last_trade_id = excluded.last_trade_id, revision = excluded.revision,
-                from_exchange = excluded.from_exchange, updated_at = now()
+                from_exchange = excluded.from_exchange, untold = excluded.untold, updated_at = now()
             WHERE (old.open, old.high, old.low, old.close, old.volume, old.quote_volume, old.trades, old.ticks, old.price_sum,
                    old.square_sum, old.minutes, old.changes, old.change_sum, old.change_square_sum, old.revision,
-                   old.from_exchange)
+                   old.from_exchange, old.untold)
                IS DISTINCT FROM
                   (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume, excluded.quote_volume,
                    excluded.trades, excluded.ticks, excluded.price_sum, excluded.square_sum, excluded.minutes,
                    excluded.changes, excluded.change_sum, excluded.change_square_sum, excluded.revision,
-                   excluded.from_exchange)"
+                   excluded.from_exchange, excluded.untold)"
         )
     };
 }
@@ -75,7 +76,7 @@ const FIVE_MINUTES: &str = fold!(
     "5m",
     "SELECT open_time, open, high, low, close, volume, quote_volume, trades, ticks, price_sum, square_sum, 1 AS minutes,
             (change IS NOT NULL)::integer AS changes, change AS change_sum, change * change AS change_square_sum, first_time,
-            first_trade_id, last_time, last_trade_id, revision, from_exchange
+            first_trade_id, last_time, last_trade_id, revision, from_exchange, untold
      FROM (
          SELECT *, CASE WHEN lag(open_time) OVER in_order = open_time - interval '1 minute'
                         THEN round(close / lag(close) OVER in_order - 1, 12)

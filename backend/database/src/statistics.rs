@@ -40,12 +40,14 @@ pub struct Statistics {
     pub returns: i64,
     /// Sample standard deviation of those returns (close / close before − 1); `None` for fewer than two.
     pub return_deviation: Option<Decimal>,
+    /// Minutes of which the exchange does not tell how many trades they had; each counts as one.
+    pub untold: i64,
 }
 
 const STATISTICS: &str = "
     SELECT ticker_id, open, high, low, close, volume, quote_volume, trades, ticks, price_sum / ticks,
            deviation(ticks, price_sum, square_sum), quote_volume / nullif(volume, 0), minutes, changes,
-           deviation(changes, change_sum, change_square_sum)
+           deviation(changes, change_sum, change_square_sum), untold
     FROM sum_candles($1, $2, $3)
     ORDER BY ticker_id";
 
@@ -86,6 +88,7 @@ fn read(row: &Row) -> std::result::Result<Statistics, tokio_postgres::Error> {
         minutes: row.try_get(12)?,
         returns: row.try_get(13)?,
         return_deviation: optional(14)?,
+        untold: row.try_get(15)?,
     })
 }
 

@@ -243,6 +243,57 @@ async fn an_exchange_s_minutes_replace_those_that_know_fewer_trades_and_are_take
 }
 
 #[tokio::test]
+async fn minutes_of_which_the_trades_are_not_told_are_taken_by_their_volume_and_marked() {
+    let (_database, _pool, mut client) = listed(&TWO).await;
+    let id = catalogue::ticker_ids(&client, "binance").await.unwrap()["BTCUSDT"];
+    partitions::create(&client, noon().date_naive()).await.unwrap();
+    let ticks: Vec<Tick> = (1..6).map(|number| trade(number, 12_000, 60_000 + number)).collect();
+    let prices = |source| ticks.iter().map(move |tick| NewPrice { ticker_id: id, source, tick });
+    ingest::store(&mut client, prices(TickSource::Stream).collect(), &[id], false).await.unwrap();
+    let ours = ticks.iter().filter_map(|tick| tick.quantity).sum::<Decimal>();
+    let untold =
+        |at: i64, volume: Decimal| ExchangeMinute { volume, quote_volume: Decimal::ZERO, trades: 0, ..minute(at, 5) };
+    let candles = "SELECT format('%s %s %s %s %s %s %s', open_time - '2026-11-20 12:00Z', trim_scale(volume),
+                          trim_scale(quote_volume), trades, ticks, untold, origin)
+                   FROM candles WHERE width = '1m' ORDER BY open_time";
+    // The sum of floats, of the same trades.
+    let rounded = ours + Decimal::new(1, 15);
+    let first = told(vec![untold(0, Decimal::TWO), untold(1, rounded)]);
+    assert_eq!(minutes::take(&client, &first).await.unwrap(), Some(1));
+    let minute_of_ours =
+        format!("00:01:00 {0} {1} 5 5 0 stream", ours.normalize(), (ours * Decimal::from(120)).normalize());
+    let mean = "00:00:00 2 215 1 1 1 exchange";
+    assert_eq!(texts(&client, candles).await, [mean, &minute_of_ours]);
+    assert_eq!(minutes::take(&client, &first).await.unwrap(), Some(0), "once more, nothing changes");
+    assert_eq!(minutes::take(&client, &told(vec![untold(1, ours + Decimal::ONE)])).await.unwrap(), Some(1));
+    ingest::store(&mut client, prices(TickSource::Backfill).collect(), &[], true).await.unwrap();
+    let more = format!(
+        "00:01:00 {} {} 1 1 1 exchange",
+        (ours + Decimal::ONE).normalize(),
+        ((ours + Decimal::ONE) * Decimal::new(1_075, 1)).normalize()
+    );
+    assert_eq!(texts(&client, candles).await, [mean, &more]);
+    // One that tells everything takes the place of one that does not.
+    assert_eq!(minutes::take(&client, &told(vec![minute(0, 1)])).await.unwrap(), Some(1));
+
+    while database::rollup::round(&mut client, 100).await.unwrap() > 0 {}
+    let wide = "SELECT format('%s %s %s', width, trades, untold) FROM candles WHERE width <> '1m' ORDER BY width";
+    assert_eq!(texts(&client, wide).await, ["1d 2 1", "1h 2 1", "5m 2 1"]);
+    let (from, to) = (noon(), noon() + TimeDelta::hours(1));
+    let summed = database::statistics::list_statistics(&client, &[id], from, to).await.unwrap();
+    assert_eq!((summed[0].trades, summed[0].untold), (2, 1));
+    let read = database::candles::list_candles(
+        &client,
+        id,
+        "1h".parse().unwrap(),
+        "UTC".parse().unwrap(),
+        database::candles::Span::Since { from, to },
+        10,
+    );
+    assert_eq!(read.await.unwrap().iter().map(|candle| (candle.trades, candle.untold)).collect::<Vec<_>>(), [(2, 1)]);
+}
+
+#[tokio::test]
 async fn a_page_of_a_backfill_notes_how_far_it_got_and_never_back() {
     let (_database, _pool, client) = listed(&TWO).await;
     let span = Span { from: noon(), to: noon() + TimeDelta::days(1) };

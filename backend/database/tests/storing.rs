@@ -536,6 +536,26 @@ async fn a_minute_whose_trades_cannot_be_had_is_taken_from_the_exchange_and_coun
 }
 
 #[tokio::test]
+async fn where_trades_are_not_counted_the_volume_tells_which_minutes_are_taken() {
+    let (_database, pool, id) = with_bitcoin().await;
+    let mut client = pool.get().await.unwrap();
+    let trades: Vec<Tick> = (0..18).map(|number| trade(number, 6_400_000 + number, number * 10_000)).collect();
+    // Of the first minute some are known, of the second all, of the third none.
+    stored(&mut client, id, TickSource::Stream, &trades[3..12]).await;
+    let mut report = told(&trades);
+    for minute in &mut report.minutes {
+        (minute.trades, minute.quote_volume) = (0, Decimal::ZERO);
+    }
+    let compared = comparison::store(&mut client, &report).await.unwrap();
+    assert_eq!(compared, Some(Compared { minutes: 3, different: 2 }));
+    assert_eq!(comparison::settle(&client, 0.0).await.unwrap(), Settled { taken: 2, ..Default::default() });
+    let counted = origins(&client).await.into_iter().map(|(origin, trades, _)| format!("{origin} {trades}"));
+    assert_eq!(counted.collect::<Vec<_>>(), ["exchange 1", "stream 6", "exchange 1"]);
+    let compared = comparison::store(&mut client, &report).await.unwrap();
+    assert_eq!(compared, Some(Compared { minutes: 3, different: 0 }));
+}
+
+#[tokio::test]
 async fn a_minute_of_which_we_know_more_than_the_exchange_tells_stays() {
     let (_database, pool, id) = with_bitcoin().await;
     let mut client = pool.get().await.unwrap();

@@ -68,7 +68,7 @@ fn reading(criterion: &mut Criterion) {
     let settings = Arguments::parse_from(["tracker"]).settings;
     let received_at: DateTime<Utc> = "2026-11-20T12:00:00.200Z".parse().unwrap();
     for (name, first, trade) in FRAMES {
-        let exchange = exchanges::find(name, &settings).unwrap();
+        let exchange = exchanges::find(name, &settings.addresses).unwrap();
         let mut reader = exchange.reader();
         let mut found = Found::default();
         for text in first {

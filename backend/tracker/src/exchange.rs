@@ -153,12 +153,6 @@ pub trait Minutes: Send + Sync {
 
     /// Asks for the first minute of a ticker that the exchange has; `None` where it has none.
     fn first<'a>(&'a self, ticker: &'a SmolStr) -> BoxFuture<'a, Result<Option<DateTime<Utc>>, RestError>>;
-
-    /// Whether it tells how many trades a minute has, and their quote volume. Where it does not, both are zero, and its candles
-    /// can be compared with ours, but not stand for them.
-    fn counts_trades(&self) -> bool {
-        true
-    }
 }
 
 /// Trades that can be asked for by their number.

@@ -54,7 +54,7 @@ impl Recording {
     /// # Errors
     /// When the exchange is not known or does not answer, when it lists none of the pairs, or when a file cannot be written.
     pub async fn prepare(wanted: &Wanted, settings: &Settings) -> Result<Self, Error> {
-        let exchange = exchanges::named("--exchange", &wanted.exchange, settings)?;
+        let exchange = exchanges::named("--exchange", &wanted.exchange, &settings.addresses)?;
         let name = exchange.identity().name;
         let listed = exchange.catalogue().await;
         let listed = listed.map_err(|error| Error(format!("what {name} lists cannot be asked for: {error}")))?;

@@ -79,7 +79,7 @@ impl Replay {
     /// When the exchange is not known, the name is none or that of a live market, or a file cannot be read or is of another exchange.
     pub fn open(wanted: &Wanted, settings: &Settings) -> Result<Self, Error> {
         let connector = wanted.exchange.trim().to_lowercase();
-        let exchange = exchanges::named("--exchange", &connector, settings)?;
+        let exchange = exchanges::named("--exchange", &connector, &settings.addresses)?;
         let name = wanted.name.clone().unwrap_or_else(|| format!("{connector}_replay"));
         if !domain::exchange::is_name(&name) {
             return Err(Error(format!(

@@ -116,7 +116,7 @@ impl Takeover {
     /// When the queue was closed.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), LocalQueueError> {
         let exchange = self.exchange.clone();
-        let Some(minutes) = exchange.minutes().filter(|minutes| minutes.counts_trades()) else { return Ok(()) };
+        let Some(minutes) = exchange.minutes() else { return Ok(()) };
         let work = async {
             self.board.wait_for_the_clock().await;
             loop {

@@ -114,7 +114,7 @@ impl Following {
             binance_rest_url: exchange.rest_url(),
             binance_stream_url: exchange.stream_url(),
         };
-        let inner = tracker::exchanges::find("simulated", &settings).unwrap();
+        let inner = tracker::exchanges::find("simulated", &settings.addresses).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
         let (publisher, stop) = (Publisher::new(queue.clone()), Shutdown::new());

@@ -513,7 +513,7 @@ async fn the_exchange_s_own_minutes_are_read_to_the_last_digit() {
     following.connected().await;
     following.exchange.emit(500).await;
     let trades = following.exchange.published("BTCUSDT");
-    let binance = tracker::exchanges::find("simulated", &following.settings).unwrap();
+    let binance = tracker::exchanges::find("simulated", &following.settings.addresses).unwrap();
     let from = trades[0].time.duration_trunc(TimeDelta::minutes(1)).unwrap();
     let asked =
         binance.minutes().unwrap().minutes(&"BTCUSDT".into(), from, from + TimeDelta::minutes(2)).await.unwrap();

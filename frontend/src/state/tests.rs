@@ -132,6 +132,7 @@ pub(crate) fn volatility(ticker: &str, deviation_percent: Option<&str>) -> Volat
         returns: 59,
         return_deviation: Some(decimal("0.000412")),
         remark: None,
+        untold_minutes: 0,
     };
     VolatilityRow { rank: 1, statistics }
 }
@@ -156,6 +157,7 @@ pub(crate) fn candles(from: &str, count: i64) -> Vec<CandleRow> {
         is_final: true,
         revision: 0,
         origin: "stream".to_owned(),
+        untold_minutes: 0,
     };
     (0..count).map(candle).collect()
 }

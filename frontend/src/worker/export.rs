@@ -78,6 +78,7 @@ fn write(export: &Export, rows: &[CandleRow]) -> io::Result<()> {
         "trades",
         "final",
         "origin",
+        "untold_minutes",
     ])?;
     let SeriesKey { ticker, interval } = &export.series;
     for row in rows {
@@ -95,6 +96,7 @@ fn write(export: &Export, rows: &[CandleRow]) -> io::Result<()> {
             &row.trades.to_string(),
             &row.is_final.to_string(),
             &row.origin,
+            &row.untold_minutes.to_string(),
         ])?;
     }
     let text = csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?;

@@ -361,9 +361,11 @@ fn candles_are_written_with_the_digits_that_came() {
     let mut lines = text.lines();
     assert_eq!(
         lines.next(),
-        Some("exchange,ticker,interval,open_time,open,high,low,close,volume,quote_volume,trades,final,origin")
+        Some(
+            "exchange,ticker,interval,open_time,open,high,low,close,volume,quote_volume,trades,final,origin,untold_minutes"
+        )
     );
-    let first = "binance,BTCUSDT,1m,2026-11-20T11:00:00Z,64240,64260,64230,64250,1,64250,1,true,stream";
+    let first = "binance,BTCUSDT,1m,2026-11-20T11:00:00Z,64240,64260,64230,64250,1,64250,1,true,stream,0";
     assert_eq!(lines.next(), Some(first));
     assert_eq!(lines.count(), 59);
     assert!(worker.export(export("BTCUSDT")));

@@ -155,5 +155,6 @@ pub(crate) fn row(candle: &StoredCandle, width: Width, zone: Tz, now: DateTime<U
         is_final: width.next(candle.open_time, zone) <= now,
         revision: candle.revision,
         origin: candle.origin().to_owned(),
+        untold_minutes: candle.untold,
     }
 }

@@ -128,6 +128,7 @@ fn row(ticker: &StoredTicker, told: &Statistics, (from, to): (DateTime<Utc>, Dat
         returns: told.returns,
         return_deviation: told.return_deviation.map(short),
         remark: remark.map(str::to_owned),
+        untold_minutes: told.untold,
     }
 }
 

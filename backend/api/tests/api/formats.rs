@@ -77,7 +77,7 @@ async fn every_list_says_the_same_in_every_format() {
 async fn cells_are_what_the_json_says_and_none_begins_like_a_formula() {
     let server = filled().await;
     let (_, text) = body(&server, "/candles/binance/BTCUSDT?format=csv&limit=1&interval=1w", "").await;
-    let header = "open_time,open,high,low,close,volume,quote_volume,trades,final,revision,origin\n";
+    let header = "open_time,open,high,low,close,volume,quote_volume,trades,final,revision,origin,untold_minutes\n";
     assert!(text.starts_with(header) && text.contains(",1.5,2,1,1,"), "{text}");
     let (_, text) = body(&server, "/dead-letters?format=csv", "").await;
     assert!(text.contains(",'-1+1,'=cmd(),\n"), "{text}");

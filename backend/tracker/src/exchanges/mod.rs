@@ -31,9 +31,9 @@ macro_rules! exchanges {
             )+
         }
 
-        fn create(name: &str, settings: &Settings) -> Result<Arc<dyn Exchange>, Error> {
+        fn create(name: &str, addresses: &Addresses) -> Result<Arc<dyn Exchange>, Error> {
             match name {
-                $(stringify!($name) => Ok(Arc::new(<$connector>::connect(&settings.addresses.$name)?)),)+
+                $(stringify!($name) => Ok(Arc::new(<$connector>::connect(&addresses.$name)?)),)+
                 unknown => Err(Error(format!(
                     "{unknown:?} is not an exchange that can be followed; known are: {}",
                     KNOWN.join(", ")
@@ -68,18 +68,18 @@ exchanges! {
 ///
 /// # Errors
 /// When it is not known, or its settings cannot be used.
-pub fn named(flag: &str, name: &str, settings: &Settings) -> Result<Arc<dyn Exchange>, Error> {
-    create(&name.trim().to_lowercase(), settings).map_err(|Error(said)| Error(format!("{flag}: {said}")))
+pub fn named(flag: &str, name: &str, addresses: &Addresses) -> Result<Arc<dyn Exchange>, Error> {
+    create(&name.trim().to_lowercase(), addresses).map_err(|Error(said)| Error(format!("{flag}: {said}")))
 }
 
 /// The exchange whose prices are kept under this name.
 ///
 /// # Errors
 /// When there is none, or its settings cannot be used.
-pub fn find(name: &str, settings: &Settings) -> Result<Arc<dyn Exchange>, Error> {
+pub fn find(name: &str, addresses: &Addresses) -> Result<Arc<dyn Exchange>, Error> {
     let mut names = Vec::with_capacity(KNOWN.len());
     for known in KNOWN {
-        let exchange = create(known, settings)?;
+        let exchange = create(known, addresses)?;
         let kept = exchange.identity().name;
         if kept == name {
             return Ok(exchange);
@@ -101,7 +101,8 @@ pub fn chosen(settings: &Settings) -> Result<Vec<Arc<dyn Exchange>>, Error> {
     if names.is_empty() {
         return Err(Error(format!("EXCHANGES is empty; known are: {}", KNOWN.join(", "))));
     }
-    let exchanges: Vec<_> = names.iter().map(|name| named("EXCHANGES", name, settings)).collect::<Result<_, _>>()?;
+    let exchanges: Vec<_> =
+        names.iter().map(|name| named("EXCHANGES", name, &settings.addresses)).collect::<Result<_, _>>()?;
     let mut kept = std::collections::HashSet::new();
     match exchanges.iter().map(|exchange| exchange.identity().name).find(|name| !kept.insert(name.clone())) {
         None => Ok(exchanges),

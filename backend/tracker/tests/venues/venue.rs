@@ -34,6 +34,11 @@ impl Venue {
         }
     }
 
+    /// Whether its candles tell how many trades they have, and their quote volume.
+    pub(crate) fn counts_trades(self) -> bool {
+        self != Self::Coinbase
+    }
+
     /// Has the connector speak to this exchange.
     pub(crate) fn point(self, settings: &mut Settings, exchange: &Simulator) {
         let addresses = &mut settings.addresses;

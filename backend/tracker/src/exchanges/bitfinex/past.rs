@@ -100,10 +100,6 @@ impl Minutes for Bitfinex {
         }
         .boxed()
     }
-
-    fn counts_trades(&self) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]

@@ -97,5 +97,4 @@ async fn minutes_are_asked_for_from_the_oldest_on() {
     let told = minutes.minutes(&ticker, from, to).await.unwrap();
     assert_eq!(told.iter().map(|minute| minute.open_time).collect::<Vec<_>>(), [from]);
     assert_eq!(minutes.first(&ticker).await.unwrap(), Some(from));
-    assert!(!minutes.counts_trades());
 }

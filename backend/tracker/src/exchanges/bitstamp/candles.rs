@@ -106,10 +106,6 @@ impl Minutes for Bitstamp {
         }
         .boxed()
     }
-
-    fn counts_trades(&self) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]

@@ -123,5 +123,4 @@ async fn minutes_are_those_asked_for_and_the_first_is_looked_for_page_by_page() 
     assert_eq!(told, [0, 1, 2]);
     let first = minutes.first(&ticker).await.unwrap().unwrap();
     assert_eq!(first.timestamp(), (listed + 50_000 + 59) / 60 * 60);
-    assert!(!minutes.counts_trades());
 }

@@ -65,10 +65,6 @@ impl Minutes for Bybit {
         }
         .boxed()
     }
-
-    fn counts_trades(&self) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]

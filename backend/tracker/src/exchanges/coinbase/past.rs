@@ -113,10 +113,6 @@ impl Minutes for Coinbase {
         }
         .boxed()
     }
-
-    fn counts_trades(&self) -> bool {
-        false
-    }
 }
 
 impl Coinbase {

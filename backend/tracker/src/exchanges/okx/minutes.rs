@@ -97,10 +97,6 @@ impl Minutes for Okx {
         }
         .boxed()
     }
-
-    fn counts_trades(&self) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]
