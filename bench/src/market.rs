@@ -15,6 +15,7 @@ pub(crate) fn catalogue() -> Catalogue {
             base: format!("C{number:02}").into(),
             quote: "USDT".into(),
             status: InstrumentStatus::Trading,
+            steps: domain::Steps::default(),
         })
         .collect();
     Catalogue {

@@ -99,20 +99,20 @@ impl Record {
     }
 }
 
-/// A recording in the place of an exchange.
+/// Recordings in the place of exchanges.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// The recordings, plain or gzipped, put in the order in which their messages came: those of `record`, of cryptofeed, of
-    /// hftbacktest, and lines of messages alone
-    #[arg(value_name = "FILE", required = true)]
-    pub(crate) files: Vec<PathBuf>,
-    /// The exchange whose messages they are
+    /// The recordings, plain or gzipped: those of `record`, of cryptofeed, of hftbacktest, and lines of messages alone. Those of one
+    /// exchange are put in the order in which their messages came; several exchanges run side by side, from their beginnings
+    #[arg(value_name = "[EXCHANGE=]FILE", required = true)]
+    pub(crate) files: Vec<RecordingPath>,
+    /// The exchange whose messages they are, where neither the file nor a name before it says so
     #[arg(long, value_name = "NAME")]
-    pub(crate) exchange: String,
+    pub(crate) exchange: Option<String>,
     /// How many times as fast as it was recorded: 1 is the recorded pace, 0 as fast as it goes
     #[arg(long, env = "REPLAY_SPEED", value_name = "NUMBER", default_value_t = 1.0)]
     pub(crate) speed: f64,
-    /// Name under which it is stored; without it, that of the exchange with _replay behind
+    /// Name under which it is stored, where it is one exchange; without it, that of the exchange with _replay behind
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// End when everything is stored instead of serving on until Ctrl-C: true or false
@@ -124,15 +124,30 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// Opens the recordings.
-    pub(crate) fn open(&self) -> Result<tracker::replay::Replay, tracker::Error> {
-        let wanted = tracker::replay::Wanted {
-            exchange: self.exchange.clone(),
-            name: self.name.clone(),
-            files: self.files.clone(),
-            speed: self.speed,
-        };
-        tracker::replay::Replay::open(&wanted, &self.run.tracking)
+    /// Opens the recordings, those of each exchange together.
+    pub(crate) fn open(&self) -> Result<Vec<tracker::replay::Replay>, tracker::Error> {
+        let told = |file: &RecordingPath| (file.exchange.clone().or_else(|| self.exchange.clone()), file.path.clone());
+        let files: Vec<_> = self.files.iter().map(told).collect();
+        tracker::replay::open_all(&files, self.name.as_deref(), self.speed, &self.run.tracking)
+    }
+}
+
+/// A recording, and perhaps whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordingPath {
+    exchange: Option<String>,
+    path: PathBuf,
+}
+
+impl std::str::FromStr for RecordingPath {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = text.split_once('=').filter(|(name, _)| domain::exchange::is_name(&name.to_lowercase()));
+        Ok(match named {
+            Some((name, path)) => Self { exchange: Some(name.to_owned()), path: path.into() },
+            None => Self { exchange: None, path: text.into() },
+        })
     }
 }
 

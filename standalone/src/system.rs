@@ -7,7 +7,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -16,7 +16,7 @@ use database::{DatabaseSettings, Pool};
 use domain::FeedState;
 use process::{Health, Shutdown};
 use simulator::Simulator;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
     embedded_postgres::EmbeddedPostgres,
@@ -27,13 +27,16 @@ use crate::{
 /// How long the rest of the queue may take to be stored before the program ends without it; it is kept on disk.
 const DRAIN: Duration = Duration::from_secs(3);
 
+/// Writers who have had nothing to do for so long have stored everything that a broker holds.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// What is followed.
 pub(crate) enum Market {
     /// The exchanges that the settings name.
     Live,
     /// A simulated market.
     Demo(Demo),
-    /// A recording.
+    /// Recordings.
     Replay(Replay),
 }
 
@@ -102,7 +105,7 @@ impl System {
             anyhow::bail!(mistake);
         }
         // What cannot be followed is told before anything is started for it.
-        let recording = match market {
+        let recordings = match market {
             Market::Live => {
                 tracker::exchanges::chosen(&run.tracking)?;
                 None
@@ -114,7 +117,7 @@ impl System {
         tracing::info!(folder = %folder.display(), "data is kept here");
         let (base, storing) = Base::start(&run, &folder).await?;
         let mut parts = Parts::default();
-        match parts.start(&run, market, recording, storing, &base, shutdown).await {
+        match parts.start(&run, market, recordings, storing, &base, shutdown).await {
             Ok(address) => Ok(Self { address, base, parts }),
             Err(error) => {
                 if let Err(trouble) = parts.stop(base).await {
@@ -167,7 +170,7 @@ impl Parts {
         &mut self,
         run: &Run,
         market: &Market,
-        recording: Option<(tracker::replay::Replay, bool)>,
+        recordings: Option<(Vec<tracker::replay::Replay>, bool)>,
         storing: db_handler::Settings,
         base: &Base,
         shutdown: &Shutdown,
@@ -198,6 +201,11 @@ impl Parts {
         }
 
         let (handler_pool, handler_health) = (pool.clone(), health.clone());
+        let storage = Storage {
+            queue: publisher.queue().clone(),
+            idle: storing.idle.clone(),
+            writers: usize::from(storing.db_handler_writers.max(1)),
+        };
         self.storing = Some(Stage::start(|stop| {
             let work = async move { Ok(db_handler::run(storing, source, handler_pool, handler_health, stop).await?) };
             part("storing", shutdown.clone(), work)
@@ -205,11 +213,12 @@ impl Parts {
         let (tracking, simulator) = tracked(run, market).await?;
         self.simulator = simulator;
         let (feeds, tracker_publisher) = (publisher.live(), publisher.clone());
-        let exchange = match recording {
-            Some((recording, exit)) => {
-                let (exchange, end) = (recording.name().to_string(), exit.then(|| shutdown.clone()));
+        let exchange = match recordings {
+            Some((recordings, exit)) => {
+                let exchange = recordings.first().map(|first| first.name().to_string()).unwrap_or_default();
+                let end = exit.then(|| (storage, shutdown.clone()));
                 self.tracking = Some(Stage::start(|stop| {
-                    part("the replay", shutdown.clone(), replayed(recording, tracker_publisher, end, stop))
+                    part("the replay", shutdown.clone(), replayed(recordings, tracker_publisher, end, stop))
                 }));
                 exchange
             }
@@ -287,27 +296,61 @@ async fn tracked(run: &Run, market: &Market) -> anyhow::Result<(tracker::Setting
     Ok((tracking, Some(simulator)))
 }
 
-/// Replays a recording, and says what was read. Then everything is stored and `end` cancelled, where it is given; else it waits
+/// What is still to be stored.
+struct Storage {
+    queue: LocalQueue,
+    idle: db_handler::Idle,
+    writers: usize,
+}
+
+impl Storage {
+    /// Waits until everything is stored: nothing is left on disk, and no writer was given anything for a while by a broker that has
+    /// had time to.
+    async fn finished(self) {
+        let mut since = None;
+        loop {
+            let is_idle = self.queue.is_empty() && self.idle.writers() == self.writers;
+            since = since.filter(|_| is_idle).or_else(|| is_idle.then(Instant::now));
+            if since.is_some_and(|since| since.elapsed() >= IDLE) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Replays recordings side by side, and says what was read. Then everything is stored and `end` cancelled, where it is given; else it waits
 /// until asked to stop, so that what was stored is served.
 async fn replayed(
-    recording: tracker::replay::Replay,
+    recordings: Vec<tracker::replay::Replay>,
     publisher: Publisher,
-    end: Option<Shutdown>,
+    end: Option<(Storage, Shutdown)>,
     stop: Shutdown,
 ) -> anyhow::Result<()> {
-    let name = recording.name().clone();
-    let report = recording.run(publisher.clone(), Health::new(), stop.clone()).await?;
-    tracing::info!("the recording is at its end: {report}");
-    let Some(end) = end else {
-        tracing::info!("{name} is served until Ctrl-C");
+    let names: Vec<String> = recordings.iter().map(|recording| recording.name().to_string()).collect();
+    let (mut replays, mut cuts) = (JoinSet::new(), Vec::new());
+    for recording in recordings {
+        let name = recording.name().clone();
+        let replay = recording.run(publisher.clone(), Health::new(), stop.clone());
+        replays.spawn(async move { (name, replay.await) });
+    }
+    while let Some(ended) = replays.join_next().await {
+        let (name, report) = ended?;
+        let report = report?;
+        tracing::info!(exchange = %name, "the recording is at its end: {report}");
+        cuts.extend(report.cut);
+    }
+    let Some((storage, end)) = end else {
+        tracing::info!("{} is served until Ctrl-C", names.join(", "));
         stop.cancelled().await;
         return Ok(());
     };
-    while !publisher.queue().is_empty() && !stop.is_cancelled() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::select! {
+        () = storage.finished() => {}
+        () = stop.cancelled() => {}
     }
     end.cancel();
-    match report.cut.first() {
+    match cuts.first() {
         None => Ok(()),
         Some(cut) => anyhow::bail!("{cut}; what was before is stored"),
     }

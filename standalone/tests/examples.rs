@@ -48,6 +48,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "the same",
     ),
     ("crypto-tracker replay kraken.txt.gz kraken.2.txt.gz --exchange kraken --speed 20", "the same"),
+    ("crypto-tracker replay binance.txt.gz kraken.txt.gz bitstamp=old.gz", "the same"),
     (
         "crypto-tracker export --ticker BTCUSDT --what candles --interval 1m --from 2026-01-01 --output btc.parquet",
         "of Binance, which a demo does not record; README's is of the demo",

@@ -276,7 +276,13 @@ fn old_ticks_go_from_the_embedded_database_too_and_the_report_says_so() {
         })
         .collect();
     let status = InstrumentStatus::Trading;
-    let instruments = vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
+    let instruments = vec![Instrument {
+        ticker: "BTCUSDT".into(),
+        base: "BTC".into(),
+        quote: "USDT".into(),
+        status,
+        steps: domain::Steps::default(),
+    }];
     let exchange = Exchange { name: "simulated".into(), country: None };
     let publishing = async {
         let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();

@@ -10,11 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use broker::RabbitMqSettings;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use database::DatabaseSettings;
 use rust_decimal::Decimal;
 use simulator::{PublishedTrade, Simulator};
 use tempfile::TempDir;
-use testbed::servers::lasting_port;
+use testbed::{database::TestDatabase, rabbitmq::VirtualHost, servers::lasting_port};
 
 const SOON: Duration = Duration::from_secs(120);
 
@@ -38,9 +40,13 @@ struct Replay {
 
 impl Replay {
     fn start(exchange: &str, folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_all(folder, &[&["--exchange", exchange, "--speed", "0"], arguments].concat())
+    }
+
+    fn start_all(folder: &Path, arguments: &[&str]) -> Self {
         let (api, sql) = (lasting_port().unwrap(), lasting_port().unwrap());
         let child = command()
-            .args(["replay", "--exchange", exchange, "--headless", "--speed", "0"])
+            .args(["replay", "--headless"])
             .args(["--api-bind", &format!("127.0.0.1:{api}"), "--sql-bind", &format!("127.0.0.1:{sql}")])
             .arg("--data-folder")
             .arg(folder)
@@ -217,6 +223,34 @@ async fn old_trades_are_stored_once_however_often_they_are_replayed() {
     replay.stop();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_of_several_exchanges_run_side_by_side() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // Years apart; the second says itself whose it is.
+    let binance = r#"1617100000.5: {"e":"trade","E":1617100000000,"s":"BTCUSDT","t":1,"p":"9.5","q":"0.5","T":1617100000000,"m":true,"M":true}"#;
+    let kraken = concat!(
+        r#"configuration: {"recorder":"crypto-tracker","exchange":"kraken","carries":"trades","#,
+        r#""instruments":[{"ticker":"BTC/USD","base":"BTC","quote":"USD","status":"trading"}]}"#,
+        "\n",
+        r#"1795176000.5: {"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"sell","price":64250.010,"qty":0.5,"ord_type":"market","trade_id":7,"timestamp":"2026-11-20T12:00:00.123456Z"}]}"#
+    );
+    std::fs::write(path("one.txt"), binance).unwrap();
+    std::fs::write(path("other.txt"), kraken).unwrap();
+    let files = [format!("binance={}", path("one.txt")), path("other.txt")];
+    let started = Instant::now();
+    let data = folder.path().join("data");
+    let replay = Replay::start_all(&data, &[&files[0], &files[1], "--speed", "1", "--exit", "true"]);
+    let (success, log) = replay.ended();
+    assert!(success && log.matches("1 frames, 1 trades, 0 refused, 0 unreadable").count() == 2, "{log}");
+    assert!(started.elapsed() < SOON, "neither waits for the years between them");
+    let replay = Replay::start_all(&data, &[&files[0], &files[1]]);
+    let of_each = "SELECT string_agg(exchange || ' ' || ticker || ' ' || price, ', ' ORDER BY exchange) FROM prices";
+    let stored = until("it answers", || replay.sql(of_each)).await;
+    assert_eq!(stored, "\"binance_replay BTCUSDT 9.5, kraken_replay BTC/USD 64250.01\"");
+    replay.stop();
+}
+
 #[test]
 fn what_cannot_be_done_is_refused_before_anything_is_begun() {
     let folder = TempDir::new().unwrap();
@@ -226,6 +260,11 @@ fn what_cannot_be_done_is_refused_before_anything_is_begun() {
         (vec!["replay", &path("nowhere"), "--exchange", "binance"], "nowhere cannot be read: No such file"),
         (vec!["replay", &path("empty"), "--exchange", "mtgox"], "--exchange: \"mtgox\" is not an exchange"),
         (vec!["replay", &path("empty"), "--exchange", "binance", "--name", "binance"], "the name of the live market"),
+        (vec!["replay", &path("empty")], "does not say which exchange it is of; write kraken="),
+        (
+            vec!["replay", &format!("kraken={}", path("empty")), &format!("okx={}", path("empty")), "--name", "both"],
+            "one name for kraken and okx",
+        ),
         (vec!["record", "--out", &path("out"), "--exchange", "mtgox"], "--exchange: \"mtgox\" is not an exchange"),
         (vec!["record", "--out", &path("out"), "--exchange", "binance", "--seconds", "0"], "--seconds"),
     ] {
@@ -286,4 +325,42 @@ async fn what_another_program_finds_in_a_recording_is_stored_when_it_was_replaye
         assert!(log.contains(&format!("{} trades, 0 refused, 0 unreadable", trades.len())), "{exchange}: {log}");
         assert!(!log.contains("can never be stored"), "{exchange}: {log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_through_rabbitmq_ends_when_everything_is_stored() {
+    const TRADES: i64 = 20_000;
+    let (host, database) = (VirtualHost::create(), TestDatabase::empty().await);
+    let rabbitmq = RabbitMqSettings::at(&host.url()).unwrap();
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("recording.txt");
+    let mut text = String::new();
+    for id in 0..TRADES {
+        let ms = 1_795_176_000_000 + id;
+        writeln!(
+            text,
+            r#"{}.{:03}: {{"e":"trade","E":{ms},"s":"BTCUSDT","t":{id},"p":"9.5","q":"0.5","T":{ms},"m":true,"M":true}}"#,
+            ms / 1_000,
+            ms % 1_000
+        )
+        .unwrap();
+    }
+    std::fs::write(&file, text).unwrap();
+    let output = command()
+        .args(["replay", "--exchange", "binance", "--headless", "--speed", "0", "--exit", "true"])
+        .args(["--api-bind", "127.0.0.1:0", "--data-folder", folder.path().join("data").to_str().unwrap()])
+        .env("DATABASE_URL", database.url())
+        .env("RABBITMQ_HOST", rabbitmq.rabbitmq_host.unwrap())
+        .env("RABBITMQ_PORT", rabbitmq.rabbitmq_port.to_string())
+        .env("RABBITMQ_USER", rabbitmq.rabbitmq_user)
+        .env("RABBITMQ_PASSWORD", rabbitmq.rabbitmq_password)
+        .env("RABBITMQ_VHOST", rabbitmq.rabbitmq_vhost)
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
+    let stored = pool.get().await.unwrap().query_one("SELECT count(*) FROM price", &[]).await.unwrap();
+    assert_eq!(stored.get::<_, i64>(0), TRADES, "{}", said(&output));
+    pool.close();
 }

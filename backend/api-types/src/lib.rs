@@ -133,6 +133,18 @@ pub struct TickerRow {
     /// Name of the coin that is bought and sold.
     #[schema(example = "bitcoin")]
     pub coin: String,
+    /// `trading`; `halted` by the exchange; `delisted`, its history stays.
+    #[serde(default)]
+    #[schema(example = "trading")]
+    pub status: String,
+    /// The smallest step of its prices, in units of the quote; null where the exchange does not tell, or has no fixed one.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "0.01")]
+    pub price_step: Option<Decimal>,
+    /// The smallest step of its quantities, in units of the base; null where the exchange does not tell.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "0.00001")]
+    pub quantity_step: Option<Decimal>,
 }
 
 /// The mean price of one minute.

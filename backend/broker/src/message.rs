@@ -245,6 +245,7 @@ mod tests {
                 base: "BTC".into(),
                 quote: "USDT".into(),
                 status: InstrumentStatus::Trading,
+                steps: domain::Steps::default(),
             }],
             taken_at: Some("2026-11-20T12:00:00Z".parse().unwrap()),
             numbers_trades: true,

@@ -45,17 +45,19 @@ const STORE_CLASHING_SYMBOLS: &str = "
     ON CONFLICT DO NOTHING";
 
 const STORE_TICKERS: &str = "
-    INSERT INTO ticker (exchange_id, ticker, base_id, quote_id, status)
-    SELECT DISTINCT ON (listed.ticker) $1, listed.ticker, base.id, quote.id, listed.status
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[]) AS listed (ticker, base, quote, status)
+    INSERT INTO ticker (exchange_id, ticker, base_id, quote_id, status, price_step, quantity_step)
+    SELECT DISTINCT ON (listed.ticker) $1, listed.ticker, base.id, quote.id, listed.status, listed.price_step, listed.quantity_step
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[])
+        AS listed (ticker, base, quote, status, price_step, quantity_step)
     JOIN symbol base ON base.code = listed.base
     JOIN symbol quote ON quote.code = listed.quote
     ORDER BY listed.ticker
     ON CONFLICT (exchange_id, ticker) DO UPDATE
-    SET base_id = excluded.base_id, quote_id = excluded.quote_id, status = excluded.status, updated_at = now(),
-        delisted_at = NULL, renamed_to = NULL
-    WHERE (ticker.base_id, ticker.quote_id, ticker.status)
-        IS DISTINCT FROM (excluded.base_id, excluded.quote_id, excluded.status)";
+    SET base_id = excluded.base_id, quote_id = excluded.quote_id, status = excluded.status,
+        price_step = excluded.price_step, quantity_step = excluded.quantity_step, updated_at = now(), delisted_at = NULL,
+        renamed_to = NULL
+    WHERE (ticker.base_id, ticker.quote_id, ticker.status, ticker.price_step, ticker.quantity_step)
+        IS DISTINCT FROM (excluded.base_id, excluded.quote_id, excluded.status, excluded.price_step, excluded.quantity_step)";
 
 /// Pairs of the same coins that this catalogue lists for the first time, or again, go on where those it leaves out end; where there
 /// are several, nobody knows which.
@@ -98,10 +100,12 @@ pub async fn store(client: &mut Client, catalogue: &Catalogue) -> Result<u64> {
     let bases: Vec<&str> = listed.iter().map(|one| one.base.as_str()).collect();
     let quotes: Vec<&str> = listed.iter().map(|one| one.quote.as_str()).collect();
     let statuses: Vec<&str> = listed.iter().map(|one| one.status.as_str()).collect();
+    let price_steps: Vec<_> = listed.iter().map(|one| one.steps.price).collect();
+    let quantity_steps: Vec<_> = listed.iter().map(|one| one.steps.quantity).collect();
     let new = transaction.query(NEW, &[&exchange_id, &tickers]).await.context("looking for new pairs")?;
     let new: Vec<&str> = new.iter().map(|row| row.get(0)).collect();
     let mut changed = transaction
-        .execute(STORE_TICKERS, &[&exchange_id, &tickers, &bases, &quotes, &statuses])
+        .execute(STORE_TICKERS, &[&exchange_id, &tickers, &bases, &quotes, &statuses, &price_steps, &quantity_steps])
         .await
         .context("storing pairs")?;
     if catalogue.taken_at.is_some() && !tickers.is_empty() {

@@ -1,6 +1,7 @@
 //! Reading pairs.
 
 use deadpool_postgres::GenericClient;
+use rust_decimal::Decimal;
 use tokio_postgres::Row;
 
 use crate::{Context as _, Error, Result};
@@ -20,6 +21,12 @@ pub struct StoredTicker {
     pub recorded: bool,
     /// The codes of both coins in lower-case, without a mark between: `btcusdt`, however the exchange spells it.
     pub codes: String,
+    /// `trading`, `halted`, or `delisted`.
+    pub status: String,
+    /// The smallest step of its prices, where the exchange tells a fixed one.
+    pub price_step: Option<Decimal>,
+    /// The smallest step of its quantities.
+    pub quantity_step: Option<Decimal>,
 }
 
 /// Which pairs are wanted; what is `None` does not matter.
@@ -35,7 +42,7 @@ pub struct TickerFilter {
 
 const LIST: &str = "
     SELECT ticker.id, ticker.ticker, exchange.name, base.name, coalesce(ticker.first_tick_at, market.time) IS NOT NULL,
-           lower(base.code || quote.code)
+           lower(base.code || quote.code), ticker.status, ticker.price_step, ticker.quantity_step
     FROM ticker
     LEFT JOIN market ON market.ticker_id = ticker.id
     JOIN exchange ON exchange.id = ticker.exchange_id
@@ -61,7 +68,7 @@ pub async fn list_tickers(client: &impl GenericClient, filter: TickerFilter) -> 
 /// pairs, and last by the coins: `BTCUSDT` finds `BTC-USDT`. `Append` runs its later parts only while the limit is not reached.
 const FIND: &str = "
     SELECT found.id, found.ticker, exchange.name, base.name, coalesce(found.first_tick_at, market.time) IS NOT NULL,
-           lower(base.code || quote.code)
+           lower(base.code || quote.code), found.status, found.price_step, found.quantity_step
     FROM (SELECT * FROM ticker WHERE exchange_id = $1 AND ticker IN ($2, upper($2))
           UNION ALL
           SELECT * FROM ticker WHERE exchange_id = $1 AND lower(ticker) = lower($2)
@@ -89,7 +96,7 @@ pub async fn find_ticker(client: &impl GenericClient, exchange_id: i16, ticker: 
 
 const FIND_ANYWHERE: &str = "
     SELECT ticker.id, ticker.ticker, exchange.name, base.name, coalesce(ticker.first_tick_at, market.time) IS NOT NULL,
-           lower(base.code || quote.code)
+           lower(base.code || quote.code), ticker.status, ticker.price_step, ticker.quantity_step
     FROM ticker
     LEFT JOIN market ON market.ticker_id = ticker.id
     JOIN exchange ON exchange.id = ticker.exchange_id
@@ -125,6 +132,9 @@ impl TryFrom<&Row> for StoredTicker {
             coin: row.try_get(3).context(doing)?,
             recorded: row.try_get(4).context(doing)?,
             codes: row.try_get(5).context(doing)?,
+            status: row.try_get(6).context(doing)?,
+            price_step: row.try_get(7).context(doing)?,
+            quantity_step: row.try_get(8).context(doing)?,
         })
     }
 }

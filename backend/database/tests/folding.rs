@@ -28,7 +28,13 @@ async fn with_bitcoin() -> (TestDatabase, Pool, i32) {
     let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
     let mut client = pool.get().await.unwrap();
     let status = InstrumentStatus::Trading;
-    let instruments = vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
+    let instruments = vec![Instrument {
+        ticker: "BTCUSDT".into(),
+        base: "BTC".into(),
+        quote: "USDT".into(),
+        status,
+        steps: domain::Steps::default(),
+    }];
     let exchange = Exchange { name: "binance".into(), country: None };
     catalogue::store(&mut client, &Catalogue { exchange, taken_at: None, instruments, numbers_trades: true })
         .await

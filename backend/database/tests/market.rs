@@ -28,7 +28,13 @@ fn noon() -> DateTime<Utc> {
 fn listing(pairs: &[(&str, &str)], taken_at: Option<DateTime<Utc>>) -> Catalogue {
     let instrument = |(ticker, base): &(&str, &str)| {
         let status = InstrumentStatus::Trading;
-        Instrument { ticker: (*ticker).into(), base: (*base).into(), quote: "USDT".into(), status }
+        Instrument {
+            ticker: (*ticker).into(),
+            base: (*base).into(),
+            quote: "USDT".into(),
+            status,
+            steps: domain::Steps::default(),
+        }
     };
     let exchange = Exchange { name: "binance".into(), country: None };
     Catalogue { exchange, instruments: pairs.iter().map(instrument).collect(), taken_at, numbers_trades: true }

@@ -32,6 +32,7 @@ async fn with_pairs() -> (TestDatabase, Pool, [i32; 2]) {
             base: base.into(),
             quote: "USDT".into(),
             status: InstrumentStatus::Trading,
+            steps: domain::Steps::default(),
         };
         let exchange = Exchange { name: name.into(), country: None };
         let catalogue = Catalogue {

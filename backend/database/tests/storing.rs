@@ -33,7 +33,13 @@ async fn migrated() -> (TestDatabase, Pool) {
 
 fn listed(ticker: &str, base: &str, quote: &str) -> Instrument {
     let status = InstrumentStatus::Trading;
-    Instrument { ticker: ticker.into(), base: base.into(), quote: quote.into(), status }
+    Instrument {
+        ticker: ticker.into(),
+        base: base.into(),
+        quote: quote.into(),
+        status,
+        steps: domain::Steps::default(),
+    }
 }
 
 fn binance(instruments: Vec<Instrument>) -> Catalogue {

@@ -6,6 +6,7 @@
 
 pub mod dead_letters;
 pub mod directory;
+pub mod idle;
 pub mod ingest;
 pub mod maintenance;
 pub mod retention;
@@ -20,6 +21,7 @@ use broker::Source;
 use database::Pool;
 use process::{Health, Shutdown};
 
+pub use idle::Idle;
 pub use settings::{KeepSettings, Settings};
 
 /// The db-handler cannot go on.

@@ -6,6 +6,8 @@ use bytesize::ByteSize;
 use clap::{Args, value_parser};
 use database::retention::Limits;
 
+use crate::Idle;
+
 /// How prices are gathered and stored.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Storing")]
@@ -26,6 +28,9 @@ pub struct Settings {
     /// Vacuum and analyze the database from here, for one that does not by itself (the embedded one)
     #[arg(skip)]
     pub vacuum: bool,
+    /// Where it is told how many writers have nothing to do
+    #[arg(skip)]
+    pub idle: Idle,
     /// What is kept.
     #[command(flatten)]
     pub keeping: KeepSettings,
@@ -93,6 +98,7 @@ impl Default for Settings {
             db_handler_linger_ms: 3,
             db_handler_prefetch: 128,
             vacuum: false,
+            idle: Idle::default(),
             keeping: KeepSettings::default(),
         }
     }

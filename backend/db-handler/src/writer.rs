@@ -152,12 +152,14 @@ impl Writer {
     ) -> Result<Vec<Received>, Interrupted> {
         let mut gathered = Vec::new();
         let room = usize::from(self.settings.db_handler_prefetch).saturating_sub(pending);
+        let waiting = (pending == 0).then(|| self.settings.idle.wait());
         let first = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Err(Interrupted::Stopping),
             first = consumer.next(), if room > 0 => first?,
             () = tokio::time::sleep(LOOK_AGAIN), if pending > 0 => return Ok(gathered),
         };
+        drop(waiting);
         let deadline = Instant::now() + self.settings.linger();
         let mut ticks = 0;
         let mut next = Some(first);

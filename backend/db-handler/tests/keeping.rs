@@ -45,8 +45,13 @@ impl Bench {
         let pool = pool(&database);
         let mut client = pool.get().await.unwrap();
         let status = InstrumentStatus::Trading;
-        let instruments =
-            vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
+        let instruments = vec![Instrument {
+            ticker: "BTCUSDT".into(),
+            base: "BTC".into(),
+            quote: "USDT".into(),
+            status,
+            steps: domain::Steps::default(),
+        }];
         let exchange = Exchange { name: "binance".into(), country: None };
         catalogue::store(&mut client, &Catalogue { exchange, instruments, taken_at: None, numbers_trades: true })
             .await

@@ -122,7 +122,13 @@ fn settings(host: &VirtualHost) -> RabbitMqSettings {
 
 fn catalogue() -> Message {
     let status = InstrumentStatus::Trading;
-    let instruments = vec![Instrument { ticker: "BTCUSDT".into(), base: "BTC".into(), quote: "USDT".into(), status }];
+    let instruments = vec![Instrument {
+        ticker: "BTCUSDT".into(),
+        base: "BTC".into(),
+        quote: "USDT".into(),
+        status,
+        steps: domain::Steps::default(),
+    }];
     Message::Catalogue(Catalogue {
         exchange: Exchange { name: "binance".into(), country: None },
         instruments,
@@ -390,6 +396,7 @@ async fn messages_that_no_database_takes_hold_up_nobody() {
         base: base.into(),
         quote: "USDT".into(),
         status,
+        steps: domain::Steps::default(),
     };
     let lists = |name: &str, instruments: Vec<Instrument>| {
         Message::Catalogue(Catalogue {

@@ -1,8 +1,11 @@
 //! Trading venues and what they trade.
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+use crate::decimal_text;
 
 /// A trading venue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +60,20 @@ pub struct Instrument {
     pub quote: SmolStr,
     /// Whether it can be traded now.
     pub status: InstrumentStatus,
+    /// How finely it is traded.
+    #[serde(flatten)]
+    pub steps: Steps,
+}
+
+/// The smallest steps of a pair's prices and quantities; `None` where the exchange does not tell, or has no fixed one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steps {
+    /// Between two prices, in units of the quote (tick size).
+    #[serde(default, with = "decimal_text::option", rename = "price_step", skip_serializing_if = "Option::is_none")]
+    pub price: Option<Decimal>,
+    /// Between two quantities, in units of the base (lot size).
+    #[serde(default, with = "decimal_text::option", rename = "quantity_step", skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Decimal>,
 }
 
 /// Everything that one exchange lists, as of one moment.
@@ -85,7 +102,11 @@ impl Catalogue {
             return Some(format!("not the name of an exchange: {:?}", self.exchange.name));
         }
         let is_pair = |one: &&Instrument| is_code(&one.ticker) && is_code(&one.base) && is_code(&one.quote);
-        let broken = self.instruments.iter().find(|one| !is_pair(one))?;
-        Some(format!("not a pair: {:?}, {:?} in {:?}", broken.ticker, broken.base, broken.quote))
+        if let Some(broken) = self.instruments.iter().find(|one| !is_pair(one)) {
+            return Some(format!("not a pair: {:?}, {:?} in {:?}", broken.ticker, broken.base, broken.quote));
+        }
+        let is_step = |step: Option<Decimal>| step.is_none_or(|step| step > Decimal::ZERO);
+        let broken = self.instruments.iter().find(|one| !is_step(one.steps.price) || !is_step(one.steps.quantity))?;
+        Some(format!("{}: steps of prices and quantities are above 0: {:?}", broken.ticker, broken.steps))
     }
 }

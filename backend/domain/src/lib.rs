@@ -25,7 +25,7 @@ pub mod window;
 
 pub use candle::{Candle, Moment};
 pub use comparison::{ExchangeMinute, MinuteReport, Purpose};
-pub use exchange::{Catalogue, Exchange, Instrument, InstrumentStatus};
+pub use exchange::{Catalogue, Exchange, Instrument, InstrumentStatus, Steps};
 pub use feed::{FeedState, FeedStatus};
 pub use gap::{Gap, GapCause, GapReport, GapState};
 pub use interval::Interval;

@@ -87,6 +87,7 @@ mod tests {
             base: "A".into(),
             quote: "B".into(),
             status: InstrumentStatus::Trading,
+            steps: domain::Steps::default(),
         };
         tickers.iter().map(instrument).collect()
     }

@@ -1,4 +1,4 @@
-//! A recording in the place of an exchange: its messages take the way of live ones, at their own pace or another.
+//! Recordings in the place of exchanges: their messages take the way of live ones, at their own pace or another.
 //!
 //! Read by the connector, looked at, numbered, gathered and queued by the same code. Times are the recorded ones. What is stored
 //! is kept under a name of its own, and the exchange is never asked for anything: trades that the recording lacks stand in the
@@ -10,7 +10,12 @@ mod pairs;
 mod report;
 mod stream;
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use broker::Publisher;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -63,6 +68,47 @@ pub struct Replay {
     files: Vec<RecordingFile>,
     speed: f64,
     settings: Settings,
+}
+
+/// Opens the recordings of each exchange, which are to run side by side. Whose a file is, is told with it, or it says so itself.
+///
+/// # Errors
+/// When that is not known of a file, a name is given to several exchanges, or as [`Replay::open`] says.
+pub fn open_all(
+    files: &[(Option<String>, PathBuf)],
+    name: Option<&str>,
+    speed: f64,
+    settings: &Settings,
+) -> Result<Vec<Replay>, Error> {
+    let mut by_exchange: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for (told, path) in files {
+        let exchange = match told {
+            Some(told) => told.trim().to_lowercase(),
+            None => {
+                let file = RecordingFile::open(path)?;
+                let says = file.configuration().exchange.clone().filter(|_| file.configuration().is_ours());
+                says.ok_or_else(|| {
+                    let path = path.display();
+                    Error(format!(
+                        "{path} does not say which exchange it is of; write kraken={path} or --exchange kraken (known are: {})",
+                        KNOWN.join(", ")
+                    ))
+                })?
+            }
+        };
+        by_exchange.entry(exchange).or_default().push(path.clone());
+    }
+    if let Some(name) = name.filter(|_| by_exchange.len() > 1) {
+        return Err(Error(format!(
+            "--name {name:?} would be one name for {}; leave it out, or replay one exchange",
+            by_exchange.keys().cloned().collect::<Vec<_>>().join(" and ")
+        )));
+    }
+    let open = |(exchange, files)| {
+        let wanted = Wanted { exchange, name: name.map(str::to_owned), files, speed };
+        Replay::open(&wanted, settings)
+    };
+    by_exchange.into_iter().map(open).collect()
 }
 
 /// What is told of the market, where it is.

@@ -99,6 +99,7 @@ mod tests {
             base: (*base).into(),
             quote: (*quote).into(),
             status: InstrumentStatus::Trading,
+            steps: domain::Steps::default(),
         };
         pairs.iter().map(instrument).collect()
     }

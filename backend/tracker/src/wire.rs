@@ -46,6 +46,24 @@ impl Perhaps {
     }
 }
 
+/// The step of a pair's prices or quantities. What is no positive number is none: a catalogue does not fail for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Step(pub Option<Decimal>);
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        let number = serde_json::from_str::<Number>(raw).ok();
+        Ok(Self(number.map(|number| number.0).filter(|number| *number > Decimal::ZERO)))
+    }
+}
+
+/// The step of numbers that are written with so many decimals.
+pub fn step_of_decimals(decimals: Option<i64>) -> Option<Decimal> {
+    let decimals = decimals.and_then(|decimals| u32::try_from(decimals).ok());
+    decimals.filter(|decimals| *decimals <= Decimal::MAX_SCALE).map(|decimals| Decimal::new(1, decimals))
+}
+
 /// A whole number, whether it is written as a number of JSON or as a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole(pub i64);

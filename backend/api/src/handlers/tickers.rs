@@ -89,5 +89,12 @@ fn page(tickers: Vec<StoredTicker>, paging: &Paging) -> Answer<Vec<TickerRow>> {
 }
 
 fn row(ticker: StoredTicker) -> TickerRow {
-    TickerRow { ticker: ticker.ticker, exchange: ticker.exchange, coin: ticker.coin }
+    TickerRow {
+        ticker: ticker.ticker,
+        exchange: ticker.exchange,
+        coin: ticker.coin,
+        status: ticker.status,
+        price_step: ticker.price_step,
+        quantity_step: ticker.quantity_step,
+    }
 }

@@ -97,7 +97,7 @@ async fn the_columns_are_there_without_rows() {
             "exchange,ticker,first_trade_id,last_trade_id,trades,missing,cause,state,from,to,attempts,detail,found_at,updated_at,by_time\n",
         ),
         ("/ticks/binance/BTCEUR", "trade_id,price,quantity,taker_side,exchange_time,received_at,stored_at,source\n"),
-        ("/tickers/ethereum/kraken", "ticker,exchange,coin\n"),
+        ("/tickers/ethereum/kraken", "ticker,exchange,coin,status,price_step,quantity_step\n"),
     ] {
         assert_eq!(body(&server, &format!("{path}?format=csv"), "").await.1, columns, "{path}");
         assert_eq!(body(&server, &format!("{path}?format=jsonl"), "").await.1, "", "{path}");

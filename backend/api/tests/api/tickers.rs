@@ -6,15 +6,18 @@ use crate::server::start;
 async fn a_coin_is_found_by_name_and_by_code_in_any_case() {
     let server = start().await;
     let expected = json!([
-        {"ticker": "BTCEUR", "exchange": "binance", "coin": "bitcoin"},
-        {"ticker": "BTCUSDT", "exchange": "binance", "coin": "bitcoin"},
+        {"ticker": "BTCEUR", "exchange": "binance", "coin": "bitcoin", "status": "halted", "price_step": null, "quantity_step": null},
+        {"ticker": "BTCUSDT", "exchange": "binance", "coin": "bitcoin", "status": "trading", "price_step": null, "quantity_step": null},
     ]);
     for path in ["/tickers/bitcoin/binance", "/tickers/BTC/binance", "/tickers/btc/Binance", "/tickers/Bitcoin/BINANCE"]
     {
         assert_eq!(server.data(path).await, expected, "{path}");
     }
     let kraken = server.data("/tickers/bitcoin/kraken").await;
-    assert_eq!(kraken, json!([{"ticker": "XBT/EUR", "exchange": "kraken", "coin": "bitcoin"}]));
+    assert_eq!(
+        kraken,
+        json!([{"ticker": "XBT/EUR", "exchange": "kraken", "coin": "bitcoin", "status": "trading", "price_step": null, "quantity_step": null}])
+    );
 }
 
 #[tokio::test]
@@ -43,8 +46,8 @@ async fn all_pairs_can_be_filtered() {
     assert_eq!(server.data("/tickers").await.as_array().unwrap().len(), 5);
     assert_eq!(server.data("/tickers?exchange=KRAKEN").await.as_array().unwrap().len(), 1);
     let recorded = json!([
-        {"ticker": "BTCUSDT", "exchange": "binance", "coin": "bitcoin"},
-        {"ticker": "ETHUSDT", "exchange": "binance", "coin": "ethereum"},
+        {"ticker": "BTCUSDT", "exchange": "binance", "coin": "bitcoin", "status": "trading", "price_step": null, "quantity_step": null},
+        {"ticker": "ETHUSDT", "exchange": "binance", "coin": "ethereum", "status": "trading", "price_step": null, "quantity_step": null},
     ]);
     assert_eq!(server.data("/tickers?recorded=true").await, recorded);
     assert_eq!(server.data("/tickers?exchange=binance&recorded=false").await.as_array().unwrap().len(), 1);

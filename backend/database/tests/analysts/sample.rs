@@ -30,7 +30,13 @@ pub(crate) async fn stored() -> (TestDatabase, Pool) {
     let mut client = pool.get().await.unwrap();
     let instrument = |(ticker, base): (&str, &str)| {
         let status = InstrumentStatus::Trading;
-        Instrument { ticker: ticker.into(), base: base.into(), quote: "USDT".into(), status }
+        Instrument {
+            ticker: ticker.into(),
+            base: base.into(),
+            quote: "USDT".into(),
+            status,
+            steps: domain::Steps::default(),
+        }
     };
     let mut keys = HashMap::new();
     for name in ["binance", "binance_us"] {

@@ -147,6 +147,7 @@ mod tests {
             base: "A".into(),
             quote: "B".into(),
             status: InstrumentStatus::Trading,
+            steps: domain::Steps::default(),
         };
         let listing = Listing::default();
         listing.renew(&tickers.iter().map(instrument).collect::<Vec<_>>());

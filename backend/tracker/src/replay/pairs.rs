@@ -91,7 +91,13 @@ impl Pairs {
 fn instrument(ticker: &SmolStr) -> Option<Instrument> {
     let (base, quote) = coins(ticker)?;
     let status = InstrumentStatus::Trading;
-    Some(Instrument { ticker: ticker.clone(), base: ours(base), quote: ours(quote), status })
+    Some(Instrument {
+        ticker: ticker.clone(),
+        base: ours(base),
+        quote: ours(quote),
+        status,
+        steps: domain::Steps::default(),
+    })
 }
 
 /// The two coins of a pair: apart by a mark between them, or by one at the end that pairs are usually priced in.

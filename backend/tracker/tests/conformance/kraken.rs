@@ -58,6 +58,7 @@ async fn every_recorded_pair_is_listed_as_the_streams_call_it() {
         assert_eq!(tickers, expected, "{}", file.name);
         for pair in listed {
             assert_eq!(pair.ticker, format!("{}/{}", pair.base, pair.quote));
+            assert!(pair.steps.price.is_some() && pair.steps.quantity.is_some(), "{pair:?}");
         }
     }
 }

@@ -14,6 +14,7 @@ mod bybit;
 mod coinbase;
 mod independent;
 mod kraken;
+mod mutated;
 mod okx;
 mod recording;
 mod table;

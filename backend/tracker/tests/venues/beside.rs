@@ -10,11 +10,15 @@ use simulator::{PublishedTrade, Simulator};
 
 use crate::{
     by_each_protocol,
-    following::{Following, quiet_exchange, settings},
+    following::{COINS, Following, quiet_exchange, settings},
     venue::Venue,
 };
 
-by_each_protocol!(of_every_pair_the_market_is_told, the_exchange_s_own_minutes_add_up_to_the_trades,);
+by_each_protocol!(
+    of_every_pair_the_market_is_told,
+    prices_and_quantities_go_by_the_steps_that_the_catalogue_tells,
+    the_exchange_s_own_minutes_add_up_to_the_trades,
+);
 
 fn volume(trades: &[PublishedTrade]) -> Decimal {
     trades.iter().map(|trade| trade.quantity).sum()
@@ -67,6 +71,22 @@ async fn of_every_pair_the_market_is_told(venue: Venue) {
     }
     following.until_complete(venue).await;
     following.stop().await;
+}
+
+async fn prices_and_quantities_go_by_the_steps_that_the_catalogue_tells(venue: Venue) {
+    let exchange = quiet_exchange().await;
+    exchange.emit(500).await;
+    let connector = tracker::exchanges::find(venue.name(), &settings(&exchange, &[venue]).addresses).unwrap();
+    let listed = connector.catalogue().await.unwrap();
+    for coin in COINS {
+        let pair = listed.iter().find(|pair| pair.ticker == venue.ticker(coin)).unwrap();
+        let (price, quantity) = (pair.steps.price.unwrap(), pair.steps.quantity.unwrap());
+        let trades = exchange.published(&format!("{coin}USDT"));
+        assert!(trades.len() > 10 && trades.iter().any(|trade| !(trade.price % (price * Decimal::TEN)).is_zero()));
+        for trade in trades {
+            assert!((trade.price % price).is_zero() && (trade.quantity % quantity).is_zero(), "{trade:?} {pair:?}");
+        }
+    }
 }
 
 async fn the_exchange_s_own_minutes_add_up_to_the_trades(venue: Venue) {

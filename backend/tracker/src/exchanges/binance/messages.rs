@@ -6,6 +6,8 @@ use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
+use crate::wire::Step;
+
 /// `GET /api/v3/exchangeInfo`
 #[derive(Debug, Deserialize)]
 pub(super) struct ExchangeInfo {
@@ -32,6 +34,19 @@ pub(super) struct SymbolInfo {
     pub(super) base_asset: SmolStr,
     #[serde(rename = "quoteAsset")]
     pub(super) quote_asset: SmolStr,
+    #[serde(default)]
+    pub(super) filters: Vec<Filter>,
+}
+
+/// A rule for orders: `{"filterType":"PRICE_FILTER","tickSize":"0.01"}`, `{"filterType":"LOT_SIZE","stepSize":"0.00001"}`
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Filter {
+    pub(super) filter_type: String,
+    #[serde(default)]
+    pub(super) tick_size: Step,
+    #[serde(default)]
+    pub(super) step_size: Step,
 }
 
 /// `GET /api/v3/ticker/price`: `[{"symbol":"BTCUSDT","price":"64250.01000000"}]`

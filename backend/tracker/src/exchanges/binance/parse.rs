@@ -1,7 +1,7 @@
 //! What Binance's messages mean.
 
 use chrono::{DateTime, Utc};
-use domain::{ExchangeMinute, Instrument, InstrumentStatus, Side, Tick};
+use domain::{ExchangeMinute, Instrument, InstrumentStatus, Side, Steps, Tick};
 use smol_str::SmolStr;
 
 use super::messages::{Any, Combined, HistoricalTrade, Kline, SymbolInfo, TickerPrice, Trade};
@@ -109,7 +109,12 @@ fn trade(trade: Trade<'_>, received_at: DateTime<Utc>, found: &mut Found) -> Res
 
 pub(super) fn instrument(symbol: SymbolInfo) -> Instrument {
     let status = if symbol.status == "TRADING" { InstrumentStatus::Trading } else { InstrumentStatus::Halted };
-    Instrument { ticker: symbol.symbol, base: symbol.base_asset, quote: symbol.quote_asset, status }
+    let filter = |kind: &str| symbol.filters.iter().find(|filter| filter.filter_type == kind);
+    let steps = Steps {
+        price: filter("PRICE_FILTER").and_then(|filter| filter.tick_size.0),
+        quantity: filter("LOT_SIZE").and_then(|filter| filter.step_size.0),
+    };
+    Instrument { ticker: symbol.symbol, base: symbol.base_asset, quote: symbol.quote_asset, status, steps }
 }
 
 /// A trade as the stream would have brought it; `None` when its time is none.

@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
-use domain::{Instrument, InstrumentStatus};
+use domain::{Instrument, InstrumentStatus, Steps};
 use serde::Deserialize;
 use smol_str::SmolStr;
 
 use super::Bitfinex;
-use crate::rest::RestError;
+use crate::{rest::RestError, wire};
 
 const PAIRS: &str = "/conf/pub:list:pair:exchange";
 const NAMES: &str = "/conf/pub:map:currency:sym";
@@ -18,6 +18,8 @@ const DERIVATIVE: &str = "F0";
 /// The beginning of the codes of what is traded on paper accounts: `TESTBTC`; these are too.
 const PAPER: &str = "TEST";
 const PAPER_CODES: [&str; 2] = ["AAA", "BBB"];
+/// Decimals of a quantity.
+const QUANTITY_DECIMALS: i64 = 8;
 /// Names that the map may lack.
 const KNOWN_NAMES: [(&str, &str); 1] = [("UST", "USDT")];
 
@@ -62,7 +64,10 @@ fn names_of(text: &str) -> HashMap<SmolStr, SmolStr> {
 fn instrument(pair: &SmolStr, names: &HashMap<SmolStr, SmolStr>) -> Option<Instrument> {
     let (base, quote) = spot(pair)?;
     let name = |code: &str| names.get(code).cloned().unwrap_or_else(|| code.into());
-    Some(Instrument { ticker: pair.clone(), base: name(base), quote: name(quote), status: InstrumentStatus::Trading })
+    // Prices have five significant digits, whatever they are.
+    let steps = Steps { price: None, quantity: wire::step_of_decimals(Some(QUANTITY_DECIMALS)) };
+    let status = InstrumentStatus::Trading;
+    Some(Instrument { ticker: pair.clone(), base: name(base), quote: name(quote), status, steps })
 }
 
 /// The codes of a pair of which there is a real market.

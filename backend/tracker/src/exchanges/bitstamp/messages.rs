@@ -65,6 +65,12 @@ pub(super) struct Pair {
     /// `SPOT` or `PERPETUAL`, where it is told.
     #[serde(default)]
     pub(super) market_type: Option<String>,
+    /// Decimals of a quantity.
+    #[serde(default)]
+    pub(super) base_decimals: Option<i64>,
+    /// Decimals of a price.
+    #[serde(default)]
+    pub(super) counter_decimals: Option<i64>,
 }
 
 /// `GET /transactions/btcusd/?time=hour`: `[{"date":"1560481868","tid":"90574283","price":"8194.79","type":"1","amount":"0.0028"}]`

@@ -3,7 +3,7 @@
 //! A ticker is spelled as in the names of channels and in addresses: `btcusd`.
 
 use chrono::{DateTime, Utc};
-use domain::{Instrument, InstrumentStatus, Side, Tick};
+use domain::{Instrument, InstrumentStatus, Side, Steps, Tick};
 use smol_str::SmolStr;
 
 use super::messages::{Message, Mistake, Pair, TradeMessage};
@@ -84,7 +84,11 @@ pub(super) fn instrument(pair: Pair) -> Option<Instrument> {
     let (base, quote) = pair.name.split_once('/')?;
     let status = if pair.trading == "Enabled" { InstrumentStatus::Trading } else { InstrumentStatus::Halted };
     let name = |code: &str| SmolStr::from(code.to_uppercase());
-    Some(Instrument { ticker: pair.url_symbol, base: name(base), quote: name(quote), status })
+    let steps = Steps {
+        price: wire::step_of_decimals(pair.counter_decimals),
+        quantity: wire::step_of_decimals(pair.base_decimals),
+    };
+    Some(Instrument { ticker: pair.url_symbol, base: name(base), quote: name(quote), status, steps })
 }
 
 /// The ticker of a pair that is named `BTC/USD`; `None` for derivatives.
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn pairs_of_the_list_that_are_spot_are_instruments() {
-        let list = r#"[{"name":"BTC/USD","url_symbol":"btcusd","trading":"Enabled","base_decimals":8},
+        let list = r#"[{"name":"BTC/USD","url_symbol":"btcusd","trading":"Enabled","base_decimals":8,"counter_decimals":0},
             {"name":"PAX/USD","url_symbol":"paxusd","trading":"Disabled","market_type":"SPOT"},
             {"name":"BTC/USD-PERP","url_symbol":"btcusd-perp","trading":"Enabled"},
             {"name":"ETH/USD","url_symbol":"ethusdx","trading":"Enabled","market_type":"PERPETUAL"}]"#;
@@ -192,6 +196,8 @@ mod tests {
             told,
             [("btcusd", "BTC", "USD", InstrumentStatus::Trading), ("paxusd", "PAX", "USD", InstrumentStatus::Halted)]
         );
+        let steps = [listed[0].steps.price, listed[0].steps.quantity].map(|step| step.unwrap().to_string());
+        assert_eq!((steps, listed[1].steps), (["1".to_owned(), "0.00000001".to_owned()], Steps::default()));
         assert_eq!((ticker("BTC/USD"), ticker("BTC/USD-PERP")), (Some("btcusd".into()), None));
     }
 

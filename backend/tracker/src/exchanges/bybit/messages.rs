@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
-use crate::wire::{Number, Perhaps, Whole};
+use crate::wire::{Number, Perhaps, Step, Whole};
 
 /// Any answer by REST: `{"retCode":0,"retMsg":"OK","result":{…},"retExtInfo":{},"time":1709891679050}`
 #[derive(Debug, Deserialize)]
@@ -39,6 +39,24 @@ pub(super) struct Listed {
     pub(super) base_coin: SmolStr,
     pub(super) quote_coin: SmolStr,
     pub(super) status: SmolStr,
+    #[serde(default)]
+    pub(super) price_filter: PriceFilter,
+    #[serde(default)]
+    pub(super) lot_size_filter: LotSizeFilter,
+}
+
+/// `{"tickSize":"0.01"}`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PriceFilter {
+    pub(super) tick_size: Step,
+}
+
+/// `{"basePrecision":"0.000001","quotePrecision":"0.00000001",…}`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct LotSizeFilter {
+    pub(super) base_precision: Step,
 }
 
 /// `tickers`, of which a stream has the same:

@@ -277,7 +277,8 @@ mod tests {
     async fn the_catalogue_the_market_the_prices_and_the_clock_are_asked_for() {
         let bybit = bybit_that_answers(|path, _| match path {
             "/v5/market/instruments-info" => vec![
-                json!({ "symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "status": "Trading" }),
+                json!({ "symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "status": "Trading",
+                        "priceFilter": { "tickSize": "0.01" }, "lotSizeFilter": { "basePrecision": "0.000001" } }),
                 json!({ "symbol": "OLDUSDT", "baseCoin": "OLD", "quoteCoin": "USDT", "status": "Closed" }),
                 json!({ "symbol": 7 }),
             ],
@@ -291,6 +292,8 @@ mod tests {
         let status = |place: usize| listed[place].status.as_str();
         assert_eq!((listed.len(), status(0), status(1)), (2, "trading", "halted"));
         assert_eq!((listed[0].base.as_str(), listed[0].quote.as_str()), ("BTC", "USDT"));
+        let steps = [listed[0].steps.price, listed[0].steps.quantity].map(|step| step.unwrap().to_string());
+        assert_eq!((steps, listed[1].steps), (["0.01".to_owned(), "0.000001".to_owned()], domain::Steps::default()));
         let rows = bybit.market().unwrap().all().await.unwrap();
         assert_eq!((rows.len(), rows[0].price.to_string().as_str()), (1, "64250.01"));
         assert!(rows[0].exchange_time.is_some());

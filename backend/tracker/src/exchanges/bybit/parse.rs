@@ -1,7 +1,7 @@
 //! What Bybit's messages mean.
 
 use chrono::{DateTime, Utc};
-use domain::{ExchangeMinute, Instrument, InstrumentStatus, Tick};
+use domain::{ExchangeMinute, Instrument, InstrumentStatus, Steps, Tick};
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
@@ -136,7 +136,8 @@ pub(super) fn number(id: &str) -> i64 {
 pub(super) fn instrument(listed: Listed) -> Instrument {
     // The other states: PreLaunch, Settling, Delivering, Closed.
     let status = if listed.status == "Trading" { InstrumentStatus::Trading } else { InstrumentStatus::Halted };
-    Instrument { ticker: listed.symbol, base: listed.base_coin, quote: listed.quote_coin, status }
+    let steps = Steps { price: listed.price_filter.tick_size.0, quantity: listed.lot_size_filter.base_precision.0 };
+    Instrument { ticker: listed.symbol, base: listed.base_coin, quote: listed.quote_coin, status, steps }
 }
 
 /// The last price of a pair; `None` where it has none.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use serde::Deserialize;
 use smol_str::SmolStr;
 
-use crate::wire::{Number, Perhaps, Whole};
+use crate::wire::{Number, Perhaps, Step, Whole};
 
 /// `GET /products`:
 /// `[{"id":"BTC-USD","base_currency":"BTC","quote_currency":"USD","status":"online","trading_disabled":false,…}]`
@@ -17,6 +17,10 @@ pub(super) struct Product {
     pub(super) status: String,
     #[serde(default)]
     pub(super) trading_disabled: Option<bool>,
+    #[serde(default)]
+    pub(super) base_increment: Step,
+    #[serde(default)]
+    pub(super) quote_increment: Step,
 }
 
 /// `GET /products/BTC-USD/trades`, newest first:

@@ -269,6 +269,7 @@ pub(super) mod tests {
             base: "COIN".into(),
             quote: "USD".into(),
             status,
+            steps: domain::Steps::default(),
         };
         let mut listed = vec![product(0, InstrumentStatus::Halted)];
         assert!(coinbase.connections(&listed).is_empty());

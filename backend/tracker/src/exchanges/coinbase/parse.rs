@@ -3,7 +3,7 @@
 //! It tells the side of the maker's order. Ours is the taker's, which is the other one.
 
 use chrono::{DateTime, Utc};
-use domain::{ExchangeMinute, Instrument, InstrumentStatus, Tick};
+use domain::{ExchangeMinute, Instrument, InstrumentStatus, Steps, Tick};
 use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
@@ -90,7 +90,8 @@ fn heartbeat(text: &str, found: &mut Found) -> Result<Frame, UnreadableFrame> {
 pub(super) fn instrument(product: Product) -> Instrument {
     let trades = product.status == "online" && product.trading_disabled != Some(true);
     let status = if trades { InstrumentStatus::Trading } else { InstrumentStatus::Halted };
-    Instrument { ticker: product.id, base: product.base_currency, quote: product.quote_currency, status }
+    let steps = Steps { price: product.quote_increment.0, quantity: product.base_increment.0 };
+    Instrument { ticker: product.id, base: product.base_currency, quote: product.quote_currency, status, steps }
 }
 
 /// A trade as the stream would have brought it.
@@ -132,6 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::Step;
 
     const TRADE: &str = r#"{"type":"match","trade_id":981273,"maker_order_id":"ac928c66-ca53-498f-9c13-a110027a60e8","taker_order_id":"132fb6ae-456b-4654-b4e0-d681ac05cea1","side":"buy","size":"0.00120000","price":"64250.010","product_id":"BTC-USD","sequence":50,"time":"2026-11-20T12:00:00.123456Z"}"#;
     const HEARTBEAT: &str = r#"{"type":"heartbeat","last_trade_id":981273,"product_id":"BTC-USD","sequence":90,"time":"2026-11-20T12:00:00.464459Z"}"#;
@@ -225,7 +227,11 @@ mod tests {
             quote_currency: "USD".into(),
             status: status.to_owned(),
             trading_disabled,
+            base_increment: Step(Some(Decimal::new(1, 8))),
+            quote_increment: Step(None),
         };
+        let steps = instrument(product("online", None)).steps;
+        assert_eq!((steps.price, steps.quantity), (None, Some(Decimal::new(1, 8))));
         let status = |status, disabled| instrument(product(status, disabled)).status;
         assert_eq!(status("online", Some(false)), InstrumentStatus::Trading);
         assert_eq!(status("online", None), InstrumentStatus::Trading);

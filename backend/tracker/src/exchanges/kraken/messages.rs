@@ -6,7 +6,7 @@ use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
-use crate::wire::{Number, Perhaps, Whole};
+use crate::wire::{Number, Perhaps, Step, Whole};
 
 /// Every answer by REST, whose HTTP status is 200 whatever happened: `{"error":[],"result":{…}}`,
 /// `{"error":["EQuery:Unknown asset pair"]}`
@@ -35,6 +35,14 @@ pub(super) struct AssetPair {
     /// Absent in answers of early years.
     #[serde(default)]
     pub(super) status: Option<String>,
+    /// The step of prices; absent in answers of early years, which tell the decimals alone.
+    #[serde(default)]
+    pub(super) tick_size: Step,
+    #[serde(default)]
+    pub(super) pair_decimals: Option<i64>,
+    /// Decimals of a quantity.
+    #[serde(default)]
+    pub(super) lot_decimals: Option<i64>,
 }
 
 /// `GET /0/public/Ticker`, by their names in REST:

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 
-use domain::{Instrument, InstrumentStatus};
+use domain::{Instrument, InstrumentStatus, Steps};
 use smol_str::{SmolStr, format_smolstr};
 
 use super::messages::{AssetPair, AssetPairs};
+use crate::wire;
 
 /// Names of all pairs, in both directions.
 #[derive(Debug, Default)]
@@ -56,7 +57,11 @@ pub(super) fn instrument(pair: &AssetPair) -> Option<Instrument> {
         None | Some("online" | "limit_only" | "reduce_only") => InstrumentStatus::Trading,
         Some(_) => InstrumentStatus::Halted,
     };
-    Some(Instrument { ticker: format_smolstr!("{base}/{quote}"), base, quote, status })
+    let steps = Steps {
+        price: pair.tick_size.0.or_else(|| wire::step_of_decimals(pair.pair_decimals)),
+        quantity: wire::step_of_decimals(pair.lot_decimals),
+    };
+    Some(Instrument { ticker: format_smolstr!("{base}/{quote}"), base, quote, status, steps })
 }
 
 fn coins(pair: &AssetPair) -> Option<(SmolStr, SmolStr)> {

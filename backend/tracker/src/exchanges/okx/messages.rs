@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
-use crate::wire::{Number, Perhaps, Whole};
+use crate::wire::{Number, Perhaps, Step, Whole};
 
 /// Any answer by REST: `{"code":"0","msg":"","data":[…]}`
 #[derive(Debug, Deserialize)]
@@ -27,6 +27,10 @@ pub(super) struct Listed {
     pub(super) base_ccy: SmolStr,
     pub(super) quote_ccy: SmolStr,
     pub(super) state: SmolStr,
+    #[serde(default)]
+    pub(super) tick_sz: Step,
+    #[serde(default)]
+    pub(super) lot_sz: Step,
 }
 
 /// `public/time`: `{"ts":"1597026383085"}`

@@ -1,7 +1,7 @@
 //! What OKX's messages mean.
 
 use chrono::{DateTime, Utc};
-use domain::{ExchangeMinute, Instrument, InstrumentStatus, Tick};
+use domain::{ExchangeMinute, Instrument, InstrumentStatus, Steps, Tick};
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
@@ -130,7 +130,14 @@ pub(super) fn instrument(listed: Listed) -> Option<Instrument> {
     // The other states: suspend, preopen, test, rebase.
     let status = if listed.state == "live" { InstrumentStatus::Trading } else { InstrumentStatus::Halted };
     let is_pair = listed.inst_type == "SPOT" && !listed.base_ccy.is_empty() && !listed.quote_ccy.is_empty();
-    is_pair.then_some(Instrument { ticker: listed.inst_id, base: listed.base_ccy, quote: listed.quote_ccy, status })
+    let steps = Steps { price: listed.tick_sz.0, quantity: listed.lot_sz.0 };
+    is_pair.then_some(Instrument {
+        ticker: listed.inst_id,
+        base: listed.base_ccy,
+        quote: listed.quote_ccy,
+        status,
+        steps,
+    })
 }
 
 /// The last price of a pair; `None` where it has none.
@@ -187,6 +194,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::Step;
 
     const TRADE: &str = r#"{"instId":"BTC-USDT","tradeId":"981273","px":"64250.010","sz":"0.00120000","side":"sell","ts":"1795176000123"}"#;
 
@@ -298,10 +306,13 @@ mod tests {
             base_ccy: "BTC".into(),
             quote_ccy: "USDT".into(),
             state: state.into(),
+            tick_sz: Step(Some(Decimal::new(1, 1))),
+            lot_sz: Step(Some(Decimal::new(1, 8))),
         };
         let pair = instrument(listed("SPOT", "live")).unwrap();
         assert_eq!((pair.ticker.as_str(), pair.base.as_str(), pair.quote.as_str()), ("BTC-USDT", "BTC", "USDT"));
         assert_eq!(pair.status, InstrumentStatus::Trading);
+        assert_eq!((pair.steps.price, pair.steps.quantity), (Some(Decimal::new(1, 1)), Some(Decimal::new(1, 8))));
         for state in ["suspend", "preopen"] {
             assert_eq!(instrument(listed("SPOT", state)).unwrap().status, InstrumentStatus::Halted);
         }
