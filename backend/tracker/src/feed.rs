@@ -56,6 +56,8 @@ pub struct Feed {
     check: Check,
     board: Board,
     listing: Listing,
+    /// The connections that tell of the whole market, for what is listed.
+    market_requests: watch::Sender<Vec<StreamRequest>>,
     door: Door,
 }
 
@@ -63,7 +65,8 @@ impl Feed {
     /// Follows `exchange`.
     pub fn new(exchange: Arc<dyn Exchange>, settings: Settings, publisher: Publisher, check: Check) -> Self {
         let board = Board::new(exchange.identity().name);
-        Self { exchange, settings, publisher, check, board, listing: Listing::default(), door: Door::default() }
+        let (listing, market_requests, door) = (Listing::default(), watch::Sender::default(), Door::default());
+        Self { exchange, settings, publisher, check, board, listing, market_requests, door }
     }
 
     /// Works until asked to stop; then what was received is on disk.
@@ -76,7 +79,7 @@ impl Feed {
         let telling = self.board.clone().tell(self.publisher.clone(), self.check.clone(), fresh, shutdown.clone());
         let telling = tokio::spawn(telling);
         let outcome = match self.first_catalogue(&shutdown).await {
-            Some((tickers, listed)) => self.follow(tickers, listed, &shutdown).await,
+            Some(tickers) => self.follow(tickers, &shutdown).await,
             None => Ok(()),
         };
         // It ends when we are asked to stop, and sooner only by a mistake in it, which costs news alone.
@@ -84,9 +87,9 @@ impl Feed {
         outcome
     }
 
-    /// Asks for the catalogue until it comes, and publishes it: storing ticks needs it. Returns the tickers to follow
-    /// and what is listed; `None` when asked to stop.
-    async fn first_catalogue(&self, shutdown: &Shutdown) -> Option<(Vec<SmolStr>, Vec<Instrument>)> {
+    /// Asks for the catalogue until it comes, and publishes it: storing ticks needs it. Returns the tickers to follow; `None` when
+    /// asked to stop.
+    async fn first_catalogue(&self, shutdown: &Shutdown) -> Option<Vec<SmolStr>> {
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_secs(1))
             // Jitter may double it.
@@ -102,8 +105,8 @@ impl Feed {
             let error = match asked {
                 Ok(instruments) => {
                     let tickers = to_follow(&self.name(), &self.settings.tracker_symbols, &instruments);
-                    self.publish_catalogue(instruments.clone()).await;
-                    return Some((tickers, instruments));
+                    self.publish_catalogue(instruments).await;
+                    return Some(tickers);
                 }
                 Err(error) => error,
             };
@@ -120,7 +123,7 @@ impl Feed {
         }
     }
 
-    async fn follow(&self, tickers: Vec<SmolStr>, listed: Vec<Instrument>, shutdown: &Shutdown) -> Result<(), Error> {
+    async fn follow(&self, tickers: Vec<SmolStr>, shutdown: &Shutdown) -> Result<(), Error> {
         let has_market = self.settings.tracker_market && self.exchange.market().is_some();
         if tickers.is_empty() && !has_market {
             let reason = format!("none of TRACKER_SYMBOLS is listed by {}", self.name());
@@ -133,7 +136,7 @@ impl Feed {
         let mut tasks = JoinSet::new();
         let market = has_market.then(|| Latest::new(self.name(), self.listing.clone()));
         if let Some(latest) = &market {
-            let work = self.market(latest.clone(), &listed, tickers.is_empty()).run(shutdown.clone());
+            let work = self.market(latest.clone(), tickers.is_empty()).run(shutdown.clone());
             tasks.spawn(logged("the market is no longer followed", work));
         }
         if let (Mode::Stream, Some(every)) = (self.settings.tracker_mode, self.settings.compare_every()) {
@@ -177,7 +180,9 @@ impl Feed {
         if self.settings.tracker_mode == Mode::Stream {
             for (number, request) in self.exchange.streams(&tickers).into_iter().enumerate() {
                 let trades = intake.trades(&self.exchange, &self.board);
-                let session = self.session(number, request, self.board.clone(), stale.clone());
+                let (board, stale) = (self.board.clone(), stale.clone());
+                let session =
+                    Session::new(&*self.exchange, &self.settings, (number, request), &self.door, board, stale);
                 tasks.spawn(session.run(trades, shutdown.clone()));
             }
         }
@@ -209,25 +214,23 @@ impl Feed {
         Ok(batching)
     }
 
-    fn session(&self, number: usize, request: StreamRequest, board: Board, stale: watch::Receiver<u64>) -> Session {
-        Session::new(&*self.exchange, &self.settings, (number, request), &self.door, board, stale)
-    }
-
     /// Follows the market. Where nothing else is followed, the feed does as this does; else a market that is away must not look
     /// as if trades were.
-    fn market(&self, latest: Latest, listed: &[Instrument], is_all: bool) -> MarketFeed {
+    fn market(&self, latest: Latest, is_all: bool) -> MarketFeed {
         let board = if is_all { self.board.clone() } else { Board::new(self.name()) };
         let (stale, doubted) = watch::channel(0);
-        let requests = match (self.settings.tracker_mode, self.exchange.market()) {
-            (Mode::Stream, Some(market)) => market.connections(listed),
-            _ => Vec::new(),
+        let (exchange, settings, door) = (self.exchange.clone(), self.settings.clone(), self.door.clone());
+        let of_session = board.clone();
+        let session = move |number, request| {
+            let (board, doubted) = (of_session.clone(), doubted.clone());
+            Session::new(&*exchange, &settings, (number, request), &door, board, doubted)
         };
-        let session = |(number, request)| self.session(number, request, board.clone(), doubted.clone());
         MarketFeed {
             exchange: self.exchange.clone(),
             publisher: self.publisher.clone(),
             latest,
-            sessions: requests.into_iter().enumerate().map(session).collect(),
+            requests: self.market_requests.subscribe(),
+            session: Box::new(session),
             board,
             stale,
             pace: self.settings.waiting_time().max(LEAST_MARKET_PACE),
@@ -325,9 +328,25 @@ impl Feed {
         };
         match self.publisher.publish(Message::Catalogue(catalogue)).await {
             // Only now: what is told of new pairs must come behind it.
-            Ok(()) => self.listing.renew(&listed),
+            Ok(()) => {
+                self.listing.renew(&listed);
+                self.renew_market_requests(listed);
+            }
             Err(error) => tracing::error!(%error, "the catalogue cannot be published"),
         }
+    }
+
+    /// Other pairs may need other subscriptions.
+    fn renew_market_requests(&self, mut listed: Vec<Instrument>) {
+        let (Mode::Stream, Some(market)) = (self.settings.tracker_mode, self.exchange.market()) else { return };
+        // Some tell them in an order that changes.
+        listed.sort_unstable_by(|one, other| one.ticker.cmp(&other.ticker));
+        let requests = market.connections(&listed);
+        self.market_requests.send_if_modified(|current| {
+            let differ = *current != requests;
+            *current = requests;
+            differ
+        });
     }
 
     fn name(&self) -> SmolStr {

@@ -18,7 +18,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{exchange::Exchange, session::Session, status::Board};
+use crate::{
+    exchange::{Exchange, StreamRequest},
+    session::Session,
+    status::Board,
+};
 
 pub use latest::Latest;
 pub(crate) use news::News;
@@ -39,8 +43,10 @@ pub struct MarketFeed {
     pub publisher: Publisher,
     /// What was told last.
     pub latest: Latest,
-    /// The connections; none where all is asked for by REST.
-    pub sessions: Vec<Session>,
+    /// The connections; none where all is asked for by REST. They change when other pairs are listed.
+    pub requests: watch::Receiver<Vec<StreamRequest>>,
+    /// What keeps the connection of this number open.
+    pub session: Box<dyn Fn(usize, StreamRequest) -> Session + Send + Sync>,
     /// Who knows how the connection does.
     pub board: Board,
     /// Makes the connection be opened anew.
@@ -56,18 +62,16 @@ impl MarketFeed {
     ///
     /// # Errors
     /// When the queue was closed.
-    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), LocalQueueError> {
-        let sessions = std::mem::take(&mut self.sessions);
-        let streams = !sessions.is_empty();
-        let carry = |session: Session| {
-            let market = self.exchange.market()?;
-            let news = News::new(self.exchange.clone(), market, self.latest.clone());
-            Some(session.run(news, shutdown.clone()))
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), LocalQueueError> {
+        let mut requests = self.requests.clone();
+        let streaming = async {
+            while !shutdown.is_cancelled() {
+                self.stream(&mut requests, &shutdown).await;
+            }
         };
-        let streaming = join_all(sessions.into_iter().filter_map(carry));
         let asking = async {
             tokio::select! {
-                () = self.ask(streams) => {}
+                () = self.ask() => {}
                 () = shutdown.cancelled() => {}
             }
         };
@@ -80,13 +84,33 @@ impl MarketFeed {
         published
     }
 
+    /// Keeps the connections open until others are wanted or it is asked to stop. What is told in between is asked for.
+    async fn stream(&self, requests: &mut watch::Receiver<Vec<StreamRequest>>, shutdown: &Shutdown) {
+        let wanted = requests.borrow_and_update().clone();
+        let until = shutdown.child_token();
+        let carry = |(number, request)| {
+            let market = self.exchange.market()?;
+            let news = News::new(self.exchange.clone(), market, self.latest.clone());
+            Some((self.session)(number, request).run(news, until.clone()))
+        };
+        let ending = async {
+            tokio::select! {
+                changed = requests.changed() => if changed.is_err() { shutdown.cancelled().await },
+                () = shutdown.cancelled() => {}
+            }
+            until.cancel();
+        };
+        tokio::join!(join_all(wanted.into_iter().enumerate().filter_map(carry)), ending);
+    }
+
     /// Asks for all of it when it is needed. Never ends by itself.
-    async fn ask(&self, streams: bool) {
+    async fn ask(&self) {
         let Some(market) = self.exchange.market() else { return };
         let name = self.exchange.identity().name;
         // When it was last asked, and whether the stream delivered then already: what was before it is known since.
         let mut asked: Option<(Instant, bool)> = None;
         loop {
+            let streams = !self.requests.borrow().is_empty();
             let delivers = streams && self.board.is_streaming();
             metrics::gauge!("market_streaming", "exchange" => name.to_string()).set(u8::from(delivers));
             let in_doubt = delivers && self.latest.quiet_for() >= self.silence;

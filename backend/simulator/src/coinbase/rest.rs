@@ -39,6 +39,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
             .wrap(from_fn(gate::<Refusals>))
             .route("/time", web::get().to(time))
             .route("/products", web::get().to(products))
+            .route("/products/stats", web::get().to(all_stats))
             .route("/products/{id}", web::get().to(product))
             .route("/products/{id}/trades", web::get().to(trades))
             .route("/products/{id}/ticker", web::get().to(ticker))
@@ -181,22 +182,38 @@ async fn ticker(venue: Data<Venue>, id: Path<String>) -> Result<Json<Value>, Pro
 
 /// Of the last 24 hours; all zero where nothing was traded.
 async fn stats(venue: Data<Venue>, id: Path<String>) -> Result<Json<Value>, Problem> {
-    let (listed, now) = (listed(&venue, &id)?, venue.now_ms());
-    let (day, month) = {
-        let mut ledger = listed.ledger();
-        ledger.seal(now);
-        (ledger.day(now), ledger.month(now))
+    let (day, month) = day_and_month(&*listed(&venue, &id)?, venue.now_ms());
+    let mut stats = day_row(&day);
+    stats["volume_30day"] = month.volume.to_string().into();
+    Ok(Json(stats))
+}
+
+/// The same of all products, by their names.
+async fn all_stats(venue: Data<Venue>) -> Json<Value> {
+    let now = venue.now_ms();
+    let row = |(_, listed): &(_, Arc<Listed>)| {
+        let (day, month) = day_and_month(listed, now);
+        let stats = json!({ "stats_24hour": day_row(&day), "stats_30day": { "volume": month.volume.to_string() } });
+        (listed.coinbase.product.to_string(), stats)
     };
+    Json(Value::Object(venue.listings.all().iter().map(row).collect()))
+}
+
+fn day_and_month(listed: &Listed, now: i64) -> (Kline, Kline) {
+    let mut ledger = listed.ledger();
+    ledger.seal(now);
     let or_nothing = |kline: Option<Kline>| kline.unwrap_or_else(|| Kline::flat(now, Default::default()));
-    let (day, month) = (or_nothing(day), or_nothing(month));
-    Ok(Json(json!({
+    (or_nothing(ledger.day(now)), or_nothing(ledger.month(now)))
+}
+
+fn day_row(day: &Kline) -> Value {
+    json!({
         "open": day.open.to_string(),
         "high": day.high.to_string(),
         "low": day.low.to_string(),
         "last": day.close.to_string(),
         "volume": day.volume.to_string(),
-        "volume_30day": month.volume.to_string(),
-    })))
+    })
 }
 
 /// Rows of numbers, newest first: open time in seconds, low, high, open, close, volume. Where nothing was traded there is no

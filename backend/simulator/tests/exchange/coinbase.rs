@@ -208,6 +208,9 @@ async fn rest_tells_what_is_listed_and_how_it_goes() {
     assert_eq!((&ticker["trade_id"], decimal(&ticker["price"])), (&json!(published[4].id), published[4].price));
     assert_eq!((decimal(&ticker["volume"]), time(&ticker["time"])), (volume, published[4].time));
     let stats = fetch(&simulator, "/coinbase/products/BTC-USDT/stats").await;
+    let all = fetch(&simulator, "/coinbase/products/stats").await;
+    let day = &all["BTC-USDT"]["stats_24hour"];
+    assert!(["open", "high", "low", "last", "volume"].iter().all(|field| day[field] == stats[field]), "{all}");
     assert_eq!((decimal(&stats["open"]), decimal(&stats["last"])), (published[0].price, published[4].price));
     assert_eq!((decimal(&stats["volume"]), decimal(&stats["volume_30day"])), (volume, volume));
 }

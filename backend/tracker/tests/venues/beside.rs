@@ -73,6 +73,30 @@ async fn of_every_pair_the_market_is_told(venue: Venue) {
     following.stop().await;
 }
 
+#[tokio::test]
+async fn a_pair_listed_anew_is_subscribed_to_where_each_pair_must_be() {
+    let venue = Venue::Coinbase;
+    let exchange = quiet_exchange().await;
+    let mut settings = settings(&exchange, &[venue]);
+    settings.tracker_market = true;
+    settings.tracker_silence_seconds = 1;
+    let mut following = Following::track(exchange, settings).await;
+    following.until_listening(|exchange| venue.market_listeners(exchange, "SHIB") > 0).await;
+    following.exchange.list("NEWUSDT", "NEW", "USDT", Decimal::new(125, 2)).unwrap();
+    following.exchange.emit(5).await;
+    // While the stream is silent all is asked for, and something is told of a pair that nobody lists.
+    following.until_listening(|exchange| venue.market_listeners(exchange, "NEW") > 0).await;
+    following.exchange.emit(5).await;
+    let told = |following: &Following| {
+        following.told.iter().any(|message| match message {
+            Message::Market(report) => report.rows.iter().any(|row| row.ticker == "NEW-USDT"),
+            _ => false,
+        })
+    };
+    following.until("it is told of", told).await;
+    following.stop().await;
+}
+
 async fn prices_and_quantities_go_by_the_steps_that_the_catalogue_tells(venue: Venue) {
     let exchange = quiet_exchange().await;
     exchange.emit(500).await;
