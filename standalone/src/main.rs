@@ -13,6 +13,7 @@ mod sql_command;
 mod sql_door;
 mod storage_command;
 mod system;
+mod user_command;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -36,6 +37,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Backfill(backfill)) => return runtime()?.block_on(backfill_command::run(&backfill)),
         Some(Command::Export(export)) => return runtime()?.block_on(export_command::run(&export)),
         Some(Command::Storage(storage)) => return runtime()?.block_on(storage_command::run(&storage)),
+        Some(Command::User(user)) => return runtime()?.block_on(user_command::run(&user)),
         Some(Command::DeadLetters(letters)) => return runtime()?.block_on(dead_letters_command::run(&letters)),
     };
     process::telemetry::init(&run.log)?;

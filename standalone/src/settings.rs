@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// Look through the messages that could not be stored, and put them back or delete them
     #[command(subcommand)]
     DeadLetters(Box<DeadLetters>),
+    /// Make accounts, set their passwords anew, disable and enable them
+    #[command(subcommand)]
+    User(Box<User>),
     /// Show how much room everything takes, for how long it lasts, what was dropped and what may not be
     Storage(Box<Storage>),
 }
@@ -203,6 +206,45 @@ pub(crate) struct Backfill {
     pub(crate) addresses: tracker::exchanges::Addresses,
     #[command(flatten)]
     pub(crate) asked: Asked,
+}
+
+/// What is done about accounts. Passwords are typed, or come as a line of standard input.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Make an account that may log in
+    Add {
+        /// The name to log in with
+        name: String,
+        /// Make it an administrator's
+        #[arg(long)]
+        admin: bool,
+        /// Where its mail goes
+        #[arg(long, value_name = "ADDRESS")]
+        email: Option<String>,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Set another password, and end all sessions
+    Password {
+        /// Whose
+        name: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Let nobody log in any more, end all sessions, and take the API keys away
+    Disable {
+        /// Whose
+        name: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
+    /// Let them log in again
+    Enable {
+        /// Whose
+        name: String,
+        #[command(flatten)]
+        asked: Asked,
+    },
 }
 
 /// Ticks or candles, written to a file.

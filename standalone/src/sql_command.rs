@@ -38,7 +38,7 @@ pub(crate) async fn connect(asked: &Asked) -> anyhow::Result<Client> {
 
 /// Asks, and changes nothing.
 pub(crate) async fn ask(client: &Client, query: &str) -> anyhow::Result<Vec<Answer>> {
-    Ok(question::ask_only(client, query, TIME_LIMIT).await?)
+    Ok(question::ask_only(client, query, TIME_LIMIT, false).await?)
 }
 
 /// The rows of all answers, each with one text or null per column.

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use database::{
     Pool,
+    accounts::Change,
     dead_letters::Decision,
     minutes::Page,
     question::{self, Answer},
@@ -98,6 +99,10 @@ impl SimpleQueryHandler for SqlDoor {
             decision.carry_out(&client).await.map_err(|error| refuse(&error))?;
             return Ok(vec![Response::Execution(Tag::new("CALL"))]);
         }
+        if let Some(change) = Change::parse(query) {
+            change.carry_out(&client).await.map_err(|error| refuse(&error))?;
+            return Ok(vec![Response::Execution(Tag::new("CALL"))]);
+        }
         if let Some(page) = Page::parse(query) {
             let taken = page.carry_out(&client).await.map_err(|error| refuse(&error))?;
             return taken.map(|_| vec![Response::Execution(Tag::new("CALL"))]).ok_or_else(|| unknown(&page));
@@ -107,7 +112,7 @@ impl SimpleQueryHandler for SqlDoor {
         if cost.is_some_and(|cost| cost > MOST_COST || NEVER_ENDING.iter().any(|word| lower.contains(word))) {
             return Err(too_long(cost));
         }
-        let answers = question::ask_only(&client, query, TIME_LIMIT).await.map_err(|error| refuse(&error))?;
+        let answers = question::ask_only(&client, query, TIME_LIMIT, true).await.map_err(|error| refuse(&error))?;
         Ok(answers.into_iter().map(response).collect())
     }
 }

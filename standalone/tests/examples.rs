@@ -78,6 +78,27 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("curl http://127.0.0.1:5003/health/ready", "the db-handler's, which is not a program of its own here"),
     ("crypto-tracker dead-letters show 7", "needs such a dead letter; tests/program.rs has some"),
     ("crypto-tracker dead-letters replay 7", "the same"),
+    ("crypto-tracker user add ada --admin --email ada@example.org", "an account; tests/users.rs makes some"),
+    (
+        "curl -d '{\"username\":\"ada\",\"password\":\"correct horse battery\"}' -H 'Content-Type: application/json' http://localhost:5001/api/token",
+        "needs an account; the API's tests/accounts.rs sends it",
+    ),
+    (
+        "curl -H \"Authorization: Bearer $ACCESS\" http://localhost:5001/account",
+        "needs an account; the API's tests/accounts.rs sends it",
+    ),
+    (
+        "curl -d \"{\\\"refresh\\\":\\\"$REFRESH\\\"}\" -H 'Content-Type: application/json' http://localhost:5001/api/token/refresh",
+        "needs an account; the API's tests/accounts.rs sends it",
+    ),
+    (
+        "curl -X POST -H \"Authorization: Bearer $ACCESS\" http://localhost:5001/api/logout",
+        "needs an account; the API's tests/accounts.rs sends it",
+    ),
+    (
+        "curl -d '{\"name\":\"backup\",\"scope\":\"read\"}' -H 'Content-Type: application/json' -H \"Authorization: Bearer $ACCESS\" http://localhost:5001/api-keys",
+        "needs an account; the API's tests/accounts.rs sends it",
+    ),
     ("cargo install --path frontend", "changes the machine"),
     (
         "install -Dm644 frontend/desktop/crypto-tracker-dashboard.desktop -t ~/.local/share/applications",

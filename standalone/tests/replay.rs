@@ -260,7 +260,7 @@ fn what_cannot_be_done_is_refused_before_anything_is_begun() {
         (vec!["replay", &path("nowhere"), "--exchange", "binance"], "nowhere cannot be read: No such file"),
         (vec!["replay", &path("empty"), "--exchange", "mtgox"], "--exchange: \"mtgox\" is not an exchange"),
         (vec!["replay", &path("empty"), "--exchange", "binance", "--name", "binance"], "the name of the live market"),
-        (vec!["replay", &path("empty")], "does not say which exchange it is of; write kraken="),
+        (vec!["replay", &path("empty")], "does not say which exchange it is of; write NAME="),
         (
             vec!["replay", &format!("kraken={}", path("empty")), &format!("okx={}", path("empty")), "--name", "both"],
             "one name for kraken and okx",

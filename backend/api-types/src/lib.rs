@@ -3,6 +3,7 @@
 //! Every answer is `{"data": …}`, every failure a [`Problem`]. Prices and quantities are decimal strings. Moments
 //! are RFC 3339 in UTC, except in [`PriceHistoryMinute`], which keeps the date format that its users know.
 
+pub mod accounts;
 pub mod live;
 
 use chrono::{DateTime, Utc};

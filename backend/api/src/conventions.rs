@@ -23,14 +23,12 @@ impl Modify for Conventions {
     fn modify(&self, document: &mut OpenApi) {
         let data_paths = routes::data_paths();
         for (path, item) in &mut document.paths.paths {
-            let Some(operation) = &mut item.get else { continue };
             let watched = path.starts_with("/health/") || path == "/metrics";
-            if data_paths.contains(&path.as_str()) {
+            if let Some(operation) = item.get.as_mut().filter(|_| data_paths.contains(&path.as_str())) {
                 describe_data(operation);
             }
-            if !watched {
-                limited(operation);
-            }
+            let methods = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+            methods.into_iter().flatten().filter(|_| !watched).for_each(limited);
         }
     }
 }

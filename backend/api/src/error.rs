@@ -78,7 +78,7 @@ impl Failure {
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::new(Code::UnknownRoute, "there is nothing here; / lists what there is"),
-            StatusCode::METHOD_NOT_ALLOWED => Self::new(Code::MethodNotAllowed, "only GET is understood here"),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(Code::MethodNotAllowed, "this method is not understood here"),
             status if status.is_client_error() => Self::new(Code::BadRequest, "the request cannot be understood"),
             _ => Self::new(Code::Internal, "something went wrong here; the server's log says what"),
         }
@@ -107,8 +107,16 @@ impl Failure {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         match self.0.code {
-            Code::MethodNotAllowed => drop(response.insert_header((header::ALLOW, "GET, HEAD"))),
-            Code::WebSocketExpected => drop(response.insert_header((header::UPGRADE, "websocket"))),
+            Code::MethodNotAllowed => {
+                let allowed = self.0.allowed.as_deref().unwrap_or("GET, HEAD");
+                response.insert_header((header::ALLOW, allowed));
+            }
+            Code::NotLoggedIn | Code::InvalidToken => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            Code::WebSocketExpected => {
+                response.insert_header((header::UPGRADE, "websocket"));
+            }
             _ => {}
         }
         // An error cannot happen: what is written are texts and numbers.

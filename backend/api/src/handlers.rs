@@ -2,6 +2,8 @@
 //! list, `tickers.rs` of one in pages; what follows from that is made elsewhere (`reply.rs`, `cache.rs`).
 #![allow(unused_qualifications, reason = "utoipa's macros qualify what they are given")]
 
+pub(crate) mod account;
+pub(crate) mod api_keys;
 pub(crate) mod candles;
 pub(crate) mod consolidated;
 pub(crate) mod dead_letters;
@@ -23,6 +25,7 @@ pub(crate) mod storage;
 pub(crate) mod symbols;
 pub(crate) mod tickers;
 pub(crate) mod ticks;
+pub(crate) mod tokens;
 pub(crate) mod top;
 pub(crate) mod udf;
 pub(crate) mod volatility;

@@ -1,8 +1,11 @@
 //! The REST API and the live feed: everything that clients see of the project.
 //!
-//! Reads only. Answers come from PostgreSQL, live prices from the broker; the two never wait for each other, so that
+//! Of prices it reads only. Answers come from PostgreSQL, live prices from the broker; the two never wait for each other, so that
 //! the live feed goes on while the database is down, and stored prices are served while nothing is live.
 
+mod attempts;
+mod auth;
+mod body;
 mod cache;
 mod closest;
 mod connection;
@@ -26,6 +29,7 @@ mod news;
 mod openapi;
 mod paging;
 mod parameters;
+pub mod password;
 mod problems;
 mod rate_limit;
 mod reader;
@@ -36,6 +40,7 @@ mod server;
 mod settings;
 mod span;
 mod table;
+mod token;
 mod top_halves;
 
 pub use openapi::document;

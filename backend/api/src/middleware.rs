@@ -21,10 +21,12 @@ use crate::{
     error::{Code, Failure, PROBLEM_JSON},
     meter,
     rate_limit::Standing,
+    routes,
     server::State,
 };
 
-/// Prices are public: any web page may read them, none can send anything.
+/// Prices are public: any web page may read them. What belongs to an account is given to whoever sends its token, which no browser
+/// does by itself.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
     (
@@ -88,14 +90,17 @@ fn limit(state: &State, request: &ServiceRequest) -> Option<(Result<(), Failure>
     (!watched).then(|| limit.count(request))
 }
 
-/// A browser asks whether it may ask; and nothing here takes a body.
+/// A browser asks whether it may ask; and few routes take a body.
 fn answered_early(request: &ServiceRequest) -> Option<HttpResponse> {
+    let changes = routes::changes(request.path());
     if request.method() == Method::OPTIONS {
+        let allowed = format!("{}, OPTIONS", changes.unwrap_or("GET, HEAD"));
         return Some(
             HttpResponse::NoContent()
-                .insert_header((header::ALLOW, "GET, HEAD, OPTIONS"))
-                .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"))
-                .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "*"))
+                .insert_header((header::ALLOW, allowed.as_str()))
+                .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, allowed.as_str()))
+                // The star is not for this one.
+                .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "*, authorization"))
                 .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
                 .finish(),
         );
@@ -103,9 +108,9 @@ fn answered_early(request: &ServiceRequest) -> Option<HttpResponse> {
     let headers = request.headers();
     let length = headers.get(header::CONTENT_LENGTH);
     let has_body = headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0");
-    has_body.then(|| {
+    (has_body && changes.is_none()).then(|| {
         end_soon(request);
-        Failure::new(Code::BodyNotAllowed, "no request here takes a body").error_response()
+        Failure::new(Code::BodyNotAllowed, "this route takes no body").error_response()
     })
 }
 

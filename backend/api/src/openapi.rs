@@ -4,12 +4,16 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, http::header};
 use api_types::Problem;
-use utoipa::{IntoResponses, OpenApi};
+use utoipa::{
+    IntoResponses, Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
 
 use crate::conventions::Conventions;
 use crate::handlers::{
-    candles, consolidated, dead_letters, exchanges, export, feeds, gaps, health, live, metrics, pairs, price_history,
-    prices, problems, sparklines, statistics, storage, symbols, tickers, ticks, top, udf, volatility,
+    account, api_keys, candles, consolidated, dead_letters, exchanges, export, feeds, gaps, health, live, metrics,
+    pairs, price_history, prices, problems, sparklines, statistics, storage, symbols, tickers, ticks, tokens, top, udf,
+    volatility,
 };
 
 #[derive(OpenApi)]
@@ -24,33 +28,68 @@ use crate::handlers::{
         symbols::list, exchanges::list, tickers::list, tickers::of_coin, price_history::list, prices::list, prices::find,
         sparklines::list, statistics::list, statistics::find, volatility::list, consolidated::find, top::list, udf::config, udf::time, udf::symbols, udf::search, udf::history,
         pairs::help, pairs::all, pairs::newest, pairs::last_day, pairs::deviation, pairs::rank, candles::list, ticks::list, gaps::list, dead_letters::list, dead_letters::find, feeds::list, live::socket, live::events, health::live, health::ready,
-        metrics::render, export::ticks, export::candles, storage::show, problems::list, problems::find, serve
+        metrics::render, export::ticks, export::candles, storage::show, problems::list, problems::find, serve,
+        tokens::log_in, tokens::refresh, tokens::log_out, account::show, account::change, account::set_password, api_keys::list,
+        api_keys::make, api_keys::delete
     ),
     components(schemas(api_types::live::LiveEvent)),
-    modifiers(&Conventions),
+    modifiers(&Conventions, &Bearer),
     tags(
         (name = "catalogue", description = "What there is"),
         (name = "prices", description = "What it costs and did cost"),
         (name = "charting", description = "TradingView's UDF, for charting tools"),
         (name = "earlier", description = "Answers in the forms of earlier systems, for scripts that know those"),
         (name = "live", description = "What is happening now"),
+        (name = "accounts", description = "Who you are, and what proves it"),
         (name = "operation", description = "For whoever keeps it running")
     )
 )]
 struct Description;
 
+/// How a token or key is sent.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An access token of `POST /api/token`, or an API key"))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// How requests about accounts fail, beside that.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described, never made")]
+pub(crate) enum AccountFailures {
+    /// It is not known who asks: `not_logged_in`, `invalid_token`, `wrong_login`.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
+    /// What was sent does not allow that: `only_reading`, `log_in_needed`.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// There are as many as there may be: `too_many_api_keys`.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// `body_too_large`.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+}
+
 /// How requests fail.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only described, never made")]
 pub(crate) enum Failures {
-    /// A parameter cannot be used or is not known: `invalid_parameter`, `unknown_parameter`, `repeated_parameter`.
+    /// A parameter cannot be used or is not known: `invalid_parameter`, `unknown_parameter`, `repeated_parameter`, `invalid_body`.
     #[response(status = 400, content_type = "application/problem+json")]
     BadRequest(Problem),
     /// No encoding that is accepted is spoken here: `not_acceptable`.
     #[response(status = 406, content_type = "application/problem+json")]
     NotAcceptable(Problem),
     /// There is no such thing: `unknown_coin`, `unknown_exchange`, `unknown_ticker`, `not_recorded`,
-    /// `unknown_dead_letter`, `unknown_problem`, `unknown_route`.
+    /// `unknown_dead_letter`, `unknown_problem`, `unknown_api_key`, `unknown_route`.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
     /// A failure of ours; the server's log says what.

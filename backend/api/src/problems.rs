@@ -74,13 +74,43 @@ codes! {
     UnknownProblem "unknown_problem" NOT_FOUND "No such kind of failure"
         "The word behind /problems/ is none of ours."
         "/problems lists every kind.";
-    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Only GET and HEAD are understood"
-        "Everything here can only be read."
-        "Ask with GET.";
+    NotLoggedIn "not_logged_in" UNAUTHORIZED "An account is needed"
+        "What is asked for belongs to somebody, and the request does not say who asks."
+        "Log in with POST /api/token, or use an API key, and send `Authorization: Bearer` with it.";
+    InvalidToken "invalid_token" UNAUTHORIZED "The token does not serve"
+        "It has expired, was revoked by a log-out or a change of password, is of another kind, or is none of ours."
+        "POST /api/token/refresh gives a new access token; log in again where that fails too.";
+    WrongLogin "wrong_login" UNAUTHORIZED "Nobody is known by this name and password"
+        "The name, the password or both are wrong, or the account is disabled; which of them is not said."
+        "An operator sets another password: crypto-tracker user password NAME.";
+    OnlyReading "only_reading" FORBIDDEN "This key may only read"
+        "The API key is of scope read, and the request would change something."
+        "Make a key of scope write, or log in.";
+    LogInNeeded "log_in_needed" FORBIDDEN "A key does not serve here"
+        "Passwords and keys are changed by whoever has logged in, not by a key."
+        "Log in with POST /api/token.";
+    UnknownApiKey "unknown_api_key" NOT_FOUND "No such API key"
+        "It never existed, was taken away, or is another account's."
+        "GET /api-keys lists yours.";
+    TooManyApiKeys "too_many_api_keys" CONFLICT "Too many API keys"
+        "An account has 50 at most."
+        "Take one away that is not used any more: `last_used_at` tells.";
+    InvalidBody "invalid_body" BAD_REQUEST "The body cannot be used"
+        "It is no JSON, lacks a field, has one that is not known, or a value that is not of its type."
+        "Compare it with what /docs/ shows for the route.";
+    BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large"
+        "No request needs as much."
+        "Send less than 64 KB.";
+    TooManyLogins "too_many_logins" TOO_MANY_REQUESTS "Too many tries to log in"
+        "From one address 20 tries a minute are taken, to one account 30."
+        "Wait as long as Retry-After says.";
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The method is not understood here"
+        "Prices can only be read; the few routes that change something take POST, PATCH or DELETE."
+        "`allowed`, and the header Allow, say which methods the route takes.";
     NotAcceptable "not_acceptable" NOT_ACCEPTABLE "No accepted encoding is spoken here"
         "Accept-Encoding refuses everything, an answer without compression too."
         "Accept gzip, zstd or identity, or leave the header away.";
-    BodyNotAllowed "body_not_allowed" PAYLOAD_TOO_LARGE "No request takes a body"
+    BodyNotAllowed "body_not_allowed" PAYLOAD_TOO_LARGE "The route takes no body"
         "The request announces a body."
         "Ask with GET, and with parameters in the address.";
     WebSocketExpected "websocket_expected" UPGRADE_REQUIRED "This address speaks WebSocket"

@@ -6,13 +6,15 @@
 //! both together ask too much.
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
+    hash::{BuildHasher as _, Hash, RandomState},
+    marker::PhantomData,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     time::Duration,
 };
 
 use actix_web::{
+    HttpRequest,
     dev::ServiceRequest,
     http::header::{HeaderName, HeaderValue},
 };
@@ -41,27 +43,35 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What is left of it, and when all of it is back.
 const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The buckets of all addresses.
-struct Buckets {
+/// The buckets of all keys.
+pub(crate) struct Buckets<K> {
     seed: RandomState,
     buckets: Vec<InMemoryState>,
+    of: PhantomData<fn(K)>,
 }
 
-impl StateStore for Buckets {
-    type Key = IpAddr;
+impl<K> Buckets<K> {
+    /// All full.
+    pub(crate) fn new(seed: RandomState) -> Self {
+        Self { seed, buckets: std::iter::repeat_with(InMemoryState::default).take(BUCKETS).collect(), of: PhantomData }
+    }
+}
 
-    fn measure_and_replace<T, F, E>(&self, address: &IpAddr, decide: F) -> Result<T, E>
+impl<K: Hash + Eq + Clone> StateStore for Buckets<K> {
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, decide: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let bucket = self.seed.hash_one(address) as usize % BUCKETS;
+        let bucket = self.seed.hash_one(key) as usize % BUCKETS;
         self.buckets[bucket].measure_and_replace(&NotKeyed::NonKey, decide)
     }
 }
 
 /// The limit.
 pub(crate) struct RateLimit {
-    limiter: RateLimiter<IpAddr, Buckets, DefaultClock, StateInformationMiddleware>,
+    limiter: RateLimiter<IpAddr, Buckets<IpAddr>, DefaultClock, StateInformationMiddleware>,
     clock: DefaultClock,
     per_second: u32,
     policy: HeaderValue,
@@ -80,16 +90,15 @@ impl RateLimit {
         let per_second = NonZeroU32::new(settings.api_rate_limit)?;
         let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(BURST_SECONDS - 1));
         let quota = Quota::per_second(per_second).allow_burst(burst);
-        let buckets = std::iter::repeat_with(InMemoryState::default).take(BUCKETS).collect();
         let clock = DefaultClock::default();
-        let limiter = RateLimiter::new(quota, Buckets { seed: RandomState::new(), buckets }, clock.clone());
+        let limiter = RateLimiter::new(quota, Buckets::new(RandomState::new()), clock.clone());
         let policy = HeaderValue::try_from(format!("\"address\";q={burst};w={BURST_SECONDS}")).ok()?;
         Some(Self { limiter, clock, per_second: per_second.get(), policy, trust_proxy: settings.api_trust_proxy })
     }
 
     /// Counts a request. The failure is the answer where there were too many.
     pub(crate) fn count(&self, request: &ServiceRequest) -> (Result<(), Failure>, Standing) {
-        let (outcome, left) = match self.limiter.check_key(&self.address(request)) {
+        let (outcome, left) = match self.limiter.check_key(&address(request.request(), self.trust_proxy)) {
             Ok(state) => (Ok(()), state.remaining_burst_capacity()),
             Err(refused) => {
                 let wait = refused.wait_time_from(self.clock.now());
@@ -108,13 +117,12 @@ impl RateLimit {
         let detail = format!("this address asks more than {} times a second", self.per_second);
         Failure::new(Code::RateLimited, detail).retry_after(wait.as_secs_f64().ceil().max(1.0) as u64)
     }
+}
 
-    /// Who asks. Behind a proxy that is trusted, whom it names last; nobody can forge what it adds.
-    fn address(&self, request: &ServiceRequest) -> IpAddr {
-        let peer = || request.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
-        let address = if self.trust_proxy { forwarded(request).unwrap_or_else(peer) } else { peer() };
-        network(address)
-    }
+/// Who asks. Behind a proxy that is trusted, whom it names last; nobody can forge what it adds.
+pub(crate) fn address(request: &HttpRequest, trust_proxy: bool) -> IpAddr {
+    let peer = || request.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
+    network(if trust_proxy { forwarded(request).unwrap_or_else(peer) } else { peer() })
 }
 
 impl Standing {
@@ -124,7 +132,7 @@ impl Standing {
     }
 }
 
-fn forwarded(request: &ServiceRequest) -> Option<IpAddr> {
+fn forwarded(request: &HttpRequest) -> Option<IpAddr> {
     let named = request.headers().get_all("x-forwarded-for").last()?.to_str().ok()?;
     let last = named.rsplit(',').next()?.trim();
     last.parse().ok().or_else(|| last.parse().ok().map(|address: SocketAddr| address.ip()))
@@ -147,8 +155,8 @@ mod tests {
 
     use super::*;
 
-    fn limit(per_second: u32, trust_proxy: bool) -> RateLimit {
-        let settings = Settings { api_rate_limit: per_second, api_trust_proxy: trust_proxy, ..Settings::default() };
+    fn limit(per_second: u32) -> RateLimit {
+        let settings = Settings { api_rate_limit: per_second, ..Settings::default() };
         RateLimit::new(&settings).unwrap()
     }
 
@@ -163,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_address_has_its_burst_and_others_have_their_own() {
-        let limit = limit(1, false);
+        let limit = limit(1);
         let taken = |peer: &str| limit.count(&from(peer, &[])).0.is_ok();
         assert!((0..10).all(|_| taken("1.2.3.4")));
         assert!(!taken("1.2.3.4") && !taken("::ffff:1.2.3.4"), "an address in two forms is one");
@@ -174,21 +182,20 @@ mod tests {
 
     #[test]
     fn whom_a_proxy_names_last_counts_only_where_it_is_trusted() {
-        let trusting = limit(1, true);
-        for (lines, address) in [
+        for (lines, expected) in [
             (&["9.9.9.9, 8.8.8.8"][..], "8.8.8.8"),
             (&["9.9.9.9", "8.8.8.8:1234"], "8.8.8.8"),
             (&["8.8.8.8, nonsense"], "127.0.0.1"),
             (&[], "127.0.0.1"),
         ] {
-            assert_eq!(trusting.address(&from("127.0.0.1", lines)).to_string(), address, "{lines:?}");
+            assert_eq!(address(from("127.0.0.1", lines).request(), true).to_string(), expected, "{lines:?}");
         }
-        assert_eq!(limit(1, false).address(&from("127.0.0.1", &["8.8.8.8"])).to_string(), "127.0.0.1");
+        assert_eq!(address(from("127.0.0.1", &["8.8.8.8"]).request(), false).to_string(), "127.0.0.1");
     }
 
     #[test]
     fn a_flood_from_any_number_of_addresses_takes_no_more_memory() {
-        let limit = limit(1, false);
+        let limit = limit(1);
         for number in 0..1_000_000_u32 {
             let _ = limit.limiter.check_key(&IpAddr::V4(number.into()));
         }

@@ -1,7 +1,9 @@
 //! Every route, in one table.
 
+use std::sync::LazyLock;
+
 use actix_web::{
-    FromRequest, Handler, HttpRequest, HttpResponse, Responder, ResponseError as _, Route,
+    FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError as _, Route,
     body::BoxBody,
     guard,
     http::StatusCode,
@@ -14,17 +16,21 @@ use crate::{
     data_route,
     error::Failure,
     handlers::{
-        candles, consolidated, dead_letters, exchanges, export, feeds, gaps, health, index, live, metrics, pairs,
-        price_history, prices, problems, sparklines, statistics, storage, symbols, tickers, ticks, top, udf,
-        volatility,
+        account, api_keys, candles, consolidated, dead_letters, exchanges, export, feeds, gaps, health, index, live,
+        metrics, pairs, price_history, prices, problems, sparklines, statistics, storage, symbols, tickers, ticks,
+        tokens, top, udf, volatility,
     },
     openapi,
 };
 
-/// A route: its pattern, and what answers.
+/// A pattern, and what answers to which methods.
 struct Entry {
     path: &'static str,
-    route: Route,
+    routes: Vec<Route>,
+    /// The methods that it takes.
+    methods: &'static str,
+    /// Whether requests may have a body.
+    takes_body: bool,
     /// Whether it answers with data: in every format, kept, tagged and compressed.
     is_data: bool,
 }
@@ -72,6 +78,13 @@ fn table() -> Vec<Entry> {
         other("/health/ready", get(health::ready)),
         other("/metrics", get(metrics::render)),
         other("/openapi.json", get(openapi::serve)),
+        changing("/api/token", "POST", vec![web::post().to(tokens::log_in)]),
+        changing("/api/token/refresh", "POST", vec![web::post().to(tokens::refresh)]),
+        changing("/api/logout", "POST", vec![web::post().to(tokens::log_out)]),
+        changing("/account", "GET, HEAD, PATCH", vec![get(account::show), web::patch().to(account::change)]),
+        changing("/account/password", "POST", vec![web::post().to(account::set_password)]),
+        changing("/api-keys", "GET, HEAD, POST", vec![get(api_keys::list), web::post().to(api_keys::make)]),
+        changing("/api-keys/{id}", "DELETE", vec![web::delete().to(api_keys::delete)]),
     ]
 }
 
@@ -93,7 +106,7 @@ where
     Args: FromRequest + 'static,
 {
     let serve = move |request, next: Next<BoxBody>| data_route::serve(path, request, next);
-    Entry { path, route: get(handler).wrap(from_fn(serve)), is_data: true }
+    Entry { is_data: true, ..other(path, get(handler).wrap(from_fn(serve))) }
 }
 
 /// A route of data that answers in a form of its own.
@@ -108,13 +121,34 @@ where
 }
 
 fn other(path: &'static str, route: Route) -> Entry {
-    Entry { path, route, is_data: false }
+    Entry { path, routes: vec![route], methods: "GET, HEAD", takes_body: false, is_data: false }
+}
+
+/// Routes that change something.
+fn changing(path: &'static str, methods: &'static str, routes: Vec<Route>) -> Entry {
+    Entry { path, routes, methods, takes_body: true, is_data: false }
+}
+
+/// What requests of a path may do, other than read: the methods, where bodies are taken.
+pub(crate) fn changes(path: &str) -> Option<&'static str> {
+    static CHANGING: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+        table().into_iter().filter(|entry| entry.takes_body).map(|entry| (entry.path, entry.methods)).collect()
+    });
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let fits = |pattern: &str| match pattern.strip_suffix("{id}") {
+        Some(before) => path.strip_prefix(before).is_some_and(|id| !id.is_empty() && !id.contains('/')),
+        None => path == pattern,
+    };
+    CHANGING.iter().find(|(pattern, _)| fits(pattern)).map(|(_, methods)| *methods)
 }
 
 pub(crate) fn configure(app: &mut ServiceConfig) {
     let undescribed = [own("/", index::show), other("/docs", get(index::docs))];
-    for Entry { path, route, .. } in table().into_iter().chain(undescribed) {
-        app.service(web::resource(path).route(route).default_service(web::to(wrong_method)));
+    for Entry { path, routes, methods, takes_body, .. } in table().into_iter().chain(undescribed) {
+        // Those of an earlier system end with a slash.
+        let patterns = if takes_body { vec![path.to_owned(), format!("{path}/")] } else { vec![path.to_owned()] };
+        let resource = routes.into_iter().fold(web::resource(patterns), Resource::route);
+        app.service(resource.default_service(web::to(move |request| wrong_method(request, methods))));
     }
     let docs = SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"));
     app.service(docs).default_service(web::to(unknown));
@@ -130,9 +164,9 @@ where
     web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler)
 }
 
-async fn wrong_method(request: HttpRequest) -> HttpResponse {
+async fn wrong_method(request: HttpRequest, methods: &'static str) -> HttpResponse {
     let failure = Failure::of_status(StatusCode::METHOD_NOT_ALLOWED);
-    failure.at("method", request.method().as_str()).allowed("GET, HEAD").error_response()
+    failure.at("method", request.method().as_str()).allowed(methods).error_response()
 }
 
 async fn unknown(request: HttpRequest) -> HttpResponse {

@@ -9,8 +9,8 @@ use process::{Health, Shutdown};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    Settings, cache::Cache, connection::Connection, export, live::Hub, middleware, rate_limit::RateLimit,
-    reader::Reader, readiness::DatabaseChecks, routes, top_halves,
+    Settings, attempts::Attempts, cache::Cache, connection::Connection, export, live::Hub, middleware,
+    rate_limit::RateLimit, reader::Reader, readiness::DatabaseChecks, routes, top_halves,
 };
 
 /// The API cannot serve.
@@ -43,6 +43,14 @@ pub(crate) struct State {
     /// From which age on a newest price is stale.
     pub(crate) stale_after: TimeDelta,
     pub(crate) top_sources: top_halves::Sources,
+    /// Tries to log in.
+    pub(crate) attempts: Attempts,
+    /// Whether a proxy says who asks.
+    pub(crate) trust_proxy: bool,
+    /// How long an access token serves.
+    pub(crate) access_lasting: TimeDelta,
+    /// How long a session lasts.
+    pub(crate) refresh_lasting: TimeDelta,
 }
 
 /// The API on its address, accepting requests.
@@ -79,6 +87,10 @@ impl Server {
             shutdown: shutdown.clone(),
             stale_after: settings.stale_after(),
             top_sources: top_halves::Sources { prices: settings.api_top_prices, ranks: settings.api_top_ranks },
+            attempts: Attempts::new(),
+            trust_proxy: settings.api_trust_proxy,
+            access_lasting: TimeDelta::minutes(settings.api_access_minutes.into()),
+            refresh_lasting: TimeDelta::days(settings.api_refresh_days.into()),
         });
         let bind = |source| Error::Bind { address: settings.api_bind, source };
         let server = HttpServer::new(move || {

@@ -42,6 +42,14 @@ pub struct Settings {
     /// From which age on a newest price is called stale, in seconds
     #[arg(long, env = "API_STALE_SECONDS", value_name = "SECONDS", default_value_t = STALE_SECONDS)]
     pub api_stale_seconds: u32,
+    /// How long an access token serves, in minutes
+    #[arg(long, env = "API_ACCESS_MINUTES", value_name = "MINUTES", default_value_t = ACCESS_MINUTES,
+          value_parser = clap::value_parser!(u32).range(1..=1_440))]
+    pub api_access_minutes: u32,
+    /// How long a session lasts from its log-in, in days
+    #[arg(long, env = "API_REFRESH_DAYS", value_name = "DAYS", default_value_t = REFRESH_DAYS,
+          value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub api_refresh_days: u32,
     /// Whose prices the top list tells
     #[arg(long, env = "API_TOP_PRICES", value_name = "SOURCE", default_value = "auto")]
     pub api_top_prices: PricesFrom,
@@ -78,6 +86,8 @@ const CACHE_MS: u64 = 1_000;
 const CACHE_BYTES: u64 = 64_000_000;
 const RATE_LIMIT: u32 = 50;
 const STALE_SECONDS: u32 = 60;
+const ACCESS_MINUTES: u32 = 15;
+const REFRESH_DAYS: u32 = 14;
 const EXPORTS: usize = 4;
 const LIVE_CLIENTS: usize = 1_000;
 const LIVE_PACE_MS: u64 = 100;
@@ -98,6 +108,8 @@ impl Default for Settings {
             api_rate_limit: RATE_LIMIT,
             api_trust_proxy: false,
             api_stale_seconds: STALE_SECONDS,
+            api_access_minutes: ACCESS_MINUTES,
+            api_refresh_days: REFRESH_DAYS,
             api_top_prices: PricesFrom::Auto,
             api_top_ranks: RanksFrom::Auto,
             api_exports: EXPORTS,

@@ -4,6 +4,7 @@
 //! `&impl GenericClient`, so that the caller decides what shares a transaction. Nothing here asks the pool for a second
 //! connection while it holds one: the embedded database has just one.
 
+pub mod accounts;
 pub mod candles;
 pub mod catalogue;
 pub mod comparison;
@@ -25,6 +26,7 @@ pub mod prices;
 pub mod question;
 pub mod retention;
 pub mod rollup;
+pub mod sessions;
 pub mod settings;
 pub mod snapshot;
 pub mod sparklines;

@@ -52,15 +52,20 @@ async fn carry_out(client: &impl GenericClient, page: &impl Serialize) -> Result
     }
 }
 
+/// What a procedure is called with, where a statement is exactly that call: `CALL procedure($${…}$$)`.
+pub(crate) fn json_of_call<T: serde::de::DeserializeOwned>(statement: &str, wanted: &str) -> Option<T> {
+    let statement = statement.trim().trim_end_matches(';').trim_end();
+    let call = statement.split_once(char::is_whitespace).filter(|(word, _)| word.eq_ignore_ascii_case("call"))?.1;
+    let (procedure, json) = call.trim_start().strip_suffix(')')?.split_once('(')?;
+    let json = json.trim().strip_prefix("$$")?.strip_suffix("$$")?;
+    let is_it = procedure.trim_end().eq_ignore_ascii_case(wanted) && !json.contains("$$");
+    serde_json::from_str(json).ok().filter(|_| is_it)
+}
+
 impl Page {
     /// The page that a statement asks to take over, if it is exactly that, and sound: `CALL take_minutes($${…}$$)`.
     pub fn parse(statement: &str) -> Option<Self> {
-        let statement = statement.trim().trim_end_matches(';').trim_end();
-        let call = statement.split_once(char::is_whitespace).filter(|(word, _)| word.eq_ignore_ascii_case("call"))?.1;
-        let (procedure, json) = call.trim_start().strip_suffix(')')?.split_once('(')?;
-        let json = json.trim().strip_prefix("$$")?.strip_suffix("$$")?;
-        let is_it = procedure.trim_end().eq_ignore_ascii_case("take_minutes") && !json.contains("$$");
-        let page: Self = serde_json::from_str(json).ok().filter(|_| is_it)?;
+        let page: Self = json_of_call(statement, "take_minutes")?;
         page.report.mistake().is_none().then_some(page)
     }
 

@@ -54,15 +54,16 @@ async fn ask(client: &Client, question: &str) -> Result<Vec<Answer>> {
     Ok(answers)
 }
 
-/// Asks inside a read-only transaction, and leaves nothing behind in the session. Guards against accidents, not against
+/// Asks inside a read-only transaction, as an analyst where `as_analyst` says so, and leaves nothing behind in the session. Guards against accidents, not against
 /// somebody who means to write.
 ///
 /// # Errors
 /// When the database refuses, or `seconds` are over.
-pub async fn ask_only(client: &Client, question: &str, seconds: u32) -> Result<Vec<Answer>> {
+pub async fn ask_only(client: &Client, question: &str, seconds: u32, as_analyst: bool) -> Result<Vec<Answer>> {
     let limit = format!("SET LOCAL statement_timeout = '{seconds}s'");
     // One by one: the door to the embedded database takes one statement at a time.
-    for statement in ["BEGIN READ ONLY", &limit] {
+    let begin = ["BEGIN READ ONLY", &limit, "SET LOCAL ROLE analyst"];
+    for statement in &begin[..2 + usize::from(as_analyst)] {
         client.batch_execute(statement).await.context("beginning a read-only transaction")?;
     }
     let answers = ask(client, question).await;

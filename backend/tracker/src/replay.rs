@@ -90,7 +90,7 @@ pub fn open_all(
                 says.ok_or_else(|| {
                     let path = path.display();
                     Error(format!(
-                        "{path} does not say which exchange it is of; write kraken={path} or --exchange kraken (known are: {})",
+                        "{path} does not say which exchange it is of; write NAME={path} or --exchange NAME, of {}",
                         KNOWN.join(", ")
                     ))
                 })?

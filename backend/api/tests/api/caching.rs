@@ -196,7 +196,7 @@ async fn a_question_is_the_same_in_any_order_and_another_in_another_form() {
     }
     assert_eq!(server.data("/tickers?recorded=true&exchange=kraken").await, json!([]));
     let csv = server.response("/tickers?exchange=binance&recorded=true&format=csv").await.text().await.unwrap();
-    assert_eq!(csv, "ticker,exchange,coin\n", "asked anew");
+    assert_eq!(csv, "ticker,exchange,coin,status,price_step,quantity_step\n", "asked anew");
     let first_page = "/tickers?exchange=binance&limit=1";
     let by_header = server.response_to(first_page, &[(header::ACCEPT, "text/csv")]).await;
     let by_parameter = server.response(&format!("{first_page}&format=csv")).await;

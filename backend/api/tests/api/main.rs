@@ -1,6 +1,7 @@
 //! The API over real HTTP, from a real PostgreSQL; the live feed from a broker within the process.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
 
+mod accounts;
 mod caching;
 mod candles;
 mod compression;

@@ -141,6 +141,28 @@ impl TestServer {
         self.http.request(method, self.url(path)).send().await.unwrap()
     }
 
+    /// Sends a request with these headers and perhaps a body of JSON. Returns the status and the text that came.
+    pub(crate) async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (u16, String) {
+        let mut request = self.http.request(method, self.url(path));
+        if let Some(body) = body {
+            let is_told = headers.iter().any(|(name, _)| *name == "content-type");
+            let kind = (!is_told).then_some(("content-type", "application/json"));
+            request = kind.into_iter().fold(request, |request, (name, kind)| request.header(name, kind));
+            request = request.body(body.to_string());
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,0 +1,52 @@
+//! Bodies of requests: JSON, small, with no field that is not known.
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    error::{JsonPayloadError, PayloadError},
+    web,
+};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Code, Failure};
+
+/// The largest body, in bytes.
+const LARGEST: usize = 64 << 10;
+
+/// Hands a route its body.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Failure>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = web::JsonBody::<T>::new(request, payload, None, true).limit(LARGEST);
+        Box::pin(async { body.await.map(Self).map_err(failure) })
+    }
+}
+
+fn failure(error: JsonPayloadError) -> Failure {
+    let invalid = |detail: String| Failure::new(Code::InvalidBody, detail);
+    match error {
+        JsonPayloadError::OverflowKnownLength { .. }
+        | JsonPayloadError::Overflow { .. }
+        | JsonPayloadError::Payload(PayloadError::Overflow) => {
+            Failure::new(Code::BodyTooLarge, format!("a body has at most {LARGEST} bytes here"))
+        }
+        JsonPayloadError::ContentType => {
+            invalid("the body is to be JSON: send Content-Type: application/json".to_owned())
+        }
+        JsonPayloadError::Deserialize(error) => {
+            // Whatever came, a password perhaps, is not repeated.
+            let said = error.to_string();
+            let is_plain =
+                said.starts_with("missing field") || said.starts_with("unknown field") || said.starts_with("EOF");
+            let place = format!("line {}, column {}", error.line(), error.column());
+            invalid(if is_plain { said } else { format!("the JSON is not what is taken here, at {place}") })
+        }
+        _ => invalid("the body did not come in one piece".to_owned()),
+    }
+}

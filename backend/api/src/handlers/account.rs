@@ -1,0 +1,126 @@
+//! The account of whoever asks.
+
+use actix_web::{HttpResponse, web};
+use api_types::{
+    Data,
+    accounts::{AccountChange, AccountRow, PasswordChange},
+};
+use chrono_tz::Tz;
+use database::{
+    accounts::{self, Account},
+    sessions,
+};
+
+use crate::{
+    auth::{LoggedIn, Reading, Writing},
+    body::Body,
+    error::{Code, Failure},
+    openapi::{AccountFailures, Failures},
+    password,
+    server::State,
+};
+
+/// The longest address of mail.
+const LONGEST_EMAIL: usize = 254;
+
+/// Your account
+#[utoipa::path(
+    get,
+    path = "/account",
+    tag = "accounts",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The account", body = Data<AccountRow>), AccountFailures, Failures)
+)]
+pub(crate) async fn show(Reading(bearer): Reading) -> HttpResponse {
+    told(&bearer.account)
+}
+
+/// Change where your mail goes, or on whose clocks your days are
+#[utoipa::path(
+    patch,
+    path = "/account",
+    tag = "accounts",
+    security(("bearer" = [])),
+    request_body = AccountChange,
+    responses((status = 200, description = "The account as it is now", body = Data<AccountRow>), AccountFailures, Failures)
+)]
+pub(crate) async fn change(
+    Writing(bearer): Writing,
+    state: web::Data<State>,
+    Body(AccountChange { email, time_zone }): Body<AccountChange>,
+) -> Result<HttpResponse, Failure> {
+    if let Some(Some(email)) = &email
+        && !is_email(email)
+    {
+        return Err(Failure::parameter(
+            "email",
+            email,
+            "this is no address of mail",
+            "ada@example.org, or null for none",
+        ));
+    }
+    if let Some(zone) = &time_zone
+        && zone.parse::<Tz>().is_err()
+    {
+        let allowed = "a name of the IANA database, such as Europe/Berlin";
+        return Err(Failure::parameter("time_zone", zone, "no time zone is called so", allowed));
+    }
+    let email = email.as_ref().map(|email| email.as_deref());
+    let id = bearer.account.id;
+    let changed =
+        state.reader.read(async |client| Ok(accounts::change(client, id, email, time_zone.as_deref()).await?)).await?;
+    Ok(told(&changed))
+}
+
+/// Set another password; your other sessions end
+#[utoipa::path(
+    post,
+    path = "/account/password",
+    tag = "accounts",
+    security(("bearer" = [])),
+    request_body = PasswordChange,
+    responses((status = 204, description = "It is set"), AccountFailures, Failures)
+)]
+pub(crate) async fn set_password(
+    who: LoggedIn,
+    state: web::Data<State>,
+    Body(PasswordChange { current_password, new_password }): Body<PasswordChange>,
+) -> Result<HttpResponse, Failure> {
+    let account = &who.bearer.account;
+    if let Some(mistake) = password::mistake(&new_password) {
+        return Err(Failure::new(Code::InvalidParameter, mistake).at("new_password", "…"));
+    }
+    let known =
+        state.reader.read(async |client| Ok(accounts::find_for_login(client, &account.username).await?)).await?;
+    if !password::is_right(current_password, known.map(|(_, hash)| hash)).await {
+        return Err(Failure::new(Code::WrongLogin, "the current password is another"));
+    }
+    let hash = password::hash_beside(new_password).await.map_err(|error| {
+        tracing::error!(%error, "a password cannot be hashed");
+        Failure::new(Code::Internal, "the password cannot be hashed; the server's log says why")
+    })?;
+    let set = state
+        .reader
+        .read(async |client| Ok(sessions::set_password(client, account.id, &hash, Some(who.session_id)).await?));
+    set.await?;
+    tracing::info!(username = ?account.username, "a password is changed");
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn told(account: &Account) -> HttpResponse {
+    let row = AccountRow {
+        username: account.username.clone(),
+        role: account.role.as_str().to_owned(),
+        email: account.email.clone(),
+        time_zone: account.time_zone.clone(),
+        created_at: account.created_at,
+    };
+    HttpResponse::Ok().json(Data { data: row, as_of: None })
+}
+
+/// Whether mail can be sent there, as far as the text tells.
+fn is_email(text: &str) -> bool {
+    let halves =
+        text.split_once('@').filter(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    halves.is_some() && text.len() <= LONGEST_EMAIL && !text.chars().any(|c| c.is_control() || c.is_whitespace())
+}
