@@ -146,7 +146,9 @@ impl std::str::FromStr for RecordingPath {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let named = text.split_once('=').filter(|(name, _)| domain::exchange::is_name(&name.to_lowercase()));
+        let named = text
+            .split_once('=')
+            .filter(|(name, _)| tracker::exchanges::KNOWN.contains(&name.trim().to_lowercase().as_str()));
         Ok(match named {
             Some((name, path)) => Self { exchange: Some(name.to_owned()), path: path.into() },
             None => Self { exchange: None, path: text.into() },

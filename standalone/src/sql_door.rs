@@ -89,7 +89,7 @@ impl NoopStartupHandler for SqlDoor {}
 
 #[async_trait]
 impl SimpleQueryHandler for SqlDoor {
-    async fn do_query<C>(&self, _client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
+    async fn do_query<C>(&self, asker: &mut C, query: &str) -> PgWireResult<Vec<Response>>
     where
         C: ClientInfo + ClientPortalStore + Unpin + Send + Sync,
         C::PortalStore: PortalStore,
@@ -100,6 +100,9 @@ impl SimpleQueryHandler for SqlDoor {
             return Ok(vec![Response::Execution(Tag::new("CALL"))]);
         }
         if let Some(change) = Change::parse(query) {
+            if !asker.socket_addr().ip().to_canonical().is_loopback() {
+                return Err(from_elsewhere());
+            }
             change.carry_out(&client).await.map_err(|error| refuse(&error))?;
             return Ok(vec![Response::Execution(Tag::new("CALL"))]);
         }
@@ -115,6 +118,12 @@ impl SimpleQueryHandler for SqlDoor {
         let answers = question::ask_only(&client, query, TIME_LIMIT, true).await.map_err(|error| refuse(&error))?;
         Ok(answers.into_iter().map(response).collect())
     }
+}
+
+fn from_elsewhere() -> PgWireError {
+    let message = "accounts are changed from the machine that the program runs on".to_owned();
+    // 42501: insufficient privilege.
+    PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), "42501".to_owned(), message)))
 }
 
 fn unknown(page: &Page) -> PgWireError {

@@ -29,6 +29,8 @@ const DRAIN: Duration = Duration::from_secs(3);
 
 /// Writers who have had nothing to do for so long have stored everything that a broker holds.
 const IDLE: Duration = Duration::from_secs(1);
+/// On a RabbitMQ that others use too, writers may never have nothing to do.
+const BUSY: Duration = Duration::from_secs(60);
 
 /// What is followed.
 pub(crate) enum Market {
@@ -307,9 +309,17 @@ impl Storage {
     /// Waits until everything is stored: nothing is left on disk, and no writer was given anything for a while by a broker that has
     /// had time to.
     async fn finished(self) {
-        let mut since = None;
+        let (mut since, mut handed_on) = (None, None);
         loop {
-            let is_idle = self.queue.is_empty() && self.idle.writers() == self.writers;
+            let is_empty = self.queue.is_empty();
+            handed_on = handed_on.filter(|_| is_empty).or_else(|| is_empty.then(Instant::now));
+            if handed_on.is_some_and(|at: Instant| at.elapsed() > BUSY) {
+                tracing::warn!(
+                    "RabbitMQ has everything; others use it too, so that it is not known whether all is stored"
+                );
+                return;
+            }
+            let is_idle = is_empty && self.idle.writers() == self.writers;
             since = since.filter(|_| is_idle).or_else(|| is_idle.then(Instant::now));
             if since.is_some_and(|since| since.elapsed() >= IDLE) {
                 return;

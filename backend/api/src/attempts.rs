@@ -37,10 +37,11 @@ impl Attempts {
 
     /// Counts a try.
     pub(crate) fn count(&self, from: IpAddr, to: &str) -> Result<(), Failure> {
-        let wait = match (self.from.check_key(&from), self.to.check_key(&to.to_owned())) {
-            (Ok(()), Ok(())) => return Ok(()),
-            (Err(refused), _) | (_, Err(refused)) => refused.wait_time_from(self.clock.now()),
-        };
+        // What is refused to an address takes nothing from the account: else anybody could lock out anybody.
+        let counted = self.from.check_key(&from).and_then(|()| self.to.check_key(&to.to_owned()));
+        let Err(refused) = counted else { return Ok(()) };
+        let wait = refused.wait_time_from(self.clock.now());
+        tracing::warn!(address = %from, "too many tries to log in");
         let failure =
             Failure::new(Code::TooManyLogins, "too many tries to log in from this address, or to this account");
         Err(failure.retry_after(wait.as_secs_f64().ceil().max(1.0) as u64))
@@ -59,5 +60,8 @@ mod tests {
         assert!(attempts.count(address(1), "ada").is_err() && attempts.count(address(2), "ada").is_ok());
         let guessed = (10..60).filter(|last| attempts.count(address(*last), "grace").is_ok()).count();
         assert_eq!(guessed, 30);
+        let flooded = Attempts::new();
+        assert_eq!((0..1_000).filter(|_| flooded.count(address(1), "ada").is_ok()).count(), 20);
+        assert!(flooded.count(address(2), "ada").is_ok(), "one address locks nobody out");
     }
 }

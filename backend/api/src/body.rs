@@ -1,6 +1,6 @@
 //! Bodies of requests: JSON, small, with no field that is not known.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -14,6 +14,8 @@ use crate::error::{Code, Failure};
 
 /// The largest body, in bytes.
 const LARGEST: usize = 64 << 10;
+/// How long it may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Hands a route its body.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -24,7 +26,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let body = web::JsonBody::<T>::new(request, payload, None, true).limit(LARGEST);
-        Box::pin(async { body.await.map(Self).map_err(failure) })
+        Box::pin(async {
+            let late = || Failure::new(Code::BodyLate, format!("a body must arrive within {PATIENCE:?}"));
+            let arrived = tokio::time::timeout(PATIENCE, body).await.map_err(|_| late())?;
+            arrived.map(Self).map_err(failure)
+        })
     }
 }
 
@@ -41,9 +47,13 @@ fn failure(error: JsonPayloadError) -> Failure {
         }
         JsonPayloadError::Deserialize(error) => {
             // Whatever came, a password perhaps, is not repeated.
-            let said = error.to_string();
-            let is_plain =
-                said.starts_with("missing field") || said.starts_with("unknown field") || said.starts_with("EOF");
+            let said = match error.to_string().split_once(", expected ") {
+                Some((unknown, expected)) if unknown.starts_with("unknown field") => {
+                    format!("a field is not known here; expected {expected}")
+                }
+                _ => error.to_string(),
+            };
+            let is_plain = ["missing field", "a field is not known", "EOF"].iter().any(|begin| said.starts_with(begin));
             let place = format!("line {}, column {}", error.line(), error.column());
             invalid(if is_plain { said } else { format!("the JSON is not what is taken here, at {place}") })
         }

@@ -49,6 +49,7 @@ pub(crate) async fn finish(
         Some((counted, standing)) => (counted, Some(standing)),
         None => (Ok(()), None),
     };
+    let sender = has_body(&request).then(|| Connection::of(request.request())).flatten();
     let early = counted.err().map(|failure| failure.error_response()).or_else(|| answered_early(&request));
     let mut route = None;
     let mut response = match (early, state) {
@@ -63,6 +64,10 @@ pub(crate) async fn finish(
         },
         (None, None) => next.call(request).await?.map_into_boxed_body(),
     };
+    // Who fails may have left the body where it was.
+    if let Some(sender) = sender.filter(|_| failed(response.status())) {
+        end_soon(sender);
+    }
     // A few routes fail in a form of their own, which is JSON too.
     let is_ours = is(response.headers(), PROBLEM_JSON) || is(response.headers(), "application/json");
     if failed(response.status()) && !is_ours {
@@ -105,24 +110,24 @@ fn answered_early(request: &ServiceRequest) -> Option<HttpResponse> {
                 .finish(),
         );
     }
+    (has_body(request) && changes.is_none())
+        .then(|| Failure::new(Code::BodyNotAllowed, "this route takes no body").error_response())
+}
+
+/// Whether a body is announced.
+fn has_body(request: &ServiceRequest) -> bool {
     let headers = request.headers();
     let length = headers.get(header::CONTENT_LENGTH);
-    let has_body = headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0");
-    (has_body && changes.is_none()).then(|| {
-        end_soon(request);
-        Failure::new(Code::BodyNotAllowed, "this route takes no body").error_response()
-    })
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0")
 }
 
 /// The server would wait for a body that is announced and never comes; so the connection ends when the answer has had
 /// time to arrive.
-fn end_soon(request: &ServiceRequest) {
-    if let Some(connection) = Connection::of(request.request()) {
-        rt::spawn(async move {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            connection.cut();
-        });
-    }
+fn end_soon(connection: Connection) {
+    rt::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        connection.cut();
+    });
 }
 
 fn failed(status: StatusCode) -> bool {

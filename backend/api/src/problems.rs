@@ -101,8 +101,11 @@ codes! {
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large"
         "No request needs as much."
         "Send less than 64 KB.";
+    BodyLate "body_late" REQUEST_TIMEOUT "The body did not arrive"
+        "The request announces a body, and it was not there in time."
+        "Send it at once, as long as Content-Length says.";
     TooManyLogins "too_many_logins" TOO_MANY_REQUESTS "Too many tries to log in"
-        "From one address 20 tries a minute are taken, to one account 30."
+        "From one address 20 tries a minute are taken, to one account 30; and as many at once as can be compared in two seconds."
         "Wait as long as Retry-After says.";
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The method is not understood here"
         "Prices can only be read; the few routes that change something take POST, PATCH or DELETE."

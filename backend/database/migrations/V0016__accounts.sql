@@ -82,7 +82,8 @@ BEGIN
         VALUES (change ->> 'username', change ->> 'role', change ->> 'email', change ->> 'password_hash');
         RETURN;
     END IF;
-    SELECT id INTO of_account FROM secret.account WHERE username = change ->> 'username';
+    -- Whoever begins a session or makes a key holds the row too, and looks at it again when it is free.
+    SELECT id INTO of_account FROM secret.account WHERE username = change ->> 'username' FOR UPDATE;
     IF NOT FOUND THEN
         RAISE no_data_found USING MESSAGE = format('there is no account "%s"', change ->> 'username');
     END IF;

@@ -63,10 +63,16 @@ pub async fn ask_only(client: &Client, question: &str, seconds: u32, as_analyst:
     let limit = format!("SET LOCAL statement_timeout = '{seconds}s'");
     // One by one: the door to the embedded database takes one statement at a time.
     let begin = ["BEGIN READ ONLY", &limit, "SET LOCAL ROLE analyst"];
-    for statement in &begin[..2 + usize::from(as_analyst)] {
-        client.batch_execute(statement).await.context("beginning a read-only transaction")?;
-    }
-    let answers = ask(client, question).await;
+    let opening = async {
+        for statement in &begin[..2 + usize::from(as_analyst)] {
+            client.batch_execute(statement).await.context("beginning a read-only transaction")?;
+        }
+        Ok(())
+    };
+    let answers = match opening.await {
+        Ok(()) => ask(client, question).await,
+        Err(error) => Err(error),
+    };
     for statement in ["ROLLBACK", "RESET ALL"] {
         client.batch_execute(statement).await.context("ending a read-only transaction")?;
     }

@@ -54,16 +54,17 @@ pub struct Bearer {
     pub session_id: Option<i64>,
 }
 
-/// Begins a session of an account, which ends after `lasting`, with a first access token.
+/// Begins a session of an account, which ends after `lasting`, with a first access token. `false` where the account may not log in any
+/// more, or has another password than the one of this hash.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn begin(
     client: &impl GenericClient,
-    account_id: i64,
+    (account_id, password_hash): (i64, &str),
     (refresh, lasting): (&Digest, TimeDelta),
     (access, access_lasting): (&Digest, TimeDelta),
-) -> Result<()> {
+) -> Result<bool> {
     let doing = "beginning a session";
     let begin = "
         WITH ended AS (
@@ -71,22 +72,24 @@ pub async fn begin(
                 SELECT id FROM secret.session WHERE account_id = $1 ORDER BY id DESC OFFSET $6))
         ), begun AS (
             INSERT INTO secret.session (account_id, refresh_hash, expires_at)
-            VALUES ($1, $2, now() + make_interval(secs => $3)) RETURNING id
+            SELECT id, $2, now() + make_interval(secs => $3) FROM secret.account
+            WHERE id = $1 AND password_hash = $7 AND disabled_at IS NULL FOR SHARE
+            RETURNING id
         )
         INSERT INTO secret.access_token (token_hash, session_id, expires_at)
         SELECT $4, begun.id, now() + make_interval(secs => $5) FROM begun";
     let statement = client.prepare_cached(begin).await.context(doing)?;
     let seconds = |span: TimeDelta| span.as_seconds_f64();
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
         &account_id,
         &refresh.as_slice(),
         &seconds(lasting),
         &access.as_slice(),
         &seconds(access_lasting),
         &(MOST_SESSIONS - 1),
+        &password_hash,
     ];
-    client.execute(&statement, &parameters).await.context(doing)?;
-    Ok(())
+    Ok(client.execute(&statement, &parameters).await.context(doing)? > 0)
 }
 
 /// Gives the session of a refresh token one more access token. `false` where no session has it, or not any more.
@@ -104,6 +107,7 @@ pub async fn refresh(
         WITH known AS (
             SELECT session.id FROM secret.session JOIN secret.account ON account.id = session.account_id
             WHERE refresh_hash = $1 AND expires_at > now() AND account.disabled_at IS NULL
+            FOR KEY SHARE OF session
         ), ended AS (
             DELETE FROM secret.access_token USING known
             WHERE session_id = known.id AND (expires_at <= now() OR token_hash IN (
@@ -130,22 +134,27 @@ pub async fn end(client: &impl GenericClient, session_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Sets another password and ends all sessions of an account but one.
+/// Sets another password in the place of the one of this hash, and ends all sessions of an account but one. `false` where it has another
+/// meanwhile.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn set_password(
     client: &impl GenericClient,
-    account_id: i64,
+    (account_id, old_hash): (i64, &str),
     password_hash: &str,
-    but: Option<i64>,
-) -> Result<()> {
+    but: i64,
+) -> Result<bool> {
     let doing = "setting a password";
     let change = "
-        WITH ended AS (DELETE FROM secret.session WHERE account_id = $1 AND id IS DISTINCT FROM $3)
-        UPDATE secret.account SET password_hash = $2 WHERE id = $1";
-    client.execute(change, &[&account_id, &password_hash, &but]).await.context(doing)?;
-    Ok(())
+        WITH changed AS (
+            UPDATE secret.account SET password_hash = $2 WHERE id = $1 AND password_hash = $4 AND disabled_at IS NULL RETURNING id
+        ), ended AS (
+            DELETE FROM secret.session USING changed WHERE account_id = changed.id AND session.id <> $3
+        )
+        SELECT count(*) FROM changed";
+    let row = client.query_one(change, &[&account_id, &password_hash, &but, &old_hash]).await.context(doing)?;
+    Ok(row.get::<_, i64>(0) > 0)
 }
 
 /// Who bears this access token; `None` where it is none, or not any more.
@@ -158,7 +167,8 @@ pub async fn bearer_of_token(client: &impl GenericClient, token: &Digest) -> Res
         "SELECT {}, session.id FROM secret.access_token
          JOIN secret.session ON session.id = access_token.session_id
          JOIN secret.account ON account.id = session.account_id
-         WHERE token_hash = $1 AND access_token.expires_at > now() AND account.disabled_at IS NULL",
+         WHERE token_hash = $1 AND access_token.expires_at > now() AND session.expires_at > now()
+           AND account.disabled_at IS NULL",
         accounts::COLUMNS
     );
     let statement = client.prepare_cached(&query).await.context(doing)?;
@@ -178,7 +188,8 @@ pub async fn bearer_of_key(client: &impl GenericClient, key: &Digest) -> Result<
     let query = format!(
         "WITH used AS (
              UPDATE secret.api_key SET last_used_at = now()
-             WHERE key_hash = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+             WHERE key_hash = $1 AND coalesce(expires_at > now(), true)
+               AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
          )
          SELECT {}, api_key.scope FROM secret.api_key JOIN secret.account ON account.id = api_key.account_id
          WHERE key_hash = $1 AND coalesce(api_key.expires_at > now(), true) AND account.disabled_at IS NULL",
@@ -241,7 +252,7 @@ fn read_key(row: &Row) -> std::result::Result<ApiKey, tokio_postgres::Error> {
     })
 }
 
-/// Makes a key; `None` where the account has as many as it may.
+/// Makes a key; `None` where the account has as many as it may, or was disabled.
 ///
 /// # Errors
 /// When the database refuses.
@@ -249,8 +260,10 @@ pub async fn add_key(client: &impl GenericClient, account_id: i64, key: &NewApiK
     let doing = "making an API key";
     let make = format!(
         "INSERT INTO secret.api_key (account_id, name, scope, hint, expires_at, key_hash)
-         SELECT $1, $2, $3, $4, $5, $6
-         WHERE (SELECT count(*) FROM secret.api_key WHERE account_id = $1) < {MOST_KEYS}
+         SELECT account.id, $2, $3, $4, $5, $6 FROM secret.account
+         WHERE account.id = $1 AND disabled_at IS NULL
+           AND (SELECT count(*) FROM secret.api_key WHERE account_id = $1) < {MOST_KEYS}
+         FOR SHARE OF account
          RETURNING {KEY_COLUMNS}"
     );
     let statement = client.prepare_cached(&make).await.context(doing)?;

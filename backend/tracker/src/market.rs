@@ -87,6 +87,9 @@ impl MarketFeed {
     /// Keeps the connections open until others are wanted or it is asked to stop. What is told in between is asked for.
     async fn stream(&self, requests: &mut watch::Receiver<Vec<StreamRequest>>, shutdown: &Shutdown) {
         let wanted = requests.borrow_and_update().clone();
+        if !wanted.is_empty() {
+            self.board.keep(wanted.len());
+        }
         let until = shutdown.child_token();
         let carry = |(number, request)| {
             let market = self.exchange.market()?;

@@ -179,6 +179,11 @@ impl Board {
         }
     }
 
+    /// There are only so many connections from now on.
+    pub fn keep(&self, count: usize) {
+        self.lock().connections.retain(|number, _| *number < count);
+    }
+
     /// Whether every connection of the stream delivers.
     pub fn is_streaming(&self) -> bool {
         let states = self.lock();

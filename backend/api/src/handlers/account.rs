@@ -1,6 +1,6 @@
 //! The account of whoever asks.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use api_types::{
     Data,
     accounts::{AccountChange, AccountRow, PasswordChange},
@@ -16,7 +16,7 @@ use crate::{
     body::Body,
     error::{Code, Failure},
     openapi::{AccountFailures, Failures},
-    password,
+    password, rate_limit,
     server::State,
 };
 
@@ -83,6 +83,7 @@ pub(crate) async fn change(
 )]
 pub(crate) async fn set_password(
     who: LoggedIn,
+    request: HttpRequest,
     state: web::Data<State>,
     Body(PasswordChange { current_password, new_password }): Body<PasswordChange>,
 ) -> Result<HttpResponse, Failure> {
@@ -90,19 +91,24 @@ pub(crate) async fn set_password(
     if let Some(mistake) = password::mistake(&new_password) {
         return Err(Failure::new(Code::InvalidParameter, mistake).at("new_password", "…"));
     }
-    let known =
-        state.reader.read(async |client| Ok(accounts::find_for_login(client, &account.username).await?)).await?;
-    if !password::is_right(current_password, known.map(|(_, hash)| hash)).await {
-        return Err(Failure::new(Code::WrongLogin, "the current password is another"));
+    let address = rate_limit::address(&request, state.trust_proxy);
+    state.attempts.count(address, &account.username)?;
+    let wrong = || {
+        tracing::warn!(username = account.username, %address, "a change of password is refused");
+        Failure::new(Code::InvalidParameter, "the current password is another").at("current_password", "…")
+    };
+    let find = state.reader.read(async |client| Ok(accounts::find_for_login(client, &account.username).await?));
+    let Some((_, current)) = find.await? else { return Err(wrong()) };
+    if !password::is_right(current_password, Some(current.clone())).await? {
+        return Err(wrong());
     }
-    let hash = password::hash_beside(new_password).await.map_err(|error| {
-        tracing::error!(%error, "a password cannot be hashed");
-        Failure::new(Code::Internal, "the password cannot be hashed; the server's log says why")
-    })?;
+    let hash = password::hash_beside(new_password).await?;
     let set = state
         .reader
-        .read(async |client| Ok(sessions::set_password(client, account.id, &hash, Some(who.session_id)).await?));
-    set.await?;
+        .read(async |client| Ok(sessions::set_password(client, (account.id, &current), &hash, who.session_id).await?));
+    if !set.await? {
+        return Err(wrong());
+    }
     tracing::info!(username = ?account.username, "a password is changed");
     Ok(HttpResponse::NoContent().finish())
 }

@@ -36,20 +36,28 @@ pub(crate) async fn log_in(
     } else {
         None
     };
+    // What nobody is called is not logged: it may be a password in the wrong field.
+    let logged = if known.is_some() { username } else { "(unknown)".to_owned() };
+    let refused = || {
+        tracing::warn!(username = logged, %address, "a log-in is refused");
+        Failure::new(Code::WrongLogin, "nobody is known by this name and password")
+    };
     let (account, hash) = known.unzip();
-    if !password::is_right(password, hash).await {
-        tracing::warn!(?username, %address, "a log-in is refused");
-        return Err(Failure::new(Code::WrongLogin, "nobody is known by this name and password"));
+    if !password::is_right(password, hash.clone()).await? {
+        return Err(refused());
     }
-    let account = account.ok_or_else(|| Failure::new(Code::WrongLogin, "nobody is known by this name and password"))?;
+    let Some((account, hash)) = account.zip(hash) else { return Err(refused()) };
     let (access, refresh) = (Token::new(Kind::Access)?, Token::new(Kind::Refresh)?);
     let (access_lasting, refresh_lasting) = (state.access_lasting, state.refresh_lasting);
     let begin = state.reader.read(async |client| {
         let tokens = ((&refresh.digest(), refresh_lasting), (&access.digest(), access_lasting));
-        Ok(sessions::begin(client, account.id, tokens.0, tokens.1).await?)
+        Ok(sessions::begin(client, (account.id, &hash), tokens.0, tokens.1).await?)
     });
-    begin.await?;
-    tracing::info!(?username, %address, "logged in");
+    // It may have been changed, or the account disabled, while it was compared.
+    if !begin.await? {
+        return Err(refused());
+    }
+    tracing::info!(username = logged, %address, "logged in");
     let now = Utc::now().trunc_subsecs(0);
     Ok(HttpResponse::Ok().json(Tokens {
         access: access.tell().to_owned(),
