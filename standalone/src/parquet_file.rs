@@ -379,6 +379,6 @@ mod tests {
         let file = ParquetFile::begin::<CandleRow>(Vec::new(), &[]).unwrap();
         let reader = SerializedFileReader::new(Bytes::from(file.end().unwrap())).unwrap();
         assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
-        assert_eq!(reader.metadata().file_metadata().schema_descr().num_columns(), 11);
+        assert_eq!(reader.metadata().file_metadata().schema_descr().num_columns(), 12);
     }
 }

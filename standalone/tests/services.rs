@@ -137,7 +137,10 @@ async fn every_published_trade_is_stored_once_and_shown() {
     assert_eq!((open_time, close), (minute, newest.price.to_string().parse().unwrap()));
 
     let catalogue = get(&address, "/tickers/bitcoin/simulated").await;
-    let row = serde_json::json!({ "ticker": "BTCUSDT", "exchange": "simulated", "coin": "bitcoin" });
+    let row = serde_json::json!({
+        "ticker": "BTCUSDT", "exchange": "simulated", "coin": "bitcoin", "status": "trading",
+        "price_step": "0.01", "quantity_step": "0.00001"
+    });
     assert_eq!(catalogue["data"], serde_json::json!([row]));
     let history = get(&address, "/price-history-minutes/120%20minute/BTCUSDT").await;
     let means: Vec<&serde_json::Value> = history["data"].as_array().unwrap().iter().collect();
