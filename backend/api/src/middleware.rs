@@ -49,8 +49,9 @@ pub(crate) async fn finish(
         Some((counted, standing)) => (counted, Some(standing)),
         None => (Ok(()), None),
     };
-    let sender = has_body(&request).then(|| Connection::of(request.request())).flatten();
-    let early = counted.err().map(|failure| failure.error_response()).or_else(|| answered_early(&request));
+    let has_body = has_body(&request);
+    let sender = has_body.then(|| Connection::of(request.request())).flatten();
+    let early = counted.err().map(|failure| failure.error_response()).or_else(|| answered_early(&request, has_body));
     let mut route = None;
     let mut response = match (early, state) {
         (Some(response), _) => request.into_response(response),
@@ -96,10 +97,10 @@ fn limit(state: &State, request: &ServiceRequest) -> Option<(Result<(), Failure>
 }
 
 /// A browser asks whether it may ask; and few routes take a body.
-fn answered_early(request: &ServiceRequest) -> Option<HttpResponse> {
-    let changes = routes::changes(request.path());
+fn answered_early(request: &ServiceRequest, has_body: bool) -> Option<HttpResponse> {
+    let changes = || routes::changes(request.path());
     if request.method() == Method::OPTIONS {
-        let allowed = format!("{}, OPTIONS", changes.unwrap_or("GET, HEAD"));
+        let allowed = format!("{}, OPTIONS", changes().unwrap_or("GET, HEAD"));
         return Some(
             HttpResponse::NoContent()
                 .insert_header((header::ALLOW, allowed.as_str()))
@@ -110,7 +111,7 @@ fn answered_early(request: &ServiceRequest) -> Option<HttpResponse> {
                 .finish(),
         );
     }
-    (has_body(request) && changes.is_none())
+    (has_body && changes().is_none())
         .then(|| Failure::new(Code::BodyNotAllowed, "this route takes no body").error_response())
 }
 

@@ -308,3 +308,27 @@ async fn a_body_that_never_comes_is_not_waited_for() {
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("body_late"), "{answer}");
 }
+
+#[tokio::test]
+async fn an_account_has_so_many_sessions_and_a_session_so_many_tokens_and_the_oldest_end() {
+    let server = with(&["ada"]).await;
+    let (first, refresh) = log_in(&server, "ada").await;
+    server
+        .sql(
+            "INSERT INTO secret.session (account_id, refresh_hash, expires_at)
+             SELECT 1, number::text::bytea, now() + interval '1 day' FROM generate_series(1, 49) AS number;
+             INSERT INTO secret.access_token (token_hash, session_id, expires_at)
+             SELECT number::text::bytea, 1, now() + interval '1 day' FROM generate_series(1, 30) AS number",
+        )
+        .await;
+    let more = send(&server, Method::POST, "/api/token/refresh", "", json!({"refresh": refresh})).await;
+    assert_eq!((more.0, status_of(&server, &first).await), (200, 401), "its own, the first to expire, has ended");
+    let count = async |table: &str| {
+        let client = server.pool.get().await.unwrap();
+        client.query_one(&format!("SELECT count(*) FROM secret.{table}"), &[]).await.unwrap().get::<_, i64>(0)
+    };
+    assert_eq!((count("access_token").await, count("session").await), (20, 50));
+    let (last, _) = log_in(&server, "ada").await;
+    assert_eq!((count("session").await, status_of(&server, &last).await), (50, 200));
+    assert_eq!(send(&server, Method::POST, "/api/token/refresh", "", json!({"refresh": refresh})).await.0, 401);
+}
