@@ -24,6 +24,9 @@ pub enum ConsumeError {
     /// From the queue on disk.
     #[error(transparent)]
     Local(#[from] LocalQueueError),
+    /// The connection was given up.
+    #[error("the connection to the broker was given up")]
+    Closed,
 }
 
 impl ConsumeError {

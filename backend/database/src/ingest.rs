@@ -18,7 +18,11 @@ use futures_util::SinkExt as _;
 use rust_decimal::Decimal;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
-use crate::{Client, Context as _, Error, Result, partitions};
+use crate::{
+    Client, Context as _, Error, Result,
+    alerts::{Turn, Written, watching},
+    partitions,
+};
 
 /// One tick and where it belongs.
 #[derive(Debug, Clone, Copy)]
@@ -54,12 +58,14 @@ pub struct Stored {
     pub duplicates: u64,
     /// Ticks of days that were dropped: whether they were stored before cannot be known any more, so they are not stored.
     pub of_dropped_days: u64,
+    /// What rules fired for.
+    pub alerts: Written,
 }
 
 /// Stores prices and folds them into one-minute candles, in one transaction.
 ///
 /// `maybe_stored` says that some rows may be there already (a redelivery), so that the optimistic way is not tried.
-/// Pairs in `first_ticks` are marked as recorded.
+/// Pairs in `first_ticks` are marked as recorded. Rules look at the new ones when their `turn` has come.
 ///
 /// # Errors
 /// When the database refuses; nothing is stored then, unless the connection broke during the commit: then it is not
@@ -69,22 +75,33 @@ pub async fn store(
     mut prices: Vec<NewPrice<'_>>,
     first_ticks: &[i32],
     maybe_stored: bool,
+    turn: &Turn,
 ) -> Result<Stored> {
     let received = prices.len();
     prices.sort_unstable_by_key(|price| (price.day(), price.key()));
     prices.dedup_by_key(|price| price.key());
     if !maybe_stored {
-        match store_in_transaction(client, &prices, first_ticks, Way::Copy).await {
+        match store_in_transaction(client, &prices, first_ticks, turn, Way::Copy).await {
             Err(error) if error.is_misplaced_optimism() => {}
-            outcome => return outcome.map(|done| counted(received, done)),
+            outcome => return outcome.map(|done| done.counted(received)),
         }
     }
-    store_in_transaction(client, &prices, first_ticks, Way::Insert).await.map(|done| counted(received, done))
+    store_in_transaction(client, &prices, first_ticks, turn, Way::Insert).await.map(|done| done.counted(received))
 }
 
-fn counted(received: usize, (inserted, of_dropped_days): (usize, usize)) -> Stored {
-    let duplicates = (received - inserted - of_dropped_days) as u64;
-    Stored { inserted: inserted as u64, duplicates, of_dropped_days: of_dropped_days as u64 }
+/// What a transaction did.
+struct Done {
+    inserted: usize,
+    of_dropped_days: usize,
+    alerts: Written,
+}
+
+impl Done {
+    fn counted(self, received: usize) -> Stored {
+        let Self { inserted, of_dropped_days, alerts } = self;
+        let duplicates = (received - inserted - of_dropped_days) as u64;
+        Stored { inserted: inserted as u64, duplicates, of_dropped_days: of_dropped_days as u64, alerts }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -97,26 +114,33 @@ async fn store_in_transaction(
     client: &mut Client,
     prices: &[NewPrice<'_>],
     first_ticks: &[i32],
+    turn: &Turn,
     way: Way,
-) -> Result<(usize, usize)> {
+) -> Result<Done> {
     let transaction = client.transaction().await.context("beginning a transaction")?;
     let received = prices.len();
     let open = in_open_days(&transaction, prices).await?;
-    let prices = open.as_ref();
-    let inserted = match way {
+    let mut new: Vec<&NewPrice<'_>> = open.iter().collect();
+    match way {
         Way::Copy => {
-            for of_one_day in prices.chunk_by(|one, next| one.day() == next.day()) {
+            for of_one_day in open.chunk_by(|one, next| one.day() == next.day()) {
                 copy(&transaction, of_one_day[0].day(), of_one_day).await?;
             }
-            fold(&transaction, prices.iter()).await?;
-            prices.len()
         }
         Way::Insert => {
-            let new = insert(&transaction, prices).await?;
-            fold(&transaction, prices.iter().filter(|price| new.contains(&price.key()))).await?;
-            new.len()
+            let inserted = insert(&transaction, &open).await?;
+            new.retain(|price| inserted.contains(&price.key()));
         }
-    };
+    }
+    let mut ticker_ids: Vec<i32> = new.iter().map(|price| price.ticker_id).collect();
+    ticker_ids.sort_unstable();
+    ticker_ids.dedup();
+    let (mut watchers, mut alerts) = (None, Written::default());
+    if watching::any_is_watched(&transaction, &ticker_ids).await? {
+        let mine = watchers.insert(turn.come().await);
+        alerts = mine.look(&transaction, &ticker_ids, &new).await?;
+    }
+    fold(&transaction, new.iter().copied()).await?;
     if !first_ticks.is_empty() {
         transaction
             .execute(
@@ -127,7 +151,10 @@ async fn store_in_transaction(
             .context("marking pairs as recorded")?;
     }
     transaction.commit().await.context("committing prices")?;
-    Ok((inserted, received - prices.len()))
+    if let Some(mut watchers) = watchers {
+        watchers.confirm();
+    }
+    Ok(Done { inserted: new.len(), of_dropped_days: received - open.len(), alerts })
 }
 
 /// How old a tick is at least before it is asked whether its day was dropped: the last two days never are.

@@ -5,6 +5,7 @@
 //! connection while it holds one: the embedded database has just one.
 
 pub mod accounts;
+pub mod alerts;
 pub mod candles;
 pub mod catalogue;
 pub mod comparison;

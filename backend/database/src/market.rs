@@ -14,6 +14,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     Client, Context as _, Result,
+    alerts::{Turn, Written, watching},
     ingest::{self, NewPrice},
     partitions,
 };
@@ -27,6 +28,8 @@ pub struct Stored {
     pub outdated: u64,
     /// Of pairs that no catalogue of the exchange has listed.
     pub unknown: u64,
+    /// What rules fired for.
+    pub alerts: Written,
 }
 
 const STORE: &str = "
@@ -45,7 +48,7 @@ const STORE: &str = "
 ///
 /// # Errors
 /// When the database refuses; nothing is stored then.
-pub async fn store(client: &mut Client, report: &MarketReport) -> Result<Stored> {
+pub async fn store(client: &mut Client, report: &MarketReport, turn: &Turn) -> Result<Stored> {
     let doing = "storing the state of a market";
     // The keys are looked up here: PostgreSQL, which cannot know how many rows there are, joins them in the slowest way.
     let ids = crate::catalogue::ticker_ids(client, &report.exchange).await?;
@@ -88,10 +91,19 @@ pub async fn store(client: &mut Client, report: &MarketReport) -> Result<Stored>
     samples.sort_unstable_by_key(|(ticker_id, tick)| (tick.time().date_naive(), *ticker_id));
     let price = |ticker_id, tick| NewPrice { ticker_id, source: TickSource::Poll, tick };
     let prices: Vec<NewPrice<'_>> = samples.iter().map(|(ticker_id, tick)| price(*ticker_id, tick)).collect();
+    let ticker_ids: Vec<i32> = prices.iter().map(|price| price.ticker_id).collect();
+    let (mut watchers, mut alerts) = (None, Written::default());
+    if watching::any_is_watched(&transaction, &ticker_ids).await? {
+        let mine = watchers.insert(turn.come().await);
+        alerts = mine.look_at_market(&transaction, &ticker_ids, &prices.iter().collect::<Vec<_>>()).await?;
+    }
     ingest::fold(&transaction, prices.iter()).await?;
     transaction.commit().await.context("committing the state of a market")?;
+    if let Some(mut watchers) = watchers {
+        watchers.confirm();
+    }
     let outdated = report.rows.len() - unknown - applied.len();
-    Ok(Stored { applied: applied.len() as u64, outdated: outdated as u64, unknown: unknown as u64 })
+    Ok(Stored { applied: applied.len() as u64, outdated: outdated as u64, unknown: unknown as u64, alerts })
 }
 
 /// The price as one that was asked for: neither trade nor quantity are known of it.

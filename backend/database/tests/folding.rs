@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use database::{
     Client, DatabaseSettings, Pool,
+    alerts::Alerts,
     candles::{Span, list_candles},
     catalogue, day_sums,
     ingest::{self, NewPrice},
@@ -76,7 +77,7 @@ async fn store(client: &mut Client, ticker_id: i32, ticks: &[Tick], source: Tick
         partitions::create(client, tick.time().date_naive()).await.unwrap();
     }
     let prices = ticks.iter().map(|tick| NewPrice { ticker_id, source, tick }).collect();
-    ingest::store(client, prices, &[ticker_id], false).await.unwrap();
+    ingest::store(client, prices, &[ticker_id], false, &Alerts::default().turn()).await.unwrap();
 }
 
 async fn fold(client: &mut Client) {

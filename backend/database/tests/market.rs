@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
-    Client, DatabaseSettings, Pool, catalogue,
+    Client, DatabaseSettings, Pool,
+    alerts::Alerts,
+    catalogue,
     ingest::{self, NewPrice},
     market::{self, Stored},
     migrate,
@@ -92,7 +94,7 @@ async fn state(client: &Client) -> Vec<String> {
 }
 
 fn stored(applied: u64, outdated: u64, unknown: u64) -> Stored {
-    Stored { applied, outdated, unknown }
+    Stored { applied, outdated, unknown, ..Stored::default() }
 }
 
 #[tokio::test]
@@ -100,11 +102,11 @@ async fn a_report_delivered_again_changes_nothing_and_an_older_one_turns_nothing
     let (_database, _pool, mut client) = listed(&TWO).await;
     let older = report(vec![row("ETHUSDT", 11_000, 1_000), row("BTCUSDT", 12_000, 1_000)]);
     let newer = report(vec![row("BTCUSDT", 13_000, 2_000)]);
-    assert_eq!(market::store(&mut client, &older).await.unwrap(), stored(2, 0, 0));
-    assert_eq!(market::store(&mut client, &newer).await.unwrap(), stored(1, 0, 0));
+    assert_eq!(market::store(&mut client, &older, &Alerts::default().turn()).await.unwrap(), stored(2, 0, 0));
+    assert_eq!(market::store(&mut client, &newer, &Alerts::default().turn()).await.unwrap(), stored(1, 0, 0));
     let before = state(&client).await;
-    assert_eq!(market::store(&mut client, &newer).await.unwrap(), stored(0, 1, 0));
-    assert_eq!(market::store(&mut client, &older).await.unwrap(), stored(0, 2, 0));
+    assert_eq!(market::store(&mut client, &newer, &Alerts::default().turn()).await.unwrap(), stored(0, 1, 0));
+    assert_eq!(market::store(&mut client, &older, &Alerts::default().turn()).await.unwrap(), stored(0, 2, 0));
     assert_eq!(state(&client).await, before);
     let told =
         "SELECT format('%s %s %s %s', ticker, price, trim_scale(change_24h), volume_24h) FROM markets ORDER BY ticker";
@@ -123,11 +125,14 @@ async fn unknown_pairs_are_counted_and_hold_up_nobody_and_of_a_pair_told_twice_t
         row("BTCUSDT", 11_000, 1_000),
         row("NOBODY", 1, 2_000),
     ]);
-    assert_eq!(market::store(&mut client, &mixed).await.unwrap(), stored(1, 1, 2));
+    assert_eq!(market::store(&mut client, &mixed, &Alerts::default().turn()).await.unwrap(), stored(1, 1, 2));
     assert_eq!(texts(&client, "SELECT price::text FROM markets").await, ["120.00"]);
     let stranger = MarketReport::new("nowhere", mixed.rows);
-    assert_eq!(market::store(&mut client, &stranger).await.unwrap(), stored(0, 0, 4));
-    assert_eq!(market::store(&mut client, &report(Vec::new())).await.unwrap(), stored(0, 0, 0));
+    assert_eq!(market::store(&mut client, &stranger, &Alerts::default().turn()).await.unwrap(), stored(0, 0, 4));
+    assert_eq!(
+        market::store(&mut client, &report(Vec::new()), &Alerts::default().turn()).await.unwrap(),
+        stored(0, 0, 0)
+    );
 }
 
 fn trade(id: i64, cents: i64, offset_ms: i64) -> Tick {
@@ -149,15 +154,15 @@ async fn trades_outrank_samples_whichever_comes_first() {
     let id = catalogue::ticker_ids(&client, "binance").await.unwrap()["BTCUSDT"];
     partitions::create(&client, noon().date_naive()).await.unwrap();
     let candle = "SELECT format('%s %s %s %s %s %s', open, high, low, close, trades, ticks) FROM candles";
-    market::store(&mut client, &report(vec![row("BTCUSDT", 99_900, 1_000)])).await.unwrap();
+    market::store(&mut client, &report(vec![row("BTCUSDT", 99_900, 1_000)]), &Alerts::default().turn()).await.unwrap();
     assert_eq!(texts(&client, candle).await, ["999.00 999.00 999.00 999.00 0 1"]);
     let ticks = [trade(1, 12_000, 500), trade(2, 11_000, 2_000)];
     let prices = ticks.iter().map(|tick| NewPrice { ticker_id: id, source: TickSource::Stream, tick }).collect();
-    ingest::store(&mut client, prices, &[id], false).await.unwrap();
+    ingest::store(&mut client, prices, &[id], false, &Alerts::default().turn()).await.unwrap();
     let of_trades = ["120.00 120.00 110.00 110.00 2 2"];
     assert_eq!(texts(&client, candle).await, of_trades);
     let late = report(vec![row("BTCUSDT", 88_800, 3_000)]);
-    assert_eq!(market::store(&mut client, &late).await.unwrap(), stored(1, 0, 0));
+    assert_eq!(market::store(&mut client, &late, &Alerts::default().turn()).await.unwrap(), stored(1, 0, 0));
     assert_eq!(texts(&client, candle).await, of_trades, "the sample shows in the market alone");
     assert_eq!(texts(&client, "SELECT price::text FROM markets").await, ["888.00"]);
 }
@@ -175,7 +180,7 @@ async fn two_thousand_pairs_are_stored_well_within_a_tenth_of_a_second_and_by_ma
     let mut took: Vec<Duration> = Vec::new();
     for second in 1..=15 {
         let (report, begin) = (at(second), Instant::now());
-        assert_eq!(market::store(&mut client, &report).await.unwrap(), stored(2_000, 0, 0));
+        assert_eq!(market::store(&mut client, &report, &Alerts::default().turn()).await.unwrap(), stored(2_000, 0, 0));
         took.push(begin.elapsed());
     }
     took.sort_unstable();
@@ -187,7 +192,7 @@ async fn two_thousand_pairs_are_stored_well_within_a_tenth_of_a_second_and_by_ma
         tokio::spawn(async move {
             let mut client = pool.get().await.unwrap();
             for report in reports {
-                market::store(&mut client, &report).await.unwrap();
+                market::store(&mut client, &report, &Alerts::default().turn()).await.unwrap();
             }
         })
     });
@@ -224,10 +229,10 @@ async fn an_exchange_s_minutes_replace_those_that_know_fewer_trades_and_are_take
     let id = catalogue::ticker_ids(&client, "binance").await.unwrap()["BTCUSDT"];
     partitions::create(&client, noon().date_naive()).await.unwrap();
     // A sample in the first minute, three trades in the second, nothing in the third.
-    market::store(&mut client, &report(vec![row("BTCUSDT", 99_900, 1_000)])).await.unwrap();
+    market::store(&mut client, &report(vec![row("BTCUSDT", 99_900, 1_000)]), &Alerts::default().turn()).await.unwrap();
     let ticks: Vec<Tick> = (1..4).map(|number| trade(number, 12_000, 60_000 + number)).collect();
     let prices = ticks.iter().map(|tick| NewPrice { ticker_id: id, source: TickSource::Stream, tick }).collect();
-    ingest::store(&mut client, prices, &[id], false).await.unwrap();
+    ingest::store(&mut client, prices, &[id], false, &Alerts::default().turn()).await.unwrap();
     let candles =
         "SELECT format('%s %s %s %s %s %s %s', open, close, volume, trades, trim_scale(mean_price), revision, origin)
                    FROM candles ORDER BY open_time";
@@ -241,7 +246,7 @@ async fn an_exchange_s_minutes_replace_those_that_know_fewer_trades_and_are_take
     assert_eq!(minutes::take(&client, &told(vec![minute(1, 4)])).await.unwrap(), Some(1));
     let missed = [trade(4, 12_000, 61_000)];
     let prices = missed.iter().map(|tick| NewPrice { ticker_id: id, source: TickSource::Backfill, tick }).collect();
-    ingest::store(&mut client, prices, &[], false).await.unwrap();
+    ingest::store(&mut client, prices, &[], false, &Alerts::default().turn()).await.unwrap();
     assert_eq!(texts(&client, candles).await[1], "100 110 4 4 105 1 exchange");
     assert_eq!(texts(&client, "SELECT state FROM differences").await, [""; 0], "nothing was compared");
     let stranger = MinuteReport { ticker: "NOBODY".into(), ..first };
@@ -255,7 +260,9 @@ async fn minutes_of_which_the_trades_are_not_told_are_taken_by_their_volume_and_
     partitions::create(&client, noon().date_naive()).await.unwrap();
     let ticks: Vec<Tick> = (1..6).map(|number| trade(number, 12_000, 60_000 + number)).collect();
     let prices = |source| ticks.iter().map(move |tick| NewPrice { ticker_id: id, source, tick });
-    ingest::store(&mut client, prices(TickSource::Stream).collect(), &[id], false).await.unwrap();
+    ingest::store(&mut client, prices(TickSource::Stream).collect(), &[id], false, &Alerts::default().turn())
+        .await
+        .unwrap();
     let ours = ticks.iter().filter_map(|tick| tick.quantity).sum::<Decimal>();
     let untold =
         |at: i64, volume: Decimal| ExchangeMinute { volume, quote_volume: Decimal::ZERO, trades: 0, ..minute(at, 5) };
@@ -272,7 +279,9 @@ async fn minutes_of_which_the_trades_are_not_told_are_taken_by_their_volume_and_
     assert_eq!(texts(&client, candles).await, [mean, &minute_of_ours]);
     assert_eq!(minutes::take(&client, &first).await.unwrap(), Some(0), "once more, nothing changes");
     assert_eq!(minutes::take(&client, &told(vec![untold(1, ours + Decimal::ONE)])).await.unwrap(), Some(1));
-    ingest::store(&mut client, prices(TickSource::Backfill).collect(), &[], true).await.unwrap();
+    ingest::store(&mut client, prices(TickSource::Backfill).collect(), &[], true, &Alerts::default().turn())
+        .await
+        .unwrap();
     let more = format!(
         "00:01:00 {} {} 1 1 1 exchange",
         (ours + Decimal::ONE).normalize(),
@@ -373,7 +382,11 @@ async fn a_market_of_long_ago_is_stored_and_has_candles_unless_its_month_was_dro
         .await
         .unwrap();
     for moment in ["2013-07-31T23:59:59Z", "2013-08-05T12:00:00Z", "2021-04-17T12:00:00Z"] {
-        assert_eq!(market::store(&mut client, &of(moment)).await.unwrap(), stored(1, 0, 0), "{moment}");
+        assert_eq!(
+            market::store(&mut client, &of(moment), &Alerts::default().turn()).await.unwrap(),
+            stored(1, 0, 0),
+            "{moment}"
+        );
     }
     let candles =
         "SELECT to_char(open_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') FROM candles WHERE width = '1m' ORDER BY 1";

@@ -4,7 +4,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
-    Client, DatabaseSettings, GenericClient, Pool, catalogue,
+    Client, DatabaseSettings, GenericClient, Pool,
+    alerts::Alerts,
+    catalogue,
     ingest::{self, NewPrice},
     migrate, partitions,
     prices::{DayStatistics, list_day_statistics},
@@ -77,7 +79,9 @@ async fn store(client: &mut Client, ticker_id: i32, ticks: &[Tick]) {
         let source = if Tick::clone(tick).trade_id.is_some() { TickSource::Stream } else { TickSource::Poll };
         NewPrice { ticker_id, source, tick }
     };
-    ingest::store(client, ticks.iter().map(price).collect(), &[ticker_id], false).await.unwrap();
+    ingest::store(client, ticks.iter().map(price).collect(), &[ticker_id], false, &Alerts::default().turn())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

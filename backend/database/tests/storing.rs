@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
-    Client, DatabaseSettings, Pool, catalogue,
+    Client, DatabaseSettings, Pool,
+    alerts::Alerts,
+    catalogue,
     comparison::{self, Compared, Settled},
     gaps::{self, GapFilter},
     ingest::{self, NewPrice, Stored},
@@ -90,7 +92,9 @@ async fn store(client: &mut Client, ticker_id: i32, ticks: &[Tick], maybe_stored
         let source = if Tick::clone(tick).trade_id.is_some() { TickSource::Stream } else { TickSource::Poll };
         NewPrice { ticker_id, source, tick }
     };
-    ingest::store(client, ticks.iter().map(price).collect(), &[ticker_id], maybe_stored).await.unwrap()
+    ingest::store(client, ticks.iter().map(price).collect(), &[ticker_id], maybe_stored, &Alerts::default().turn())
+        .await
+        .unwrap()
 }
 
 /// The candles in the database, as the domain knows them.
@@ -245,7 +249,9 @@ async fn a_failed_batch_leaves_nothing_behind() {
     let stray = Tick { exchange_time: Some(noon() - TimeDelta::days(400)), ..trade(2, 5, 0) };
     let ticks = [trade(1, 5, 0), stray];
     let price = |tick| NewPrice { ticker_id: id, source: TickSource::Stream, tick };
-    let error = ingest::store(&mut client, ticks.iter().map(price).collect(), &[id], false).await.unwrap_err();
+    let error = ingest::store(&mut client, ticks.iter().map(price).collect(), &[id], false, &Alerts::default().turn())
+        .await
+        .unwrap_err();
     assert!(error.is_permanent(), "{error}");
     assert_eq!((count(&client, "price").await, count(&client, "candle").await), (0, 0));
 }
@@ -257,7 +263,7 @@ async fn a_price_needs_a_ticker_and_a_ticker_keeps_its_prices() {
     let tick = trade(1, 5, 0);
     for (maybe_stored, refused_by) in [(false, "candle_ticker_id_fkey"), (true, "is not in table ticker")] {
         let orphan = vec![NewPrice { ticker_id: id + 1, source: TickSource::Stream, tick: &tick }];
-        let error = ingest::store(&mut client, orphan, &[], maybe_stored).await.unwrap_err();
+        let error = ingest::store(&mut client, orphan, &[], maybe_stored, &Alerts::default().turn()).await.unwrap_err();
         assert!(error.is_permanent() && error.to_string().contains(refused_by), "{error}");
     }
     store(&mut client, id, &[tick], false).await;
@@ -392,13 +398,13 @@ async fn backfilled_trades_correct_a_candle_and_raise_its_revision() {
         ticks.iter().partition(|tick| (3..6).contains(&tick.trade_id.unwrap()));
     let price = |source| move |tick| NewPrice { ticker_id: id, source, tick };
     let came = came.into_iter().map(price(TickSource::Stream)).collect();
-    ingest::store(&mut client, came, &[id], false).await.unwrap();
+    ingest::store(&mut client, came, &[id], false, &Alerts::default().turn()).await.unwrap();
     let revision =
         async |client: &Client| -> i32 { client.query_one("SELECT revision FROM candle", &[]).await.unwrap().get(0) };
     assert_eq!(revision(&client).await, 0);
     for _ in 0..2 {
         let missed = missed.iter().copied().map(price(TickSource::Backfill)).collect();
-        ingest::store(&mut client, missed, &[], true).await.unwrap();
+        ingest::store(&mut client, missed, &[], true, &Alerts::default().turn()).await.unwrap();
     }
     assert_eq!(revision(&client).await, 1, "what is there already corrects nothing");
     assert_eq!(candles(&client).await, expected(&ticks));
@@ -436,7 +442,7 @@ fn told(trades: &[Tick]) -> MinuteReport {
 
 async fn stored(client: &mut Client, id: i32, source: TickSource, trades: &[Tick]) {
     let prices = trades.iter().map(|tick| NewPrice { ticker_id: id, source, tick }).collect();
-    ingest::store(client, prices, &[], true).await.unwrap();
+    ingest::store(client, prices, &[], true, &Alerts::default().turn()).await.unwrap();
 }
 
 async fn differences(client: &Client) -> Vec<(String, i64, i64)> {

@@ -4,7 +4,11 @@ use std::{collections::HashSet, time::Duration};
 
 use broker::{Delivery, Message};
 use chrono::{DateTime, Utc};
-use database::{Client, Pool, Result, ingest::NewPrice};
+use database::{
+    Client, Pool, Result,
+    alerts::{Turn, Written},
+    ingest::NewPrice,
+};
 use domain::{GapReport, ListingReport, MarketReport, MinuteReport, Purpose, TickBatch};
 use smol_str::SmolStr;
 use tokio::time::Instant;
@@ -98,11 +102,11 @@ impl Report {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn store(&self, client: &mut Client) -> Result<Vec<String>> {
+    pub async fn store(&self, client: &mut Client, turn: &Turn) -> Result<Vec<String>> {
         match self {
             Self::Gaps(report) => database::gaps::store(client, report).await,
             Self::Market(report) => {
-                let stored = database::market::store(client, report).await?;
+                let stored = database::market::store(client, report, turn).await?;
                 // Some may be strangers for ever; where all are, the catalogue is on its way.
                 if stored.applied + stored.outdated == 0 && stored.unknown > 0 {
                     return Ok(report.rows.iter().map(|row| row.ticker.to_string()).collect());
@@ -110,6 +114,7 @@ impl Report {
                 metrics::counter!("market_rows_applied_total").increment(stored.applied);
                 metrics::counter!("market_rows_outdated_total").increment(stored.outdated);
                 metrics::counter!("market_rows_unknown_total").increment(stored.unknown);
+                count(stored.alerts);
                 Ok(Vec::new())
             }
             Self::Listing(report) => {
@@ -220,7 +225,13 @@ pub fn unknown_ticker(directory: &Directory, pending: &Pending) -> String {
 ///
 /// # Errors
 /// When the database refuses; nothing is stored then, or (the connection broke during the commit) it is not known.
-pub async fn store(pool: &Pool, directory: &mut Directory, known: &[Pending], maybe_stored: bool) -> Result<()> {
+pub async fn store(
+    pool: &Pool,
+    directory: &mut Directory,
+    known: &[Pending],
+    maybe_stored: bool,
+    turn: &Turn,
+) -> Result<()> {
     let mut client = pool.get().await?;
     let mut prices = Vec::with_capacity(known.iter().map(|one| one.batch.ticks.len()).sum());
     for Pending { batch, ticker_ids, .. } in known {
@@ -238,11 +249,12 @@ pub async fn store(pool: &Pool, directory: &mut Directory, known: &[Pending], ma
     }
     let first_ticks = directory.without_prices(prices.iter().map(|price| price.ticker_id));
     let maybe_stored = maybe_stored || known.iter().any(|one| one.delivery.redelivered());
-    let stored = database::ingest::store(&mut client, prices, &first_ticks, maybe_stored).await?;
+    let stored = database::ingest::store(&mut client, prices, &first_ticks, maybe_stored, turn).await?;
     directory.have_prices(&first_ticks);
 
     metrics::counter!("ticks_inserted_total").increment(stored.inserted);
     metrics::counter!("ticks_duplicate_total").increment(stored.duplicates);
+    count(stored.alerts);
     if stored.of_dropped_days > 0 {
         tracing::warn!(ticks = stored.of_dropped_days, "ticks of days that were dropped are not stored");
         metrics::counter!("ticks_of_dropped_days_total").increment(stored.of_dropped_days);
@@ -253,4 +265,9 @@ pub async fn store(pool: &Pool, directory: &mut Directory, known: &[Pending], ma
         latency.record((now - tick.received_at).as_seconds_f64());
     }
     Ok(())
+}
+
+fn count(alerts: Written) {
+    metrics::counter!("alerts_fired_total").increment(alerts.fired);
+    metrics::counter!("alerts_lost_total").increment(alerts.lost);
 }

@@ -8,13 +8,14 @@ pub mod dead_letters;
 pub mod directory;
 pub mod idle;
 pub mod ingest;
+pub mod intake;
 pub mod maintenance;
 pub mod retention;
 pub mod rollup;
 pub mod settings;
 pub mod writer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use broker::Source;
@@ -63,11 +64,14 @@ pub async fn run(
     let letters = dead_letters::Mover { source: source.clone(), pool: pool.clone() };
     tasks.spawn(letters.run(health.register("dead letters"), shutdown.clone()));
     let announcer = source.announcer();
-    for number in 0..settings.db_handler_writers.max(1) {
+    let writers = settings.db_handler_writers.max(1);
+    let prefetch = settings.db_handler_prefetch.saturating_mul(writers);
+    let intake = Arc::new(intake::Intake::new(source.clone(), prefetch));
+    for number in 0..writers {
         let queue = health.register(format!("queue (writer {})", number + 1));
         let writer = writer::Writer {
             settings: settings.clone(),
-            source: source.clone(),
+            intake: Arc::clone(&intake),
             pool: pool.clone(),
             database: database.clone(),
             queue,

@@ -13,7 +13,7 @@ use crate::Idle;
 #[command(next_help_heading = "Storing")]
 #[group(id = "storing")]
 pub struct Settings {
-    /// Transactions at work at the same time, each with its own connections
+    /// Transactions at work at the same time, each with its own connection to the database
     #[arg(long, env = "DB_HANDLER_WRITERS", value_name = "COUNT", default_value_t = 3)]
     pub db_handler_writers: u16,
     /// How many ticks are gathered before a transaction is begun without waiting for more

@@ -1,13 +1,13 @@
 //! One writer: takes deliveries, stores them, acknowledges them, for ever.
 //!
-//! It owns its connection to the broker. When that fails, everything unacknowledged is dropped and comes again. When
+//! It shares its connection to the broker with the others. When that fails, everything unacknowledged is dropped and comes again. When
 //! the database fails, the batch is kept and tried again, and the broker keeps the rest.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use broker::{Announcer, ConsumeError, Consumer, Delivery, Message, Source, Stored};
+use broker::{Announcer, ConsumeError, Delivery, Message, Stored};
 use chrono::Utc;
-use database::Pool;
+use database::{Pool, alerts::Turn};
 use process::{Check, Shutdown};
 use tokio::time::{Instant, timeout_at};
 
@@ -15,6 +15,7 @@ use crate::{
     LONGEST_DELAY, Settings,
     directory::Directory,
     ingest::{self, CATALOGUE_PATIENCE, Pending, Received, Report},
+    intake::Intake,
     retry_delays,
 };
 
@@ -27,7 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Everything one writer needs.
 pub struct Writer {
     pub(crate) settings: Settings,
-    pub(crate) source: Source,
+    pub(crate) intake: Arc<Intake>,
     pub(crate) pool: Pool,
     pub(crate) database: Check,
     pub(crate) queue: Check,
@@ -37,6 +38,8 @@ pub struct Writer {
 /// Deliveries that are kept for a later round, unacknowledged.
 #[derive(Default)]
 struct Held {
+    /// Over which connection they came.
+    connection: u64,
     /// Those whose pairs are not known yet.
     pending: Vec<Pending>,
     /// Those that can never be stored, and why. What can be stored comes before them: it must not suffer from them.
@@ -64,13 +67,15 @@ impl Writer {
         let mut delays = retry_delays();
         while !shutdown.is_cancelled() {
             let began = Instant::now();
-            let interrupted = match self.source.consume(self.settings.db_handler_prefetch).await {
-                Ok(consumer) => {
-                    self.queue.ok();
-                    self.take(consumer, &mut directory, &shutdown).await
+            let mut held = Held::default();
+            let interrupted = loop {
+                if let Err(interrupted) = self.round(&mut directory, &mut held, &shutdown).await {
+                    break interrupted;
                 }
-                Err(error) => Interrupted::Broker(error),
             };
+            if let Interrupted::Broker(_) = interrupted {
+                self.intake.close(held.connection).await;
+            }
             // Each new connection counts as a delivery of what the last one held; one that fails at once must not.
             if began.elapsed() > SUSTAINED {
                 delays = retry_delays();
@@ -88,24 +93,9 @@ impl Writer {
         }
     }
 
-    async fn take(&self, mut consumer: Consumer, directory: &mut Directory, shutdown: &Shutdown) -> Interrupted {
-        let mut held = Held::default();
-        loop {
-            if let Err(interrupted) = self.round(&mut consumer, directory, &mut held, shutdown).await {
-                return interrupted;
-            }
-        }
-    }
-
     /// Gathers a batch, stores it, acknowledges it.
-    async fn round(
-        &self,
-        consumer: &mut Consumer,
-        directory: &mut Directory,
-        held: &mut Held,
-        shutdown: &Shutdown,
-    ) -> Result<(), Interrupted> {
-        let gathered = self.gather(consumer, held.pending.len() + held.unusable.len(), shutdown).await?;
+    async fn round(&self, directory: &mut Directory, held: &mut Held, shutdown: &Shutdown) -> Result<(), Interrupted> {
+        let (gathered, turn) = self.gather(held, shutdown).await?;
         let Held { pending, unusable, .. } = held;
         for received in gathered {
             match received {
@@ -117,7 +107,7 @@ impl Writer {
                     }
                     Err(error) => unusable.push((delivery, error.to_string())),
                 },
-                Received::Report(delivery, report) => match self.store_report(&report, shutdown).await? {
+                Received::Report(delivery, report) => match self.store_report(&report, &turn, shutdown).await? {
                     Ok(()) => {
                         self.tell_stored([(report.exchange(), report.rows())]);
                         delivery.ack().await?;
@@ -128,7 +118,7 @@ impl Writer {
             }
         }
         let known = self.known(pending, directory, shutdown).await?;
-        self.store(known, pending, unusable, directory, shutdown).await?;
+        self.store(known, pending, unusable, directory, &turn, shutdown).await?;
         let now = Instant::now();
         for one in std::mem::take(pending) {
             if one.deadline.is_none_or(|deadline| deadline > now) {
@@ -144,20 +134,29 @@ impl Writer {
 
     /// Waits for a first delivery, then for as many more as come within the linger and fit the batch. With deliveries
     /// waiting for their catalogue, it does not wait long for the first.
-    async fn gather(
-        &self,
-        consumer: &mut Consumer,
-        pending: usize,
-        shutdown: &Shutdown,
-    ) -> Result<Vec<Received>, Interrupted> {
+    async fn gather(&self, held: &mut Held, shutdown: &Shutdown) -> Result<(Vec<Received>, Turn), Interrupted> {
         let mut gathered = Vec::new();
-        let room = usize::from(self.settings.db_handler_prefetch).saturating_sub(pending);
-        let waiting = (pending == 0).then(|| self.settings.idle.wait());
+        let kept = held.pending.len() + held.unusable.len();
+        let waiting = (kept == 0).then(|| self.settings.idle.wait());
+        let look_again = tokio::time::sleep(LOOK_AGAIN);
+        tokio::pin!(look_again);
+        let mut gathering = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Err(Interrupted::Stopping),
+            gathering = self.intake.gather() => gathering?,
+            () = &mut look_again, if kept > 0 => return Ok((gathered, self.intake.turn())),
+        };
+        self.queue.ok();
+        if held.connection != gathering.connection() {
+            // What came over another connection comes again.
+            *held = Held { connection: gathering.connection(), ..Held::default() };
+        }
+        let room = usize::from(self.settings.db_handler_prefetch).saturating_sub(kept);
         let first = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Err(Interrupted::Stopping),
-            first = consumer.next(), if room > 0 => first?,
-            () = tokio::time::sleep(LOOK_AGAIN), if pending > 0 => return Ok(gathered),
+            first = gathering.next(), if room > 0 => first?,
+            () = &mut look_again, if kept > 0 => return Ok((gathered, gathering.end())),
         };
         drop(waiting);
         let deadline = Instant::now() + self.settings.linger();
@@ -171,7 +170,7 @@ impl Writer {
             }
             gathered.push(received);
             next = if ticks < self.settings.db_handler_batch_ticks && gathered.len() < room {
-                match timeout_at(deadline, consumer.next()).await {
+                match timeout_at(deadline, gathering.next()).await {
                     Ok(delivery) => Some(delivery?),
                     Err(_) => None,
                 }
@@ -179,7 +178,7 @@ impl Writer {
                 None
             };
         }
-        Ok(gathered)
+        Ok((gathered, gathering.end()))
     }
 
     async fn known(
@@ -226,14 +225,19 @@ impl Writer {
     }
 
     /// Tries until the database takes it, or refuses the data itself, or still does not know a pair (the inner error).
-    async fn store_report(&self, report: &Report, shutdown: &Shutdown) -> Result<Result<(), String>, Interrupted> {
+    async fn store_report(
+        &self,
+        report: &Report,
+        turn: &Turn,
+        shutdown: &Shutdown,
+    ) -> Result<Result<(), String>, Interrupted> {
         let mut delays = retry_delays();
         // News that waited elsewhere for so long wait no longer here: else those behind them would add up.
         let waited = report.passing_since().and_then(|since| (Utc::now() - since).to_std().ok()).unwrap_or_default();
         let patience = Instant::now() + CATALOGUE_PATIENCE.saturating_sub(waited);
         loop {
             let outcome = match self.pool.get().await {
-                Ok(mut client) => report.store(&mut client).await,
+                Ok(mut client) => report.store(&mut client, turn).await,
                 Err(error) => Err(error.into()),
             };
             match outcome {
@@ -266,11 +270,12 @@ impl Writer {
         pending: &mut Vec<Pending>,
         unusable: &mut Vec<(Delivery, String)>,
         directory: &mut Directory,
+        turn: &Turn,
         shutdown: &Shutdown,
     ) -> Result<(), Interrupted> {
         let (suspects, known): (Vec<_>, Vec<_>) = known.into_iter().partition(|one| one.suspect);
         for one in suspects {
-            match self.store_until_it_works(std::slice::from_ref(&one), directory, shutdown).await? {
+            match self.store_until_it_works(std::slice::from_ref(&one), directory, turn, shutdown).await? {
                 Ok(()) => {
                     self.tell_stored([(one.batch.exchange.as_str(), one.batch.ticks.len())]);
                     one.delivery.ack().await?;
@@ -281,7 +286,7 @@ impl Writer {
         if known.is_empty() {
             return Ok(());
         }
-        let Err(error) = self.store_until_it_works(&known, directory, shutdown).await? else {
+        let Err(error) = self.store_until_it_works(&known, directory, turn, shutdown).await? else {
             self.tell_stored(known.iter().map(|one| (one.batch.exchange.as_str(), one.batch.ticks.len())));
             return acknowledge(known).await;
         };
@@ -296,12 +301,13 @@ impl Writer {
         &self,
         known: &[Pending],
         directory: &mut Directory,
+        turn: &Turn,
         shutdown: &Shutdown,
     ) -> Result<Result<(), database::Error>, Interrupted> {
         let mut delays = retry_delays();
         let mut maybe_stored = false;
         loop {
-            match ingest::store(&self.pool, directory, known, maybe_stored).await {
+            match ingest::store(&self.pool, directory, known, maybe_stored, turn).await {
                 Ok(()) => {
                     self.database.ok();
                     return Ok(Ok(()));

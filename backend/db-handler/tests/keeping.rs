@@ -9,7 +9,9 @@ use std::{
 
 use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 use database::{
-    Client, DatabaseSettings, Pool, catalogue,
+    Client, DatabaseSettings, Pool,
+    alerts::Alerts,
+    catalogue,
     ingest::{self, NewPrice, Stored},
     migrate, minutes, packing, partitions, rollup, storage,
 };
@@ -153,7 +155,7 @@ async fn store(pool: &Pool, ticker_id: i32, ticks: &[Tick]) -> Stored {
     }
     let source = TickSource::Stream;
     let prices = ticks.iter().map(|tick| NewPrice { ticker_id, source, tick }).collect();
-    ingest::store(&mut client, prices, &[ticker_id], false).await.unwrap()
+    ingest::store(&mut client, prices, &[ticker_id], false, &Alerts::default().turn()).await.unwrap()
 }
 
 fn ticks_days(days: u16) -> KeepSettings {
@@ -289,8 +291,14 @@ async fn nothing_is_stored_in_a_day_that_was_dropped() {
     let mut ticks = day_of(midnight(6), 700);
     ticks.push(tick(7, midnight(6) + TimeDelta::hours(3)));
     ticks.push(tick(8, midnight(5)));
-    assert_eq!(bench.store(&ticks).await, Stored { inserted: 1, duplicates: 0, of_dropped_days: 701 });
-    assert_eq!(bench.store(&ticks).await, Stored { inserted: 0, duplicates: 1, of_dropped_days: 701 });
+    assert_eq!(
+        bench.store(&ticks).await,
+        Stored { inserted: 1, duplicates: 0, of_dropped_days: 701, ..Stored::default() }
+    );
+    assert_eq!(
+        bench.store(&ticks).await,
+        Stored { inserted: 0, duplicates: 1, of_dropped_days: 701, ..Stored::default() }
+    );
     assert_eq!(bench.days().await, [5, 1]);
     bench
         .sql(&format!("DELETE FROM price WHERE trade_id = 8; DELETE FROM candle WHERE open_time = '{}'", midnight(5)))

@@ -5,6 +5,7 @@
 //!
 //! Money is [`rust_decimal::Decimal`] from the exchange's text onwards, never a float. Every moment is UTC.
 
+pub mod alert;
 pub mod candle;
 mod columns;
 pub mod comparison;

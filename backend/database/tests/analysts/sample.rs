@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use database::{
-    Client, DatabaseSettings, Pool, catalogue,
+    Client, DatabaseSettings, Pool,
+    alerts::Alerts,
+    catalogue,
     ingest::{self, NewPrice},
     migrate, partitions, rollup,
 };
@@ -85,7 +87,7 @@ async fn store(client: &mut Client, ticks: &[(i32, TickSource, Tick)]) {
     }
     let prices =
         ticks.iter().map(|(ticker_id, source, tick)| NewPrice { ticker_id: *ticker_id, source: *source, tick });
-    let stored = ingest::store(client, prices.collect(), &[], false).await.unwrap();
+    let stored = ingest::store(client, prices.collect(), &[], false, &Alerts::default().turn()).await.unwrap();
     assert_eq!(stored.inserted, ticks.len() as u64, "every trade of the sample is another one");
     while rollup::round(client, 500).await.unwrap() == 500 {}
 }

@@ -1,0 +1,404 @@
+//! Looking at prices in the transaction that stores them.
+//!
+//! Who looks holds the row of the pair in `alert.watch` until the commit, so that the prices of a pair are looked at batch after
+//! batch, each from where the last one ended. Rules are kept in memory; the version in that row says which of them changed since,
+//! so that a rule counts from the first transaction on that begins after it was made, and a batch costs one query.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deadpool_postgres::Transaction;
+use domain::{
+    Interval, TickSource,
+    alert::{Extremes, Found, Gap, Seen, Sequence, Subject, Watched},
+};
+use tokio_postgres::Row;
+
+use super::{
+    firings::{self, Written},
+    rules,
+};
+use crate::{Context as _, Result, ingest::NewPrice};
+
+/// What is looked at so long after it happened is late.
+const LATE: TimeDelta = TimeDelta::seconds(60);
+
+/// So many stored prices around late ones are looked at; where there are more, the late ones alone.
+const MOST_AROUND: i64 = 20_000;
+
+/// The state of a market serves where no trade of the pair was seen for so long.
+const NOT_TRADED: TimeDelta = TimeDelta::minutes(10);
+
+/// The rules of all pairs that were met, as they were last read.
+#[derive(Debug, Default)]
+pub struct Watchers {
+    pairs: HashMap<i32, Pair>,
+}
+
+#[derive(Debug)]
+struct Pair {
+    subject: Subject,
+    version: i64,
+    /// The newest price that was looked at from here.
+    newest: Option<Seen>,
+    watched: Watched,
+}
+
+/// The row of a pair in `alert.watch`.
+#[derive(Debug, Clone, Copy)]
+struct Watch {
+    ticker_id: i32,
+    version: i64,
+    newest: Option<Seen>,
+    traded_at: Option<DateTime<Utc>>,
+}
+
+/// Prices of one pair, ordered.
+struct Prices {
+    watch: Watch,
+    /// Those that come after everything that was looked at, and whether they are late.
+    in_order: Vec<(Seen, bool)>,
+    /// Those that come before something that was.
+    behind: Vec<(Seen, bool)>,
+    is_trade: bool,
+}
+
+/// Whether rules watch any of these pairs.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(crate) async fn any_is_watched(transaction: &Transaction<'_>, ticker_ids: &[i32]) -> Result<bool> {
+    let doing = "looking for rules";
+    let query = "SELECT EXISTS (SELECT FROM alert.watch WHERE ticker_id = ANY($1))";
+    let statement = transaction.prepare_cached(query).await.context(doing)?;
+    Ok(transaction.query_one(&statement, &[&ticker_ids]).await.context(doing)?.get(0))
+}
+
+impl Watchers {
+    /// Looks at new prices, which were inserted in this transaction but not yet folded into candles. What rules fire for is written
+    /// in it; it must be committed before anything else is looked at from here, and [`confirm`](Self::confirm)ed then.
+    ///
+    /// # Errors
+    /// When the database cannot be asked or refuses.
+    pub(crate) async fn look(
+        &mut self,
+        transaction: &Transaction<'_>,
+        ticker_ids: &[i32],
+        prices: &[&NewPrice<'_>],
+    ) -> Result<Written> {
+        for pair in self.pairs.values_mut() {
+            pair.watched.rewind();
+        }
+        let watches = lock(transaction, ticker_ids).await?;
+        let mut by_pair: BTreeMap<i32, Prices> = watches
+            .into_iter()
+            .map(|watch| (watch.ticker_id, Prices { watch, in_order: Vec::new(), behind: Vec::new(), is_trade: false }))
+            .collect();
+        let now = Utc::now();
+        for price in prices {
+            if let Some(of_pair) = by_pair.get_mut(&price.ticker_id) {
+                of_pair.add(price, now);
+            }
+        }
+        by_pair.retain(|_, of_pair| !of_pair.in_order.is_empty() || !of_pair.behind.is_empty());
+        let by_pair: Vec<Prices> = by_pair.into_values().collect();
+        self.look_at(transaction, by_pair).await
+    }
+
+    /// Looks at the last prices of a market, each the newest of its pair; those of pairs whose trades are recorded tell nothing new.
+    ///
+    /// # Errors
+    /// When the database cannot be asked or refuses.
+    pub(crate) async fn look_at_market(
+        &mut self,
+        transaction: &Transaction<'_>,
+        ticker_ids: &[i32],
+        prices: &[&NewPrice<'_>],
+    ) -> Result<Written> {
+        for pair in self.pairs.values_mut() {
+            pair.watched.rewind();
+        }
+        let mut watches: HashMap<i32, Watch> =
+            lock(transaction, ticker_ids).await?.into_iter().map(|watch| (watch.ticker_id, watch)).collect();
+        let now = Utc::now();
+        let mut by_pair = Vec::new();
+        for price in prices {
+            let Some(watch) = watches.remove(&price.ticker_id) else { continue };
+            let time = price.tick.time();
+            let is_traded = watch.traded_at.is_some_and(|traded_at| time - traded_at < NOT_TRADED);
+            if is_traded || watch.newest.is_some_and(|newest| newest.time >= time) {
+                continue;
+            }
+            let mut of_pair = Prices { watch, in_order: Vec::new(), behind: Vec::new(), is_trade: false };
+            of_pair.add(price, now);
+            by_pair.push(of_pair);
+        }
+        by_pair.sort_unstable_by_key(|of_pair| of_pair.watch.ticker_id);
+        self.look_at(transaction, by_pair).await
+    }
+
+    async fn look_at(&mut self, transaction: &Transaction<'_>, by_pair: Vec<Prices>) -> Result<Written> {
+        if by_pair.is_empty() {
+            return Ok(Written::default());
+        }
+        self.read_changes(transaction, &by_pair).await?;
+        let mut fired = Vec::new();
+        for of_pair in &by_pair {
+            let Some(pair) = self.pairs.get_mut(&of_pair.watch.ticker_id) else { continue };
+            let found = pair.find(transaction, of_pair).await?;
+            pair.newest = of_pair.newest();
+            if !found.states.is_empty() {
+                fired.push((of_pair.watch.ticker_id, found));
+            }
+        }
+        let mut of_pairs = Vec::with_capacity(fired.len());
+        for (ticker_id, found) in &fired {
+            if let Some(pair) = self.pairs.get(ticker_id) {
+                of_pairs.push((&pair.subject, &pair.watched, found));
+            }
+        }
+        let written = firings::write(transaction, &of_pairs).await?;
+        advance(transaction, &by_pair).await?;
+        Ok(written)
+    }
+
+    /// What was looked at last is committed.
+    pub fn confirm(&mut self) {
+        for pair in self.pairs.values_mut() {
+            pair.watched.confirm();
+        }
+    }
+
+    /// Reads those rules that changed since they were last read.
+    async fn read_changes(&mut self, transaction: &Transaction<'_>, by_pair: &[Prices]) -> Result<()> {
+        let (mut changed, mut since) = (Vec::new(), Vec::new());
+        for Prices { watch, .. } in by_pair {
+            let known = self.pairs.get(&watch.ticker_id).map_or(-1, |pair| pair.version);
+            if known != watch.version {
+                changed.push(watch.ticker_id);
+                // A version that went back belongs to a database that was restored.
+                since.push(if known > watch.version { -1 } else { known });
+            }
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let subjects = subjects(transaction, &changed).await?;
+        for (ticker_id, (subject, since)) in changed.iter().zip(subjects.into_iter().zip(&since)) {
+            if *since < 0 {
+                let pair = Pair { subject, version: -1, newest: None, watched: Watched::default() };
+                self.pairs.insert(*ticker_id, pair);
+            }
+        }
+        for (rule, ticker_id) in rules::list_changed(transaction, &changed, &since).await? {
+            let Some(pair) = self.pairs.get_mut(&ticker_id) else { continue };
+            match rule {
+                rules::Changed::AtWork(rule) => pair.watched.set(*rule),
+                rules::Changed::Over(id) => pair.watched.remove(id),
+            }
+        }
+        for Prices { watch, .. } in by_pair {
+            if let Some(pair) = self.pairs.get_mut(&watch.ticker_id) {
+                pair.version = watch.version;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Pair {
+    /// What prices mean to the rules.
+    async fn find(&mut self, transaction: &Transaction<'_>, prices: &Prices) -> Result<Found> {
+        if self.watched.is_empty() {
+            return Ok(Found::default());
+        }
+        self.know_window(transaction, prices).await?;
+        let around = around(transaction, prices).await?;
+        let mut found = self.evaluate(prices, &around, &[]);
+        if found.is_doubtful {
+            let gaps = gaps(transaction, prices, &around).await?;
+            if !gaps.is_empty() {
+                self.watched.rewind();
+                found = self.evaluate(prices, &around, &gaps);
+            }
+        }
+        Ok(found)
+    }
+
+    fn evaluate(&mut self, prices: &Prices, around: &[(Option<Seen>, Vec<(Seen, bool)>)], gaps: &[Gap]) -> Found {
+        let mut found = Found::default();
+        for (before, prices) in around {
+            let sequence = Sequence { before: *before, prices, is_in_order: false, gaps };
+            self.watched.evaluate(&sequence, &mut found);
+        }
+        let sequence = Sequence { before: prices.watch.newest, prices: &prices.in_order, is_in_order: true, gaps };
+        self.watched.evaluate(&sequence, &mut found);
+        found
+    }
+
+    /// Reads the last minutes, where rules look back and they are not known, or others looked at prices in between.
+    async fn know_window(&mut self, transaction: &Transaction<'_>, prices: &Prices) -> Result<()> {
+        let longest = self.watched.longest_window();
+        if longest == 0 || (self.watched.knows_its_window() && self.newest == prices.watch.newest) {
+            return Ok(());
+        }
+        let doing = "reading the last minutes of a pair";
+        let Some((first, _)) = prices.in_order.first() else { return Ok(()) };
+        let oldest = Interval::OneMinute.open_time(first.time) - TimeDelta::minutes(i64::from(longest));
+        let query = "SELECT open_time, low, high FROM candle
+                     WHERE ticker_id = $1 AND width = '1m' AND open_time >= $2 AND open_time <= $3 ORDER BY open_time";
+        let statement = transaction.prepare_cached(query).await.context(doing)?;
+        let rows =
+            transaction.query(&statement, &[&prices.watch.ticker_id, &oldest, &first.time]).await.context(doing)?;
+        let minutes = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2)));
+        self.watched.set_extremes(Extremes::new(longest, minutes));
+        Ok(())
+    }
+}
+
+impl Prices {
+    fn add(&mut self, price: &NewPrice<'_>, now: DateTime<Utc>) {
+        let tick = price.tick;
+        let seen = Seen { time: tick.time(), trade_id: tick.trade_id, price: tick.price };
+        let is_late = price.source == TickSource::Backfill || now - seen.time > LATE;
+        let is_behind = self.watch.newest.is_some_and(|newest| seen.key() <= newest.key());
+        let side = if is_behind { &mut self.behind } else { &mut self.in_order };
+        side.push((seen, is_late));
+        self.is_trade |= tick.trade_id.is_some() || tick.quantity.is_some();
+    }
+
+    fn newest(&self) -> Option<Seen> {
+        self.in_order.last().map(|(seen, _)| *seen).or(self.watch.newest)
+    }
+}
+
+fn seen(row: &Row, first: usize) -> Option<Seen> {
+    let (time, price) = (row.get::<_, Option<DateTime<Utc>>>(first)?, row.get::<_, Option<_>>(first + 2)?);
+    Some(Seen { time, trade_id: row.get(first + 1), price })
+}
+
+/// Locks the rows of pairs that rules watch, in the order of their keys.
+async fn lock(transaction: &Transaction<'_>, ticker_ids: &[i32]) -> Result<Vec<Watch>> {
+    let doing = "locking watched pairs";
+    let query = "SELECT ticker_id, version, traded_at, time, trade_id, price FROM alert.watch
+                 WHERE ticker_id = ANY($1) ORDER BY ticker_id FOR UPDATE";
+    let statement = transaction.prepare_cached(query).await.context(doing)?;
+    let rows = transaction.query(&statement, &[&ticker_ids]).await.context(doing)?;
+    let read =
+        |row: &Row| Watch { ticker_id: row.get(0), version: row.get(1), traded_at: row.get(2), newest: seen(row, 3) };
+    Ok(rows.iter().map(read).collect())
+}
+
+/// Notes how far prices were looked at.
+async fn advance(transaction: &Transaction<'_>, by_pair: &[Prices]) -> Result<()> {
+    let doing = "noting how far prices were looked at";
+    let update = "UPDATE alert.watch
+                  SET time = now.time, trade_id = now.trade_id, price = now.price,
+                      traded_at = CASE WHEN now.is_trade THEN now.time ELSE watch.traded_at END
+                  FROM unnest($1::int[], $2::timestamptz[], $3::bigint[], $4::numeric[], $5::boolean[])
+                      AS now (ticker_id, time, trade_id, price, is_trade)
+                  WHERE watch.ticker_id = now.ticker_id";
+    let statement = transaction.prepare_cached(update).await.context(doing)?;
+    let newest: Vec<(&Prices, Seen)> =
+        by_pair.iter().filter(|of| !of.in_order.is_empty()).filter_map(|of| Some((of, of.newest()?))).collect();
+    transaction
+        .execute(
+            &statement,
+            &[
+                &newest.iter().map(|(of, _)| of.watch.ticker_id).collect::<Vec<_>>(),
+                &newest.iter().map(|(_, seen)| seen.time).collect::<Vec<_>>(),
+                &newest.iter().map(|(_, seen)| seen.trade_id).collect::<Vec<_>>(),
+                &newest.iter().map(|(_, seen)| seen.price).collect::<Vec<_>>(),
+                &newest.iter().map(|(of, _)| of.is_trade).collect::<Vec<_>>(),
+            ],
+        )
+        .await
+        .context(doing)?;
+    Ok(())
+}
+
+/// What pairs are called, in the order of these keys.
+async fn subjects(transaction: &Transaction<'_>, ticker_ids: &[i32]) -> Result<Vec<Subject>> {
+    let doing = "looking up watched pairs";
+    let query = "SELECT exchange.name, ticker.ticker
+                 FROM unnest($1::int[]) WITH ORDINALITY AS wanted (id, place)
+                 JOIN ticker ON ticker.id = wanted.id JOIN exchange ON exchange.id = ticker.exchange_id ORDER BY place";
+    let statement = transaction.prepare_cached(query).await.context(doing)?;
+    let rows = transaction.query(&statement, &[&ticker_ids]).await.context(doing)?;
+    Ok(rows.iter().map(|row| Subject::Pair { exchange: row.get(0), ticker: row.get(1) }).collect())
+}
+
+/// Late prices among those that were stored before: each run of them, with the price before it and the price behind it. What lies
+/// between two runs was looked at already.
+async fn around(transaction: &Transaction<'_>, prices: &Prices) -> Result<Vec<(Option<Seen>, Vec<(Seen, bool)>)>> {
+    let doing = "reading prices around late ones";
+    let (Some((first, _)), Some((last, _))) = (prices.behind.first(), prices.behind.last()) else {
+        return Ok(Vec::new());
+    };
+    let query = "
+        (SELECT time, trade_id, price FROM price
+         WHERE ticker_id = $1 AND time <= $2 AND time > $2 - interval '7 days'
+           AND (time < $2 OR coalesce(trade_id, -1) < coalesce($3::bigint, -1)) ORDER BY time DESC, trade_id DESC LIMIT 1)
+        UNION ALL
+        (SELECT time, trade_id, price FROM price WHERE ticker_id = $1 AND time >= $2 AND time <= $4
+           AND (time > $2 OR coalesce(trade_id, -1) >= coalesce($3::bigint, -1))
+           AND (time < $4 OR coalesce(trade_id, -1) <= coalesce($5::bigint, -1)) ORDER BY time, trade_id LIMIT $6)
+        UNION ALL
+        (SELECT time, trade_id, price FROM price
+         WHERE ticker_id = $1 AND time >= $4 AND time < $4 + interval '7 days'
+           AND (time > $4 OR coalesce(trade_id, -1) > coalesce($5::bigint, -1)) ORDER BY time, trade_id LIMIT 1)";
+    let statement = transaction.prepare_cached(query).await.context(doing)?;
+    let rows = transaction
+        .query(
+            &statement,
+            &[&prices.watch.ticker_id, &first.time, &first.trade_id, &last.time, &last.trade_id, &MOST_AROUND],
+        )
+        .await
+        .context(doing)?;
+    let mut stored: Vec<Seen> = rows.iter().filter_map(|row| seen(row, 0)).collect();
+    stored.sort_unstable_by_key(Seen::key);
+    let new: HashMap<_, bool> = prices.behind.iter().map(|(seen, is_late)| (seen.key(), *is_late)).collect();
+    if stored.len() >= usize::try_from(MOST_AROUND).unwrap_or(usize::MAX) {
+        stored.retain(|seen| new.contains_key(&seen.key()));
+    }
+    let mut runs: Vec<(Option<Seen>, Vec<(Seen, bool)>)> = Vec::new();
+    // The price before, and whether it is a new one, and late.
+    let mut before: Option<(Seen, Option<bool>)> = None;
+    for seen in stored {
+        let is_late = new.get(&seen.key()).copied();
+        let follows = before.and_then(|(_, is_late)| is_late);
+        if is_late.is_some() && follows.is_none() {
+            runs.push((before.map(|(seen, _)| seen), Vec::new()));
+        }
+        if let (Some(is_late), Some((_, run))) = (is_late.or(follows), runs.last_mut()) {
+            run.push((seen, is_late));
+        }
+        before = Some((seen, is_late));
+    }
+    Ok(runs)
+}
+
+/// Where trades are missing between the prices that are looked at.
+async fn gaps(
+    transaction: &Transaction<'_>,
+    prices: &Prices,
+    around: &[(Option<Seen>, Vec<(Seen, bool)>)],
+) -> Result<Vec<Gap>> {
+    let doing = "looking for gaps between prices";
+    let mut times: Vec<DateTime<Utc>> = Vec::new();
+    times.extend(prices.watch.newest.iter().map(|seen| seen.time));
+    times.extend(prices.in_order.iter().map(|(seen, _)| seen.time));
+    for (before, run) in around {
+        times.extend(before.iter().map(|seen| seen.time));
+        times.extend(run.iter().map(|(seen, _)| seen.time));
+    }
+    let (Some(from), Some(to)) = (times.iter().min(), times.iter().max()) else { return Ok(Vec::new()) };
+    // Where only one end is known, the step over it is not to be trusted.
+    let query = "SELECT coalesce(from_time, to_time - interval '1 microsecond'),
+                        coalesce(to_time, from_time + interval '1 microsecond') FROM gap
+                 WHERE ticker_id = $1 AND state IN ('open', 'filling', 'unfillable')
+                   AND coalesce(from_time, to_time) <= $3 AND coalesce(to_time, from_time) >= $2";
+    let statement = transaction.prepare_cached(query).await.context(doing)?;
+    let rows = transaction.query(&statement, &[&prices.watch.ticker_id, from, to]).await.context(doing)?;
+    Ok(rows.iter().map(|row| Gap { from: row.get(0), to: row.get(1) }).collect())
+}

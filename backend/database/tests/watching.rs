@@ -1,0 +1,470 @@
+//! Rules that look at prices on a real PostgreSQL: what fires is what an evaluation of the stored prices says, whatever comes twice,
+//! late, at the same time, or across a gap.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{
+    Client, DatabaseSettings, Pool,
+    accounts::{self, Change, Role},
+    alerts::{
+        Alerts,
+        firings::{self, FiringRow},
+        rules::{self, About, Definition, Evaluate, Refused},
+    },
+    catalogue, gaps,
+    ingest::{self, NewPrice, Stored},
+    market, migrate, partitions,
+};
+use domain::{
+    Catalogue, Exchange, Gap, GapCause, GapReport, GapState, Instrument, InstrumentStatus, Interval, MarketReport,
+    MarketRow, Tick, TickSource,
+    alert::{Condition, Direction, Frequency, Unit, Way},
+};
+use rust_decimal::Decimal;
+use testbed::database::TestDatabase;
+
+struct Bench {
+    pool: Pool,
+    client: Client,
+    alerts: Alerts,
+    pair: i32,
+    account: i64,
+    _database: TestDatabase,
+}
+
+/// A minute ago but one, so that nothing is late, and a whole minute.
+fn begin() -> DateTime<Utc> {
+    static BEGIN: std::sync::LazyLock<DateTime<Utc>> =
+        std::sync::LazyLock::new(|| Interval::OneMinute.open_time(Utc::now()));
+    *BEGIN
+}
+
+fn at(milliseconds: i64) -> DateTime<Utc> {
+    begin() + TimeDelta::milliseconds(milliseconds)
+}
+
+fn trade(id: i64, price: impl Into<Decimal>, time: DateTime<Utc>) -> Tick {
+    Tick {
+        ticker: "BTCUSDT".into(),
+        trade_id: Some(id),
+        price: price.into(),
+        quantity: Some(Decimal::ONE),
+        taker_side: None,
+        exchange_time: Some(time),
+        received_at: time,
+    }
+}
+
+/// A rule that fires once, on the pair of the bench.
+fn rule(pair: i32, condition: Condition) -> Definition {
+    Definition {
+        about: About::Pair(pair),
+        condition,
+        evaluate: Evaluate::Tick,
+        frequency: Frequency::Once,
+        hysteresis: Decimal::ZERO,
+        tell_late: true,
+        expires_at: None,
+        note: None,
+        channel_ids: None,
+    }
+}
+
+fn crosses(level: i64, direction: Direction) -> Condition {
+    Condition::Crosses { level: level.into(), direction }
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let database = TestDatabase::create(&migrate::fingerprint(), |url| async move {
+            let pool = database::connect(&DatabaseSettings::at(url))?;
+            let outcome = migrate(&pool).await;
+            pool.close();
+            outcome
+        })
+        .await;
+        let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
+        let mut client = pool.get().await.unwrap();
+        let instrument = Instrument {
+            ticker: "BTCUSDT".into(),
+            base: "BTC".into(),
+            quote: "USDT".into(),
+            status: InstrumentStatus::Trading,
+            steps: domain::Steps::default(),
+        };
+        let exchange = Exchange { name: "binance".into(), country: None };
+        let catalogue = Catalogue { exchange, instruments: vec![instrument], taken_at: None, numbers_trades: true };
+        catalogue::store(&mut client, &catalogue).await.unwrap();
+        let pair = catalogue::ticker_ids(&client, "binance").await.unwrap()["BTCUSDT"];
+        for days in -2..2 {
+            partitions::create(&client, (begin() + TimeDelta::days(days)).date_naive()).await.unwrap();
+        }
+        let account = account(&client, "ada").await;
+        Self { pool, client, alerts: Alerts::default(), pair, account, _database: database }
+    }
+
+    async fn add(&mut self, definition: &Definition) -> i64 {
+        rules::add(&mut self.client, self.account, definition).await.unwrap().unwrap()
+    }
+
+    async fn store(&mut self, ticks: &[Tick], source: TickSource) -> Stored {
+        let alerts = self.alerts.clone();
+        self.store_by(&alerts, ticks, source).await
+    }
+
+    async fn store_by(&mut self, alerts: &Alerts, ticks: &[Tick], source: TickSource) -> Stored {
+        let prices = ticks.iter().map(|tick| NewPrice { ticker_id: self.pair, source, tick }).collect();
+        ingest::store(&mut self.client, prices, &[], false, &alerts.turn()).await.unwrap()
+    }
+
+    async fn stream(&mut self, ticks: &[Tick]) -> Stored {
+        self.store(ticks, TickSource::Stream).await
+    }
+
+    async fn fired(&self) -> Vec<FiringRow> {
+        let mut fired = firings::list(&self.client, self.account, None, None, 100_000).await.unwrap();
+        fired.reverse();
+        fired
+    }
+
+    async fn state(&self, rule: i64) -> String {
+        rules::find(&self.client, self.account, rule).await.unwrap().unwrap().state
+    }
+}
+
+async fn account(client: &Client, username: &str) -> i64 {
+    let change = Change::Add {
+        username: username.to_owned(),
+        role: Role::User,
+        email: None,
+        password_hash: "$argon2id$".to_owned(),
+    };
+    change.carry_out(client).await.unwrap();
+    accounts::find_for_login(client, username).await.unwrap().unwrap().0.id
+}
+
+#[tokio::test]
+async fn a_price_that_crosses_a_level_fires_once_and_is_told_by_every_channel() {
+    let mut bench = Bench::start().await;
+    let channel = "INSERT INTO alert.channel (account_id, kind, name, settings, is_active)
+                   SELECT $1, 'console', 'c' || number, '{}', number < 3 FROM generate_series(1, 3) AS number";
+    bench.client.execute(channel, &[&bench.account]).await.unwrap();
+    bench.stream(&[trade(1, 99, at(0))]).await;
+    let up = bench.add(&rule(bench.pair, crosses(100, Direction::Up))).await;
+    let down = bench.add(&rule(bench.pair, crosses(100, Direction::Down))).await;
+    let far = bench.add(&rule(bench.pair, crosses(500, Direction::Either))).await;
+    // It comes to the level itself, from a price that was stored before there was a rule.
+    let stored =
+        bench.stream(&[trade(2, Decimal::new(9_999, 2), at(10)), trade(3, 100, at(20)), trade(4, 101, at(30))]).await;
+    assert_eq!((stored.alerts.fired, stored.alerts.lost), (1, 0));
+    // The same again, and more.
+    let again = bench.stream(&[trade(3, 100, at(20)), trade(4, 101, at(30)), trade(5, 102, at(40))]).await;
+    assert_eq!((again.duplicates, again.alerts.fired), (2, 0));
+    let fired = bench.fired().await;
+    assert_eq!(fired.len(), 1);
+    assert_eq!((fired[0].rule_id, fired[0].trade_id, fired[0].happened_at), (up, Some(3), at(20)));
+    assert_eq!(fired[0].said, "BTCUSDT (binance) rose through 100: 100");
+    assert!(!fired[0].is_late);
+    assert_eq!(bench.state(up).await, "triggered");
+    assert_eq!((bench.state(down).await.as_str(), bench.state(far).await.as_str()), ("created", "created"));
+    let told = bench.client.query_one("SELECT count(*) FROM alert.notification WHERE firing_id IS NOT NULL", &[]).await;
+    assert_eq!(told.unwrap().get::<_, i64>(0), 2);
+    let history = rules::history(&bench.client, bench.account, up).await.unwrap();
+    assert_eq!(history.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>(), ["created", "triggered"]);
+}
+
+#[tokio::test]
+async fn what_an_owner_changes_counts_from_the_next_transaction_on() {
+    let mut bench = Bench::start().await;
+    let (pair, account) = (bench.pair, bench.account);
+    bench.stream(&[trade(1, 99, at(0))]).await;
+    let paused = bench.add(&rule(pair, crosses(100, Direction::Up))).await;
+    let deleted = bench.add(&rule(pair, crosses(100, Direction::Up))).await;
+    let moved = bench.add(&rule(pair, crosses(100, Direction::Up))).await;
+    let expired = bench.add(&Definition { expires_at: Some(at(5)), ..rule(pair, crosses(100, Direction::Up)) }).await;
+    bench.stream(&[trade(2, 99, at(1))]).await;
+    let client = &mut bench.client;
+    rules::set_state(client, account, paused, "paused").await.unwrap().unwrap();
+    rules::set_state(client, account, deleted, "deleted").await.unwrap().unwrap();
+    rules::change(client, account, moved, &rule(pair, crosses(101, Direction::Up))).await.unwrap().unwrap();
+    bench.stream(&[trade(3, 100, at(10))]).await;
+    assert_eq!(bench.fired().await.len(), 0);
+    rules::set_state(&mut bench.client, account, paused, "created").await.unwrap().unwrap();
+    bench.stream(&[trade(4, 99, at(20)), trade(5, 102, at(30))]).await;
+    let fired = bench.fired().await;
+    assert_eq!(fired.iter().map(|firing| firing.rule_id).collect::<Vec<_>>(), [paused, moved]);
+    assert_eq!(rules::expire(&mut bench.client).await.unwrap(), u64::from(at(5) <= Utc::now()));
+    // A deleted rule is never changed again, and another's is unknown.
+    let other = self::account(&bench.client, "eve").await;
+    for (of, id) in [(account, deleted), (other, moved), (account, 4_711)] {
+        let refused = rules::set_state(&mut bench.client, of, id, "paused").await.unwrap();
+        assert_eq!(refused, Err(Refused::Unknown));
+        let refused = rules::change(&mut bench.client, of, id, &rule(pair, crosses(1, Direction::Up))).await.unwrap();
+        assert_eq!(refused, Err(Refused::Unknown));
+    }
+    assert!(rules::find(&bench.client, other, moved).await.unwrap().is_none());
+    let _ = expired;
+}
+
+#[tokio::test]
+async fn nothing_fires_across_a_gap_and_what_is_fetched_fires_late_where_that_is_wanted() {
+    let mut bench = Bench::start().await;
+    let pair = bench.pair;
+    bench.stream(&[trade(1, 99, at(0))]).await;
+    let late = bench.add(&rule(pair, crosses(100, Direction::Up))).await;
+    let live = bench.add(&Definition { tell_late: false, ..rule(pair, crosses(100, Direction::Up)) }).await;
+    let peak = bench.add(&rule(pair, Condition::Reaches { level: 150.into() })).await;
+    let gap = |state| GapReport {
+        exchange: "binance".into(),
+        gaps: vec![Gap {
+            ticker: "BTCUSDT".into(),
+            first_trade_id: 2,
+            last_trade_id: 5,
+            from: Some(at(0)),
+            to: Some(at(1_000)),
+            cause: GapCause::Disconnected,
+            state,
+            missing: 4,
+            by_time: false,
+            attempts: 0,
+            detail: None,
+            found_at: at(1_000),
+            updated_at: at(1_000),
+            revision: if state == GapState::Open { 1 } else { 2 },
+        }],
+    };
+    gaps::store(&mut bench.client, &gap(GapState::Open)).await.unwrap();
+    bench.stream(&[trade(6, 101, at(1_000)), trade(7, 102, at(1_100))]).await;
+    assert_eq!(bench.fired().await, []);
+    // What was missing, in two parts, the newer one first.
+    bench.store(&[trade(4, 150, at(300)), trade(5, 101, at(400))], TickSource::Backfill).await;
+    let fired = bench.fired().await;
+    assert_eq!(fired.len(), 0, "{fired:?}");
+    bench.store(&[trade(2, 99, at(100)), trade(3, 120, at(200))], TickSource::Backfill).await;
+    let fired = bench.fired().await;
+    let told: Vec<_> = fired.iter().map(|one| (one.rule_id, one.trade_id, one.is_late)).collect();
+    assert_eq!(told, [(late, Some(3), true), (peak, Some(4), true)]);
+    assert_eq!(bench.state(live).await, "created");
+    // The way down and up again is live.
+    bench.stream(&[trade(8, 98, at(1_200)), trade(9, 100, at(1_300))]).await;
+    assert_eq!(bench.fired().await.last().map(|one| (one.rule_id, one.trade_id)), Some((live, Some(9))));
+}
+
+#[tokio::test]
+async fn the_state_of_a_market_serves_pairs_whose_trades_are_not_recorded() {
+    let mut bench = Bench::start().await;
+    let alerts = Alerts::default();
+    let row = |price: i64, milliseconds| {
+        let row = MarketRow {
+            ticker: "BTCUSDT".into(),
+            exchange_time: Some(at(milliseconds)),
+            received_at: at(milliseconds),
+            price: price.into(),
+            open_24h: None,
+            high_24h: None,
+            low_24h: None,
+            volume_24h: None,
+            quote_volume_24h: None,
+        };
+        MarketReport::new("binance", vec![row])
+    };
+    let up = bench.add(&rule(bench.pair, crosses(100, Direction::Up))).await;
+    for (price, milliseconds) in [(99, 0), (101, 1_000), (99, 500)] {
+        market::store(&mut bench.client, &row(price, milliseconds), &alerts.turn()).await.unwrap();
+    }
+    let fired = bench.fired().await;
+    assert_eq!(fired.iter().map(|one| (one.rule_id, one.happened_at)).collect::<Vec<_>>(), [(up, at(1_000))]);
+    // With trades, it is they that count.
+    let again = bench.add(&rule(bench.pair, crosses(100, Direction::Either))).await;
+    bench.stream(&[trade(1, 102, at(2_000))]).await;
+    market::store(&mut bench.client, &row(90, 3_000), &alerts.turn()).await.unwrap();
+    assert_eq!(bench.fired().await.len(), 1);
+    bench.stream(&[trade(2, 95, at(4_000))]).await;
+    assert_eq!(bench.fired().await.last().map(|one| (one.rule_id, one.price)), Some((again, Some(95.into()))));
+}
+
+/// What a rule should have fired for, by a look at every stored price: written without what the program uses.
+fn expected(definition: &Definition, prices: &[(DateTime<Utc>, i64, Decimal)]) -> Vec<i64> {
+    let (mut fired, mut last, mut armed) = (Vec::new(), None::<DateTime<Utc>>, true);
+    for (place, (time, id, price)) in prices.iter().enumerate().skip(1) {
+        let before = prices[place - 1].2;
+        let crossed = |level: Decimal| (before < level && *price >= level, before > level && *price <= level);
+        let hit = match &definition.condition {
+            Condition::Crosses { level, direction: Direction::Up } => crossed(*level).0,
+            Condition::Crosses { level, direction: Direction::Down } => crossed(*level).1,
+            Condition::Crosses { level, .. } | Condition::Reaches { level } => crossed(*level).0 || crossed(*level).1,
+            Condition::Channel { lower, upper, way } => {
+                let is_in = |price: Decimal| price >= *lower && price <= *upper;
+                if *way == Way::Leave { is_in(before) && !is_in(*price) } else { !is_in(before) && is_in(*price) }
+            }
+            Condition::Moves { change, minutes, .. } => {
+                let from = Interval::OneMinute.open_time(*time) - TimeDelta::minutes((*minutes).into());
+                let low = prices[..=place]
+                    .iter()
+                    .filter(|(time, ..)| *time >= from)
+                    .map(|(_, _, price)| *price)
+                    .min()
+                    .unwrap();
+                let is_met = (*price - low) * Decimal::ONE_HUNDRED / low >= *change;
+                let hit = is_met && armed;
+                // Armed anew only when it is no longer so; whether it fired is decided below.
+                if !is_met {
+                    armed = true;
+                }
+                hit
+            }
+            _ => unreachable!(),
+        };
+        let rests = match definition.frequency {
+            Frequency::Once => last.is_some(),
+            Frequency::OncePerBar(bar) => last.is_some_and(|last| bar.open_time(last) == bar.open_time(*time)),
+            Frequency::EveryTime(cooldown) => last.is_some_and(|last| *time - last < cooldown),
+        };
+        if hit && !rests {
+            fired.push(*id);
+            last = Some(*time);
+            armed = false;
+        }
+    }
+    fired
+}
+
+/// Thousands of prices by several writers at once, some batches again, against [`expected`].
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fires_is_what_the_stored_prices_say_whoever_stores_them() {
+    let mut bench = Bench::start().await;
+    let seed = fastrand::u64(..);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut definitions: BTreeMap<i64, Definition> = BTreeMap::new();
+    bench.stream(&[trade(1, 1_000, at(0))]).await;
+    for _ in 0..120 {
+        let level = |random: &mut fastrand::Rng| Decimal::from(random.i64(970..1_030));
+        let condition = match random.u8(..5) {
+            0 => Condition::Crosses { level: level(&mut random), direction: Direction::Up },
+            1 => Condition::Crosses { level: level(&mut random), direction: Direction::Down },
+            2 => Condition::Reaches { level: level(&mut random) },
+            3 => {
+                let (lower, way) = (level(&mut random), if random.bool() { Way::Leave } else { Way::Enter });
+                Condition::Channel { lower, upper: lower + Decimal::from(random.i64(0..20)), way }
+            }
+            _ => {
+                let (unit, direction) = (Unit::Percent, Direction::Up);
+                Condition::Moves {
+                    change: Decimal::new(random.i64(1..40), 1),
+                    unit,
+                    direction,
+                    minutes: random.u16(1..4),
+                }
+            }
+        };
+        let frequency = match random.u8(..3) {
+            0 => Frequency::Once,
+            1 => Frequency::OncePerBar(Interval::OneMinute),
+            _ => Frequency::EveryTime(TimeDelta::seconds(random.i64(1..60))),
+        };
+        let definition = Definition { frequency, ..rule(bench.pair, condition) };
+        definitions.insert(bench.add(&definition).await, definition);
+    }
+    let (mut price, mut time, mut ticks) = (1_000, 0, Vec::new());
+    for id in 2..6_000 {
+        price += random.i64(-4..5) + (1_000 - price) / 20;
+        time += random.i64(0..150);
+        ticks.push(trade(id, price, at(time)));
+    }
+    let mut batches: Vec<Vec<Tick>> = Vec::new();
+    let mut rest = ticks.as_slice();
+    while !rest.is_empty() {
+        let (batch, behind) = rest.split_at(random.usize(1..200).min(rest.len()));
+        batches.push(batch.to_vec());
+        // Some come twice.
+        if random.u8(..5) == 0 {
+            batches.push(batch.to_vec());
+        }
+        rest = behind;
+    }
+    let batches =
+        std::sync::Arc::new(tokio::sync::Mutex::new(batches.into_iter().collect::<std::collections::VecDeque<_>>()));
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let (batches, pool, alerts, pair) = (batches.clone(), bench.pool.clone(), bench.alerts.clone(), bench.pair);
+        writers.spawn(async move {
+            loop {
+                let (batch, turn) = {
+                    let mut batches = batches.lock().await;
+                    let Some(batch) = batches.pop_front() else { return };
+                    (batch, alerts.turn())
+                };
+                let mut client = pool.get().await.unwrap();
+                let mut maybe_stored = false;
+                loop {
+                    let price = |tick| NewPrice { ticker_id: pair, source: TickSource::Stream, tick };
+                    let prices = batch.iter().map(price).collect();
+                    match ingest::store(&mut client, prices, &[], maybe_stored, &turn).await {
+                        Ok(_) => break,
+                        Err(error) if !error.is_permanent() => maybe_stored = true,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+        });
+    }
+    while let Some(ended) = writers.join_next().await {
+        ended.unwrap();
+    }
+    let rows =
+        bench.client.query("SELECT time, trade_id, price FROM price ORDER BY time, trade_id", &[]).await.unwrap();
+    let prices: Vec<(DateTime<Utc>, i64, Decimal)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    assert_eq!(prices.len(), 5_999);
+    let mut fired: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for one in bench.fired().await {
+        fired.entry(one.rule_id).or_default().push(one.trade_id.unwrap());
+    }
+    let mut total = 0;
+    for (id, definition) in &definitions {
+        let expected = expected(definition, &prices);
+        total += expected.len();
+        assert_eq!(fired.get(id).cloned().unwrap_or_default(), expected, "seed {seed}: {definition:?}");
+    }
+    assert!(total > 100, "{total}");
+}
+
+#[tokio::test]
+async fn two_processes_that_take_turns_look_as_one_does() {
+    let mut bench = Bench::start().await;
+    let (one, other) = (Alerts::default(), Alerts::default());
+    bench.store_by(&one, &[trade(1, 100, at(0))], TickSource::Stream).await;
+    let (unit, direction) = (Unit::Percent, Direction::Up);
+    let moves = Condition::Moves { change: 10.into(), unit, direction, minutes: 5 };
+    let moves = bench.add(&rule(bench.pair, moves)).await;
+    let up = bench.add(&rule(bench.pair, crosses(101, Direction::Up))).await;
+    for (id, price) in [(2, 100), (3, 95), (4, 102), (5, 96), (6, 105)] {
+        let alerts = if id % 2 == 0 { &one } else { &other };
+        bench.store_by(alerts, &[trade(id, price, at(id * 100))], TickSource::Stream).await;
+    }
+    let fired: Vec<_> = bench.fired().await.iter().map(|one| (one.rule_id, one.trade_id, one.reference)).collect();
+    // The lowest price was seen by the other one.
+    assert_eq!(fired, [(up, Some(4), Some(95.into())), (moves, Some(6), Some(95.into()))]);
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_rules_at_most_and_channels_of_its_own() {
+    let mut bench = Bench::start().await;
+    let fill = "INSERT INTO alert.rule (account_id, exchange_id, kind) SELECT $1, exchange.id, 'exchange_down'
+                FROM exchange, generate_series(1, $2) WHERE exchange.name = 'binance'";
+    bench.client.execute(fill, &[&bench.account, &(rules::MOST_RULES as i32 - 1)]).await.unwrap();
+    let definition = rule(bench.pair, crosses(1, Direction::Up));
+    let last = bench.add(&definition).await;
+    let more = rules::add(&mut bench.client, bench.account, &definition).await.unwrap();
+    assert_eq!(more, Err(Refused::TooMany));
+    rules::set_state(&mut bench.client, bench.account, last, "deleted").await.unwrap().unwrap();
+    let stranger = Definition { channel_ids: Some(vec![1]), ..definition };
+    assert_eq!(rules::add(&mut bench.client, bench.account, &stranger).await.unwrap(), Err(Refused::UnknownChannel));
+    let (count, page) = rules::list(&bench.client, bench.account, Some("deleted"), 0, 10).await.unwrap();
+    assert_eq!((count, page.len()), (1, 1));
+    let (count, page) = rules::list(&bench.client, bench.account, None, 1_995, 10).await.unwrap();
+    assert_eq!((count, page.len()), (1_999, 4));
+}

@@ -1,0 +1,369 @@
+//! The rules of one pair, and which of them its prices meet.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::{Condition, Direction, Extremes, Frequency, Rule, Seen, Step, Unit};
+
+/// How a rule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    /// Whether it fires when it is met; not after it fired, until what it fired for has passed.
+    pub is_armed: bool,
+    /// When that happened which it last fired for.
+    pub last_fired_at: Option<DateTime<Utc>>,
+    /// How often it fired.
+    pub fired: u64,
+    /// It fired, and was to fire once.
+    pub is_over: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { is_armed: true, last_fired_at: None, fired: 0, is_over: false }
+    }
+}
+
+/// A rule fired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firing {
+    /// The rule.
+    pub rule_id: i64,
+    /// The price that fired it.
+    pub at: Seen,
+    /// What that was compared with: the price before, or the extreme of the window.
+    pub reference: Decimal,
+    /// It was fetched, or stored, long after it happened.
+    pub is_late: bool,
+}
+
+/// What prices were found to mean.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What fired, in the order of prices.
+    pub firings: Vec<Firing>,
+    /// How the rules stand that changed.
+    pub states: HashMap<i64, State>,
+    /// Something fired between two prices of which numbers do not say that they follow each other, and no known gap lies between.
+    pub is_doubtful: bool,
+}
+
+/// A span in which trades are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The last price before it.
+    pub from: DateTime<Utc>,
+    /// The first behind it.
+    pub to: DateTime<Utc>,
+}
+
+/// Prices that follow each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Sequence<'a> {
+    /// The price before the first of them.
+    pub before: Option<Seen>,
+    /// They, and of each whether it comes late.
+    pub prices: &'a [(Seen, bool)],
+    /// They come after everything that was looked at before.
+    pub is_in_order: bool,
+    /// Where trades are missing.
+    pub gaps: &'a [Gap],
+}
+
+/// Rules that wait for something to grow to a threshold.
+#[derive(Debug, Clone, Default)]
+struct Thresholds {
+    /// Of those that are armed: the threshold.
+    armed: BTreeSet<(Decimal, i64)>,
+    /// Of the others: below what they are armed again.
+    disarmed: BTreeSet<(Decimal, i64)>,
+}
+
+/// What a window is looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Signal {
+    minutes: u16,
+    unit: Unit,
+    direction: Direction,
+}
+
+/// The rules of one pair that every price may meet.
+#[derive(Debug, Clone, Default)]
+pub struct Watched {
+    rules: HashMap<i64, Rule>,
+    levels: BTreeSet<(Decimal, i64)>,
+    moves: Vec<(Signal, Thresholds)>,
+    lengths: BTreeMap<u16, usize>,
+    extremes: Extremes,
+}
+
+impl Watched {
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// A rule, where it is at work.
+    pub fn rule(&self, id: i64) -> Option<&Rule> {
+        self.rules.get(&id)
+    }
+
+    /// How many minutes back its rules look; 0 where none does.
+    pub fn longest_window(&self) -> u16 {
+        self.lengths.last_key_value().map_or(0, |(minutes, _)| *minutes)
+    }
+
+    /// Whether what is known of the last minutes reaches as far back as its rules look.
+    pub fn knows_its_window(&self) -> bool {
+        self.extremes.longest() >= self.longest_window()
+    }
+
+    /// Tells it the last minutes anew.
+    pub fn set_extremes(&mut self, extremes: Extremes) {
+        self.extremes = extremes;
+    }
+
+    /// What was looked at is stored.
+    pub fn confirm(&mut self) {
+        self.extremes.confirm();
+    }
+
+    /// What was looked at since the last confirmation is looked at anew.
+    pub fn rewind(&mut self) {
+        self.extremes.rewind();
+    }
+
+    /// Takes a rule in, in the place of what it was before.
+    pub fn set(&mut self, rule: Rule) {
+        self.remove(rule.id);
+        let State { is_armed, .. } = rule.state;
+        for level in rule.condition.levels(is_armed, rule.hysteresis) {
+            self.levels.insert((level, rule.id));
+        }
+        if let Condition::Moves { change, minutes, .. } = rule.condition {
+            *self.lengths.entry(minutes).or_default() += 1;
+            let (of, entry) = (signal(&rule.condition), (rearmed_below(&rule, change), rule.id));
+            let thresholds = self.thresholds(of);
+            if is_armed {
+                thresholds.armed.insert((change, rule.id))
+            } else {
+                thresholds.disarmed.insert(entry)
+            };
+        }
+        self.rules.insert(rule.id, rule);
+    }
+
+    /// Forgets a rule.
+    pub fn remove(&mut self, id: i64) {
+        let Some(rule) = self.rules.remove(&id) else { return };
+        for level in rule.condition.levels(rule.state.is_armed, rule.hysteresis) {
+            self.levels.remove(&(level, id));
+        }
+        if let Condition::Moves { change, minutes, .. } = rule.condition {
+            let (of, entry) = (signal(&rule.condition), (rearmed_below(&rule, change), id));
+            let thresholds = self.thresholds(of);
+            thresholds.armed.remove(&(change, id));
+            thresholds.disarmed.remove(&entry);
+            self.moves.retain(|(_, thresholds)| !thresholds.armed.is_empty() || !thresholds.disarmed.is_empty());
+            if let Some(count) = self.lengths.get_mut(&minutes) {
+                *count -= 1;
+                if *count == 0 {
+                    self.lengths.remove(&minutes);
+                }
+            }
+        }
+    }
+
+    fn thresholds(&mut self, of: Option<Signal>) -> &mut Thresholds {
+        let of = of.unwrap_or(Signal { minutes: 0, unit: Unit::Price, direction: Direction::Either });
+        let place = self.moves.iter().position(|(signal, _)| *signal == of).unwrap_or_else(|| {
+            self.moves.push((of, Thresholds::default()));
+            self.moves.len() - 1
+        });
+        &mut self.moves[place].1
+    }
+
+    /// Looks at prices, and puts to `found` what they mean. The rules here stay as they are: what changes is in `found`. After
+    /// [`rewind`](Self::rewind) the same can be looked at again.
+    pub fn evaluate(&mut self, sequence: &Sequence<'_>, found: &mut Found) {
+        // Whatever is armed otherwise now than the indices say is looked at with each price.
+        let mut moved: BTreeSet<i64> = BTreeSet::new();
+        for (id, state) in &found.states {
+            if self.rules.get(id).is_some_and(|rule| rule.state.is_armed != state.is_armed) {
+                moved.insert(*id);
+            }
+        }
+        let mut quiet: Option<(Option<Decimal>, Option<Decimal>)> = None;
+        let mut before = sequence.before;
+        for (seen, is_late) in sequence.prices {
+            // Those that move at this price are looked at again with the next.
+            let earlier = moved.clone();
+            let mut met = Met { at: *seen, is_late: *is_late, sequence, before, found: &mut *found, moved: &mut moved };
+            if let Some(before) = before {
+                let is_quiet = quiet.is_some_and(|(lower, upper)| {
+                    lower.is_none_or(|lower| lower < seen.price) && upper.is_none_or(|upper| seen.price < upper)
+                });
+                if !is_quiet {
+                    let (low, high) = (before.price.min(seen.price), before.price.max(seen.price));
+                    // A rule may have several levels.
+                    let near: BTreeSet<i64> =
+                        self.levels.range((low, i64::MIN)..=(high, i64::MAX)).map(|(_, id)| *id).collect();
+                    for id in near.difference(&earlier) {
+                        met.step(&self.rules[id], before);
+                    }
+                    let lower = self.levels.range(..=(seen.price, i64::MAX)).next_back();
+                    let upper = self.levels.range((seen.price, i64::MIN)..).next();
+                    quiet = Some((lower.map(|(level, _)| *level), upper.map(|(level, _)| *level)));
+                }
+            }
+            if !self.moves.is_empty() {
+                self.extremes.add(seen.time, seen.price);
+            }
+            if sequence.is_in_order {
+                for (signal, thresholds) in &self.moves {
+                    let Some((size, reference)) = signal.size(&mut self.extremes, seen) else { continue };
+                    let armed = thresholds.armed.range(..=(size, i64::MAX));
+                    let passed = thresholds.disarmed.range((size, i64::MAX)..);
+                    for (_, id) in armed.chain(passed) {
+                        if !earlier.contains(id) {
+                            met.grown(&self.rules[id], size, reference);
+                        }
+                    }
+                }
+            }
+            for id in &earlier {
+                let rule = &self.rules[id];
+                match signal(&rule.condition) {
+                    None => {
+                        if let Some(before) = before {
+                            met.step(rule, before);
+                        }
+                    }
+                    Some(signal) if sequence.is_in_order => {
+                        if let Some((size, reference)) = signal.size(&mut self.extremes, seen) {
+                            met.grown(rule, size, reference);
+                        }
+                    }
+                    Some(_) => {}
+                }
+            }
+            before = Some(*seen);
+        }
+    }
+}
+
+/// What a rule that waits for a move looks at.
+fn signal(condition: &Condition) -> Option<Signal> {
+    match condition {
+        Condition::Moves { unit, direction, minutes, .. } => {
+            Some(Signal { minutes: *minutes, unit: *unit, direction: *direction })
+        }
+        _ => None,
+    }
+}
+
+/// Below what it is armed again.
+fn rearmed_below(rule: &Rule, change: Decimal) -> Decimal {
+    change.saturating_sub(rule.hysteresis)
+}
+
+impl Signal {
+    /// How far the price has moved within the window, and from where.
+    fn size(self, extremes: &mut Extremes, seen: &Seen) -> Option<(Decimal, Decimal)> {
+        let (low, high) = extremes.of(self.minutes, seen.time)?;
+        let rise = || Some((self.unit.difference(low, seen.price)?, low));
+        let fall = || Some((-self.unit.difference(high, seen.price)?, high));
+        match self.direction {
+            Direction::Up => rise(),
+            Direction::Down => fall(),
+            Direction::Either => rise().into_iter().chain(fall()).max_by_key(|(size, _)| *size),
+        }
+    }
+}
+
+/// What one price does.
+struct Met<'a, 'b> {
+    at: Seen,
+    is_late: bool,
+    sequence: &'a Sequence<'b>,
+    before: Option<Seen>,
+    found: &'a mut Found,
+    moved: &'a mut BTreeSet<i64>,
+}
+
+impl Met<'_, '_> {
+    fn state(&self, rule: &Rule) -> State {
+        self.found.states.get(&rule.id).copied().unwrap_or(rule.state)
+    }
+
+    /// A step from the price before to this one, to a rule that waits for a level.
+    fn step(&mut self, rule: &Rule, before: Seen) {
+        let state = self.state(rule);
+        match rule.condition.step(state.is_armed, rule.hysteresis, before.price, self.at.price) {
+            Step::Nothing => {}
+            Step::Rearms => self.rearm(rule, state),
+            Step::Meets => {
+                if self.may_fire(rule, state) && !self.is_across_a_gap() {
+                    let is_armed =
+                        rule.condition.step(false, rule.hysteresis, before.price, self.at.price) == Step::Rearms;
+                    self.fire(rule, state, before.price, is_armed);
+                }
+            }
+        }
+    }
+
+    /// So large is what a rule waits for, that waits for a move.
+    fn grown(&mut self, rule: &Rule, size: Decimal, reference: Decimal) {
+        let state = self.state(rule);
+        let Condition::Moves { change, .. } = rule.condition else { return };
+        if !state.is_armed && size < rearmed_below(rule, change) {
+            self.rearm(rule, state);
+        } else if state.is_armed && size >= change && self.may_fire(rule, state) {
+            self.fire(rule, state, reference, false);
+        }
+    }
+
+    fn may_fire(&self, rule: &Rule, state: State) -> bool {
+        !state.is_over
+            && (rule.tell_late || !self.is_late)
+            && (self.sequence.is_in_order || rule.since <= self.at.time)
+            && rule.expires_at.is_none_or(|end| self.at.time < end)
+            && rule.frequency.allows(state.last_fired_at, self.at.time)
+    }
+
+    /// Whether trades are missing between the price before and this one.
+    fn is_across_a_gap(&mut self) -> bool {
+        let Some(before) = self.before.filter(|before| !before.is_followed_by(&self.at)) else { return false };
+        let is_across = self.sequence.gaps.iter().any(|gap| gap.from < self.at.time && before.time < gap.to);
+        self.found.is_doubtful |= !is_across;
+        is_across
+    }
+
+    fn fire(&mut self, rule: &Rule, state: State, reference: Decimal, is_armed: bool) {
+        let is_over = rule.frequency == Frequency::Once;
+        let last_fired_at = state.last_fired_at.max(Some(self.at.time));
+        let after = State { is_armed: is_armed && !is_over, last_fired_at, fired: state.fired + 1, is_over };
+        self.found.firings.push(Firing { rule_id: rule.id, at: self.at, reference, is_late: self.is_late });
+        self.change(rule, after);
+    }
+
+    fn rearm(&mut self, rule: &Rule, state: State) {
+        if !state.is_over {
+            self.change(rule, State { is_armed: true, ..state });
+        }
+    }
+
+    fn change(&mut self, rule: &Rule, state: State) {
+        self.found.states.insert(rule.id, state);
+        if state.is_armed == rule.state.is_armed || state.is_over {
+            self.moved.remove(&rule.id);
+        } else {
+            self.moved.insert(rule.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
