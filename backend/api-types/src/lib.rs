@@ -4,6 +4,7 @@
 //! are RFC 3339 in UTC, except in [`PriceHistoryMinute`], which keeps the date format that its users know.
 
 pub mod accounts;
+pub mod alerts;
 pub mod live;
 mod operation;
 

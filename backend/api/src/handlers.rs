@@ -3,6 +3,8 @@
 #![allow(unused_qualifications, reason = "utoipa's macros qualify what they are given")]
 
 pub(crate) mod account;
+pub(crate) mod alert_preview;
+pub(crate) mod alerts;
 pub(crate) mod api_keys;
 pub(crate) mod candles;
 pub(crate) mod consolidated;
@@ -10,6 +12,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod exchanges;
 pub(crate) mod export;
 pub(crate) mod feeds;
+pub(crate) mod firings;
 pub(crate) mod gaps;
 pub(crate) mod health;
 pub(crate) mod index;

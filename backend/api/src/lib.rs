@@ -3,6 +3,7 @@
 //! Of prices it reads only. Answers come from PostgreSQL, live prices from the broker; the two never wait for each other, so that
 //! the live feed goes on while the database is down, and stored prices are served while nothing is live.
 
+mod alert_request;
 mod attempts;
 mod auth;
 mod body;

@@ -11,9 +11,9 @@ use utoipa::{
 
 use crate::conventions::Conventions;
 use crate::handlers::{
-    account, api_keys, candles, consolidated, dead_letters, exchanges, export, feeds, gaps, health, live, metrics,
-    pairs, price_history, prices, problems, sparklines, statistics, storage, symbols, tickers, ticks, tokens, top, udf,
-    volatility,
+    account, alert_preview, alerts, api_keys, candles, consolidated, dead_letters, exchanges, export, feeds, firings,
+    gaps, health, live, metrics, pairs, price_history, prices, problems, sparklines, statistics, storage, symbols,
+    tickers, ticks, tokens, top, udf, volatility,
 };
 
 #[derive(OpenApi)]
@@ -30,7 +30,8 @@ use crate::handlers::{
         pairs::help, pairs::all, pairs::newest, pairs::last_day, pairs::deviation, pairs::rank, candles::list, ticks::list, gaps::list, dead_letters::list, dead_letters::find, feeds::list, live::socket, live::events, health::live, health::ready,
         metrics::render, export::ticks, export::candles, storage::show, problems::list, problems::find, serve,
         tokens::log_in, tokens::refresh, tokens::log_out, account::show, account::change, account::set_password, api_keys::list,
-        api_keys::make, api_keys::delete
+        api_keys::make, api_keys::delete, alerts::list, alerts::make, alerts::create, alert_preview::preview, alerts::find, alerts::history,
+        alerts::change, alerts::delete, alerts::delete_earlier, firings::list
     ),
     components(schemas(api_types::live::LiveEvent)),
     modifiers(&Conventions, &Bearer),
@@ -41,6 +42,7 @@ use crate::handlers::{
         (name = "earlier", description = "Answers in the forms of earlier systems, for scripts that know those"),
         (name = "live", description = "What is happening now"),
         (name = "accounts", description = "Who you are, and what proves it"),
+        (name = "alerts", description = "What you want to be told of, and what was"),
         (name = "operation", description = "For whoever keeps it running")
     )
 )]
@@ -70,7 +72,7 @@ pub(crate) enum AccountFailures {
     /// What was sent does not allow that: `only_reading`, `log_in_needed`.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
-    /// There are as many as there may be: `too_many_api_keys`.
+    /// There are as many as there may be: `too_many_api_keys`, `too_many_alerts`.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
     /// `body_too_large`.

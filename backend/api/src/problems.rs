@@ -95,6 +95,15 @@ codes! {
     TooManyApiKeys "too_many_api_keys" CONFLICT "Too many API keys"
         "An account has 50 at most."
         "Take one away that is not used any more: `last_used_at` tells.";
+    UnknownAlert "unknown_alert" NOT_FOUND "No such alert"
+        "It never existed, was deleted, or is another account's."
+        "GET /alerts lists yours.";
+    TooManyAlerts "too_many_alerts" CONFLICT "Too many alerts"
+        "An account has 2,000 at work or paused at most."
+        "Delete those that are not needed any more.";
+    NotPreviewed "not_previewed" BAD_REQUEST "This alert cannot be tried on the past"
+        "What it looks at is not kept: the price of a coin over all markets, differences between markets, the state of feeds."
+        "Make it, and see.";
     InvalidBody "invalid_body" BAD_REQUEST "The body cannot be used"
         "It is no JSON, lacks a field, has one that is not known, or a value that is not of its type."
         "Compare it with what /docs/ shows for the route.";

@@ -55,6 +55,23 @@ impl Reader {
         }
     }
 
+    /// As [`read`](Self::read), for what needs transactions. What is given up is rolled back.
+    pub(crate) async fn change<T>(
+        &self,
+        queries: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut client = self.client().await?;
+        match tokio::time::timeout(self.patience, queries(&mut client)).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                tokio::spawn(async move {
+                    let _ = client.query("SELECT 1", &[]).await;
+                });
+                Err(Failure::query_timeout())
+            }
+        }
+    }
+
     async fn client(&self) -> Result<Client, Failure> {
         let mut timeouts = self.pool.timeouts();
         timeouts.wait = Some(self.wait);

@@ -16,9 +16,9 @@ use crate::{
     data_route,
     error::Failure,
     handlers::{
-        account, api_keys, candles, consolidated, dead_letters, exchanges, export, feeds, gaps, health, index, live,
-        metrics, pairs, price_history, prices, problems, sparklines, statistics, storage, symbols, tickers, ticks,
-        tokens, top, udf, volatility,
+        account, alert_preview, alerts, api_keys, candles, consolidated, dead_letters, exchanges, export, feeds,
+        firings, gaps, health, index, live, metrics, pairs, price_history, prices, problems, sparklines, statistics,
+        storage, symbols, tickers, ticks, tokens, top, udf, volatility,
     },
     openapi,
 };
@@ -85,6 +85,17 @@ fn table() -> Vec<Entry> {
         changing("/account/password", "POST", vec![web::post().to(account::set_password)]),
         changing("/api-keys", "GET, HEAD, POST", vec![get(api_keys::list), web::post().to(api_keys::make)]),
         changing("/api-keys/{id}", "DELETE", vec![web::delete().to(api_keys::delete)]),
+        changing("/alerts", "GET, HEAD, POST", vec![get(alerts::list), web::post().to(alerts::make)]),
+        changing("/alerts/create", "POST", vec![web::post().to(alerts::create)]),
+        changing("/alerts/preview", "POST", vec![web::post().to(alert_preview::preview)]),
+        changing("/alerts/firings", "GET, HEAD", vec![get(firings::list)]),
+        changing("/alerts/delete/{id}", "DELETE", vec![web::delete().to(alerts::delete_earlier)]),
+        changing("/alerts/{id}/history", "GET, HEAD", vec![get(alerts::history)]),
+        changing(
+            "/alerts/{id}",
+            "GET, HEAD, PATCH, DELETE",
+            vec![get(alerts::find), web::patch().to(alerts::change), web::delete().to(alerts::delete)],
+        ),
     ]
 }
 

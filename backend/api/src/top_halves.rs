@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use database::{
     GenericClient,
     listings::find_listing,
-    snapshot::{Markets, PairAtMinute, list_pairs_at},
+    snapshot::{self, Markets, PairAtMinute, list_pairs_at},
 };
 use domain::{
     Half,
@@ -18,10 +18,7 @@ use domain::{
 };
 use rust_decimal::Decimal;
 
-use crate::{
-    handlers::consolidated::{in_dollars, priced},
-    settings::{PricesFrom, RanksFrom},
-};
+use crate::settings::{PricesFrom, RanksFrom};
 
 /// The name of the source that is always there: what we recorded.
 pub(crate) const RECORDED: &str = "recorded";
@@ -84,12 +81,12 @@ impl Sources {
 
 /// Both halves, made of what every pair cost and what was traded of it.
 fn recorded(pairs: &[PairAtMinute], minute: DateTime<Utc>) -> (Listing<()>, Listing<Decimal>) {
-    let usd = UsdPrices::new(pairs.iter().map(priced));
+    let usd = UsdPrices::new(pairs.iter().map(PairAtMinute::priced));
     let mut coins: Vec<(CoinKey, Decimal)> = Vec::new();
     let mut of_base: Vec<&PairAtMinute> = pairs.iter().filter(|pair| !FIAT.contains(&pair.base.as_str())).collect();
     of_base.sort_by_key(|pair| pair.base_id);
     for same in of_base.chunk_by(|one, next| one.base_id == next.base_id) {
-        let volume = same.iter().filter_map(|pair| in_dollars(pair.quote_volume, usd.of(&pair.quote)?.price));
+        let volume = same.iter().filter_map(|pair| snapshot::in_dollars(pair.quote_volume, usd.of(&pair.quote)?.price));
         let volume = volume.fold(Decimal::ZERO, |sum, volume| sum.saturating_add(volume));
         coins.push((CoinKey { id: same[0].base_id.into(), symbol: same[0].base.as_str().into() }, volume));
     }

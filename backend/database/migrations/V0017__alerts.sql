@@ -48,7 +48,7 @@ COMMENT ON COLUMN alert.rule.created_at IS 'When it was made.';
 COMMENT ON COLUMN alert.rule.updated_at IS 'When its owner last changed it.';
 COMMENT ON COLUMN alert.rule.expires_at IS 'When it ends by itself; null for never.';
 COMMENT ON COLUMN alert.rule.last_fired_at IS 'When that happened which it last fired for.';
-COMMENT ON COLUMN alert.rule.revision IS 'alert.watch.version of the change that changed this row last.';
+COMMENT ON COLUMN alert.rule.revision IS 'Counts changes: alert.watch.version of the last one, where it watches a pair.';
 COMMENT ON COLUMN alert.rule.fired_count IS 'How often it fired.';
 COMMENT ON COLUMN alert.rule.ticker_id IS 'The pair that it watches.';
 COMMENT ON COLUMN alert.rule.other_ticker_id IS 'The pair that it is compared with (kind "spread").';
@@ -90,9 +90,13 @@ COMMENT ON COLUMN alert.watch.trade_id IS 'The number of its trade, where it has
 COMMENT ON COLUMN alert.watch.traded_at IS 'When the newest trade that was looked at was made.';
 COMMENT ON COLUMN alert.watch.price IS 'That price.';
 
--- Whatever changes a rule of a pair gives it the pair's next version.
+-- Whatever changes a rule gives it another revision; where it watches a pair, the pair's next version.
 CREATE FUNCTION alert.rule_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NEW.ticker_id IS NULL THEN
+        NEW.revision := NEW.revision + 1;
+        RETURN NEW;
+    END IF;
     INSERT INTO alert.watch AS watch (ticker_id, version, time, trade_id, traded_at, price)
     SELECT NEW.ticker_id, 1, newest.time, newest.trade_id, newest.time, newest.price
     FROM (SELECT) AS always
@@ -105,9 +109,29 @@ BEGIN
     RETURNING version INTO NEW.revision;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION alert.rule_changes IS 'Gives a rule that is made or changed the next version of its pair.';
+COMMENT ON FUNCTION alert.rule_changes IS 'Gives a rule that is made or changed its next revision.';
 CREATE TRIGGER rule_changes BEFORE INSERT OR UPDATE ON alert.rule
-    FOR EACH ROW WHEN (NEW.ticker_id IS NOT NULL) EXECUTE FUNCTION alert.rule_changes();
+    FOR EACH ROW EXECUTE FUNCTION alert.rule_changes();
+
+-- Rules that no single price decides are looked at by the clock.
+CREATE TABLE alert.clock (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    looked_until timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO alert.clock DEFAULT VALUES;
+COMMENT ON TABLE alert.clock IS 'How far candles have been looked at. One row.';
+COMMENT ON COLUMN alert.clock.is_only IS 'Key.';
+COMMENT ON COLUMN alert.clock.looked_until IS 'Every candle that ended until then was.';
+
+CREATE TABLE alert.coin_price (
+    coin_id integer PRIMARY KEY REFERENCES symbol,
+    time timestamptz NOT NULL,
+    price numeric NOT NULL
+);
+COMMENT ON TABLE alert.coin_price IS 'The price over all markets of coins that rules watch, as it was looked at last.';
+COMMENT ON COLUMN alert.coin_price.coin_id IS 'The coin.';
+COMMENT ON COLUMN alert.coin_price.time IS 'When it was looked at.';
+COMMENT ON COLUMN alert.coin_price.price IS 'The price, in US dollars.';
 
 CREATE TABLE alert.history (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

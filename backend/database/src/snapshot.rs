@@ -1,8 +1,12 @@
 //! What every pair cost at a minute, and what was traded of it in the 24 hours until then: what rankings and prices in dollars
 //! are made of.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::GenericClient;
+use domain::{
+    consolidated::{Opinion, consolidate},
+    usd::{PricedPair, UsdPrices},
+};
 use rust_decimal::Decimal;
 
 use crate::{Context as _, Result};
@@ -28,6 +32,43 @@ pub struct PairAtMinute {
     pub time: DateTime<Utc>,
     /// Units of the quote that changed hands in the 24 hours that end with the minute.
     pub quote_volume: Decimal,
+}
+
+/// A price that is older says what a market thought, not what it thinks.
+pub const OLDEST_OPINION: TimeDelta = TimeDelta::minutes(10);
+
+impl PairAtMinute {
+    /// It, as prices in dollars are made of it.
+    pub fn priced(&self) -> PricedPair {
+        PricedPair {
+            base: self.base.as_str().into(),
+            quote: self.quote.as_str().into(),
+            name: format!("{}:{}", self.exchange, self.ticker),
+            price: self.price,
+            quote_volume: self.quote_volume,
+        }
+    }
+
+    /// What it says of its coin in dollars, at this rate of its quote.
+    pub fn opinion(&self, rate: Decimal) -> Option<Opinion> {
+        Some(Opinion { price: in_dollars(self.price, rate)?, volume: in_dollars(self.quote_volume, rate)? })
+    }
+}
+
+/// To twelve digits, unless the rate is one.
+pub fn in_dollars(amount: Decimal, rate: Decimal) -> Option<Decimal> {
+    if rate == Decimal::ONE {
+        return Some(amount);
+    }
+    let product = amount.checked_mul(rate)?;
+    Some(product.round_sf(12).unwrap_or(product).normalize())
+}
+
+/// The price of a coin in dollars that these pairs tell together; `None` where none tells one that is fresh.
+pub fn consolidated_price(code: &str, pairs: &[PairAtMinute], usd: &UsdPrices, now: DateTime<Utc>) -> Option<Decimal> {
+    let of_coin = pairs.iter().filter(|pair| pair.base == code && now - pair.time <= OLDEST_OPINION);
+    let opinions: Vec<Opinion> = of_coin.filter_map(|pair| pair.opinion(usd.of(&pair.quote)?.price)).collect();
+    consolidate(&opinions).map(|together| together.weighted)
 }
 
 /// Which exchanges count.

@@ -138,3 +138,15 @@ impl TryFrom<&Row> for StoredTicker {
         })
     }
 }
+
+/// What a pair is called: the exchange, and the exchange's own spelling.
+///
+/// # Errors
+/// When the database cannot be asked, or there is no such pair.
+pub async fn names(client: &impl GenericClient, id: i32) -> Result<(String, String)> {
+    let doing = "looking up a pair";
+    let query = "SELECT exchange.name, ticker.ticker FROM ticker JOIN exchange ON exchange.id = exchange_id WHERE ticker.id = $1";
+    let statement = client.prepare_cached(query).await.context(doing)?;
+    let row = client.query_one(&statement, &[&id]).await.context(doing)?;
+    Ok((row.get(0), row.get(1)))
+}

@@ -114,7 +114,7 @@ impl Report {
                 metrics::counter!("market_rows_applied_total").increment(stored.applied);
                 metrics::counter!("market_rows_outdated_total").increment(stored.outdated);
                 metrics::counter!("market_rows_unknown_total").increment(stored.unknown);
-                count(stored.alerts);
+                count_alerts(stored.alerts);
                 Ok(Vec::new())
             }
             Self::Listing(report) => {
@@ -254,7 +254,7 @@ pub async fn store(
 
     metrics::counter!("ticks_inserted_total").increment(stored.inserted);
     metrics::counter!("ticks_duplicate_total").increment(stored.duplicates);
-    count(stored.alerts);
+    count_alerts(stored.alerts);
     if stored.of_dropped_days > 0 {
         tracing::warn!(ticks = stored.of_dropped_days, "ticks of days that were dropped are not stored");
         metrics::counter!("ticks_of_dropped_days_total").increment(stored.of_dropped_days);
@@ -267,7 +267,8 @@ pub async fn store(
     Ok(())
 }
 
-fn count(alerts: Written) {
+/// Counts what rules fired for.
+pub(crate) fn count_alerts(alerts: Written) {
     metrics::counter!("alerts_fired_total").increment(alerts.fired);
     metrics::counter!("alerts_lost_total").increment(alerts.lost);
 }

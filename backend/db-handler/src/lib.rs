@@ -4,6 +4,7 @@
 //! the database is away, messages wait where they are. A message that can never be stored is set aside with its reason,
 //! and the rest goes on.
 
+mod alerts;
 pub mod dead_letters;
 pub mod directory;
 pub mod idle;
@@ -59,6 +60,7 @@ pub async fn run(
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(maintenance::run(pool.clone(), database.clone(), settings.vacuum, shutdown.clone()));
     tasks.spawn(rollup::run(pool.clone(), health.register("wider candles"), shutdown.clone()));
+    tasks.spawn(alerts::run(pool.clone(), health.register("alerts"), shutdown.clone()));
     let keeping = settings.keeping.clone();
     tasks.spawn(retention::run(pool.clone(), keeping, health.register("retention"), shutdown.clone()));
     let letters = dead_letters::Mover { source: source.clone(), pool: pool.clone() };

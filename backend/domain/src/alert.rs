@@ -5,6 +5,7 @@
 
 mod condition;
 mod extremes;
+mod past;
 mod said;
 mod watched;
 
@@ -15,6 +16,7 @@ use crate::Interval;
 
 pub use condition::{Condition, Direction, Step, Unit, Way};
 pub use extremes::Extremes;
+pub use past::{Bar, bars, likely_prices, on_close, on_value, replay};
 pub use said::{Subject, said};
 pub use watched::{Firing, Found, Gap, Sequence, State, Watched};
 

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 
 use actix_web::web;
 use api_types::{ConsolidatedPrice, Contribution, Data};
-use chrono::{DateTime, TimeDelta, Utc};
-use database::snapshot::{Markets, PairAtMinute, list_pairs_at};
+use chrono::{DateTime, Utc};
+use database::snapshot::{Markets, OLDEST_OPINION, PairAtMinute, list_pairs_at};
 use domain::{
     consolidated::{Opinion, consolidate, percent},
-    usd::{PricedPair, UsdPrices},
+    usd::UsdPrices,
 };
 use rust_decimal::Decimal;
 
@@ -22,9 +22,6 @@ use crate::{
     server::State,
     span::minute_of,
 };
-
-/// A price that is older says what a market thought, not what it thinks.
-const OLDEST: TimeDelta = TimeDelta::minutes(10);
 
 /// The price of a coin in US dollars over every market that trades it, now or at a moment: weighted by volume, and the median; who
 /// contributed, and whose price is too far from the others to count
@@ -82,42 +79,23 @@ pub(crate) async fn find(
 
 /// What each market says, in dollars; too old ones among them.
 fn contributions(symbol: &str, pairs: &[PairAtMinute], now: DateTime<Utc>) -> Vec<Contribution> {
-    let usd = UsdPrices::new(pairs.iter().map(priced));
+    let usd = UsdPrices::new(pairs.iter().map(PairAtMinute::priced));
     let contribution = |pair: &PairAtMinute| {
         let quote = usd.of(&pair.quote)?;
         let own = format!("{}:{} {}", pair.exchange, pair.ticker, pair.price);
-        let is_old = now - pair.time > OLDEST;
+        let is_old = now - pair.time > OLDEST_OPINION;
+        let Opinion { price, volume } = pair.opinion(quote.price)?;
         Some(Contribution {
             exchange: pair.exchange.clone(),
             ticker: pair.ticker.clone(),
-            price: in_dollars(pair.price, quote.price)?,
+            price,
             path: if quote.path.is_empty() { own } else { format!("{own} × {}", quote.path) },
             time: pair.time,
-            volume_usd: in_dollars(pair.quote_volume, quote.price)?,
+            volume_usd: volume,
             premium_percent: Decimal::ZERO,
             counts: !is_old,
-            reason: is_old.then(|| format!("older than {} minutes", OLDEST.num_minutes())),
+            reason: is_old.then(|| format!("older than {} minutes", OLDEST_OPINION.num_minutes())),
         })
     };
     pairs.iter().filter(|pair| pair.base == symbol).filter_map(contribution).collect()
-}
-
-/// A pair as prices in dollars are made of it.
-pub(crate) fn priced(pair: &PairAtMinute) -> PricedPair {
-    PricedPair {
-        base: pair.base.as_str().into(),
-        quote: pair.quote.as_str().into(),
-        name: format!("{}:{}", pair.exchange, pair.ticker),
-        price: pair.price,
-        quote_volume: pair.quote_volume,
-    }
-}
-
-/// To twelve digits, unless the rate is one.
-pub(crate) fn in_dollars(amount: Decimal, rate: Decimal) -> Option<Decimal> {
-    if rate == Decimal::ONE {
-        return Some(amount);
-    }
-    let product = amount.checked_mul(rate)?;
-    Some(product.round_sf(12).unwrap_or(product).normalize())
 }

@@ -12,7 +12,7 @@ use crate::server::{TestServer, settings, start, start_with};
 const PASSWORD: &str = "correct horse battery";
 
 /// A server with these accounts, all of the same password.
-async fn with(names: &[&str]) -> TestServer {
+pub(crate) async fn with(names: &[&str]) -> TestServer {
     let server = start().await;
     for name in names {
         add(&server, name).await;
@@ -20,14 +20,14 @@ async fn with(names: &[&str]) -> TestServer {
     server
 }
 
-async fn add(server: &TestServer, name: &str) {
+pub(crate) async fn add(server: &TestServer, name: &str) {
     let password_hash = api::password::hash(PASSWORD).unwrap();
     let change = Change::Add { username: name.to_owned(), role: Role::User, email: None, password_hash };
     change.carry_out(&server.pool.get().await.unwrap()).await.unwrap();
 }
 
 /// Sends JSON, perhaps with a token. Returns the status and the JSON that came, or null.
-async fn send(server: &TestServer, method: Method, path: &str, token: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn send(server: &TestServer, method: Method, path: &str, token: &str, body: Value) -> (u16, Value) {
     let mut headers = Vec::new();
     let bearer = format!("Bearer {token}");
     if !token.is_empty() {
@@ -37,7 +37,7 @@ async fn send(server: &TestServer, method: Method, path: &str, token: &str, body
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
-async fn log_in(server: &TestServer, name: &str) -> (String, String) {
+pub(crate) async fn log_in(server: &TestServer, name: &str) -> (String, String) {
     let (status, body) =
         send(server, Method::POST, "/api/token", "", json!({"username": name, "password": PASSWORD})).await;
     assert_eq!(status, 200, "{body}");

@@ -43,7 +43,7 @@ async fn every_code_is_explained() {
     let unknown = server.error("/problems/unknown_tickers", 404).await;
     assert_eq!(
         (&unknown["code"], &unknown["allowed"]),
-        (&json!("unknown_problem"), &json!("unknown_ticker, unknown_api_key"))
+        (&json!("unknown_problem"), &json!("unknown_ticker, unknown_alert, unknown_api_key"))
     );
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{GenericClient, Transaction};
-use domain::alert::{Firing, Found, Subject, Watched, said};
+use domain::alert::{Firing, State};
 use rust_decimal::Decimal;
 
 use crate::{Context as _, Result};
@@ -43,30 +43,26 @@ pub struct Written {
     pub lost: u64,
 }
 
-/// Writes what was found of rules.
-///
+/// A firing to be written, and what it says.
+pub(crate) type NewFiring = (Firing, String);
+
+/// How a rule stands now, and how often it fired since it was read.
+pub(crate) type NewState = (i64, State, u64);
+
+/// Writes what rules fired for, and how they stand.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub(crate) async fn write(transaction: &Transaction<'_>, found: &[(&Subject, &Watched, &Found)]) -> Result<Written> {
-    let (mut firings, mut states) = (Vec::new(), Vec::new());
-    for (subject, watched, found) in found {
-        for firing in &found.firings {
-            if let Some(rule) = watched.rule(firing.rule_id) {
-                firings.push((firing, said(subject, &rule.condition, firing.at.price, firing.reference)));
-            }
-        }
-        for (id, state) in &found.states {
-            if let Some(rule) = watched.rule(*id) {
-                states.push((*id, *state, state.fired - rule.state.fired));
-            }
-        }
-    }
+pub(crate) async fn write(
+    transaction: &Transaction<'_>,
+    firings: &[NewFiring],
+    states: &[NewState],
+) -> Result<Written> {
     if states.is_empty() {
         return Ok(Written::default());
     }
     transaction.batch_execute("SAVEPOINT firing").await.context("beginning to write what fired")?;
-    match try_write(transaction, &firings, &states).await {
+    match try_write(transaction, firings, states).await {
         Ok(fired) => Ok(Written { fired, lost: 0 }),
         Err(error) if error.is_permanent() => {
             tracing::error!(%error, rules = states.len(), "what rules fired for cannot be written; it is lost");
@@ -77,11 +73,7 @@ pub(crate) async fn write(transaction: &Transaction<'_>, found: &[(&Subject, &Wa
     }
 }
 
-async fn try_write(
-    transaction: &Transaction<'_>,
-    firings: &[(&Firing, String)],
-    states: &[(i64, domain::alert::State, u64)],
-) -> Result<u64> {
+async fn try_write(transaction: &Transaction<'_>, firings: &[NewFiring], states: &[NewState]) -> Result<u64> {
     let mut written = 0;
     if !firings.is_empty() {
         let doing = "writing what fired";

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::{
     Interval,
-    alert::{Condition, Direction, Frequency, State, Unit, Way},
+    alert::{Condition, Direction, Frequency, State, Subject, Unit, Way},
 };
 use rust_decimal::Decimal;
 use tokio_postgres::Row;
@@ -92,6 +92,34 @@ pub(crate) enum Changed {
     AtWork(Box<domain::alert::Rule>),
     /// It is not, any more.
     Over(i64),
+}
+
+/// A rule that the clock looks at.
+pub(crate) struct Ticking {
+    pub(crate) rule: domain::alert::Rule,
+    pub(crate) about: About,
+    pub(crate) evaluate: Evaluate,
+    pub(crate) subject: Subject,
+    pub(crate) revision: i64,
+}
+
+impl Ticking {
+    /// The pair that it watches.
+    pub(crate) fn pair(&self) -> Option<i32> {
+        match self.about {
+            About::Pair(pair) | About::Pairs(pair, _) => Some(pair),
+            About::Coin(_) | About::Exchange(_) => None,
+        }
+    }
+
+    /// The candles whose closes it waits for.
+    pub(crate) fn bar(&self) -> Option<Interval> {
+        match (&self.rule.condition, self.evaluate) {
+            (Condition::Closes { bar, .. }, _) => Some(*bar),
+            (_, Evaluate::Close(bar)) => Some(bar),
+            (_, Evaluate::Tick) => None,
+        }
+    }
 }
 
 /// The columns that [`definition`] reads, in this order.
@@ -281,20 +309,49 @@ pub(crate) async fn list_changed(
             if state.is_over || definition.evaluate != Evaluate::Tick || !is_of_prices {
                 return Ok((Changed::Over(id), ticker_id));
             }
-            let rule = domain::alert::Rule {
-                id,
-                condition: definition.condition,
-                frequency: definition.frequency,
-                hysteresis: definition.hysteresis,
-                tell_late: definition.tell_late,
-                since: row.try_get(2)?,
-                expires_at: definition.expires_at,
-                state,
-            };
+            let rule = definition.rule(id, row.try_get(2)?, state);
             Ok((Changed::AtWork(Box::new(rule)), ticker_id))
         })
         .collect::<std::result::Result<_, _>>()
         .context(doing)
+}
+
+impl Definition {
+    fn rule(self, id: i64, since: DateTime<Utc>, state: State) -> domain::alert::Rule {
+        let Self { condition, frequency, hysteresis, tell_late, expires_at, .. } = self;
+        domain::alert::Rule { id, condition, frequency, hysteresis, tell_late, since, expires_at, state }
+    }
+}
+
+/// The rules at work that the clock looks at, by their keys, those behind `after`.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(crate) async fn list_by_the_clock(client: &impl GenericClient, after: i64, limit: i64) -> Result<Vec<Ticking>> {
+    let doing = "reading rules that the clock looks at";
+    let query = format!(
+        "SELECT {NAMES}, {DEFINITION}, rule.revision FROM {FROM}
+         WHERE rule.id > $1 AND rule.state = 'created' AND (rule.ticker_id IS NULL OR rule.evaluate = 'close'
+            OR rule.kind NOT IN ('crosses', 'reaches', 'moves', 'channel'))
+         ORDER BY rule.id LIMIT $2"
+    );
+    let statement = client.prepare_cached(&query).await.context(doing)?;
+    let rows = client.query(&statement, &[&after, &limit]).await.context(doing)?;
+    let ticking = |row: &Row| {
+        let Some(record) = record(row)? else { return Ok(None) };
+        let subject = match (record.pair, record.other_pair, record.coin, record.exchange) {
+            (Some(one), Some(other), ..) => Subject::Pairs { one, other },
+            (Some((exchange, ticker)), ..) => Subject::Pair { exchange, ticker },
+            (None, _, Some(coin), _) => Subject::Coin(coin),
+            (None, _, None, exchange) => Subject::Exchange(exchange.unwrap_or_default()),
+        };
+        let (about, evaluate) = (record.definition.about, record.definition.evaluate);
+        let state = State { is_over: false, ..record.standing };
+        let rule = record.definition.rule(record.id, record.updated_at, state);
+        Ok(Some(Ticking { rule, about, evaluate, subject, revision: row.try_get(36)? }))
+    };
+    let rules: Vec<Option<Ticking>> = rows.iter().map(ticking).collect::<std::result::Result<_, _>>().context(doing)?;
+    Ok(rules.into_iter().flatten().collect())
 }
 
 /// Where rules and the names of what they are about come from.

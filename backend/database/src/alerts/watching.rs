@@ -10,13 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::Transaction;
 use domain::{
     Interval, TickSource,
-    alert::{Extremes, Found, Gap, Seen, Sequence, Subject, Watched},
+    alert::{Extremes, Found, Gap, Seen, Sequence, Subject, Watched, said},
 };
 use tokio_postgres::Row;
 
 use super::{
     firings::{self, Written},
-    rules,
+    past, rules,
 };
 use crate::{Context as _, Result, ingest::NewPrice};
 
@@ -52,6 +52,9 @@ struct Watch {
     newest: Option<Seen>,
     traded_at: Option<DateTime<Utc>>,
 }
+
+/// A run of late prices, and of each whether it is late; with the price before it.
+type Run = (Option<Seen>, Vec<(Seen, bool)>);
 
 /// Prices of one pair, ordered.
 struct Prices {
@@ -142,22 +145,24 @@ impl Watchers {
             return Ok(Written::default());
         }
         self.read_changes(transaction, &by_pair).await?;
-        let mut fired = Vec::new();
+        let (mut firings, mut states) = (Vec::new(), Vec::new());
         for of_pair in &by_pair {
             let Some(pair) = self.pairs.get_mut(&of_pair.watch.ticker_id) else { continue };
             let found = pair.find(transaction, of_pair).await?;
             pair.newest = of_pair.newest();
-            if !found.states.is_empty() {
-                fired.push((of_pair.watch.ticker_id, found));
+            for firing in found.firings {
+                if let Some(rule) = pair.watched.rule(firing.rule_id) {
+                    let said = said(&pair.subject, &rule.condition, firing.at.price, firing.reference);
+                    firings.push((firing, said));
+                }
+            }
+            for (id, state) in found.states {
+                if let Some(rule) = pair.watched.rule(id) {
+                    states.push((id, state, state.fired - rule.state.fired));
+                }
             }
         }
-        let mut of_pairs = Vec::with_capacity(fired.len());
-        for (ticker_id, found) in &fired {
-            if let Some(pair) = self.pairs.get(ticker_id) {
-                of_pairs.push((&pair.subject, &pair.watched, found));
-            }
-        }
-        let written = firings::write(transaction, &of_pairs).await?;
+        let written = firings::write(transaction, &firings, &states).await?;
         advance(transaction, &by_pair).await?;
         Ok(written)
     }
@@ -225,7 +230,7 @@ impl Pair {
         Ok(found)
     }
 
-    fn evaluate(&mut self, prices: &Prices, around: &[(Option<Seen>, Vec<(Seen, bool)>)], gaps: &[Gap]) -> Found {
+    fn evaluate(&mut self, prices: &Prices, around: &[Run], gaps: &[Gap]) -> Found {
         let mut found = Found::default();
         for (before, prices) in around {
             let sequence = Sequence { before: *before, prices, is_in_order: false, gaps };
@@ -330,7 +335,7 @@ async fn subjects(transaction: &Transaction<'_>, ticker_ids: &[i32]) -> Result<V
 
 /// Late prices among those that were stored before: each run of them, with the price before it and the price behind it. What lies
 /// between two runs was looked at already.
-async fn around(transaction: &Transaction<'_>, prices: &Prices) -> Result<Vec<(Option<Seen>, Vec<(Seen, bool)>)>> {
+async fn around(transaction: &Transaction<'_>, prices: &Prices) -> Result<Vec<Run>> {
     let doing = "reading prices around late ones";
     let (Some((first, _)), Some((last, _))) = (prices.behind.first(), prices.behind.last()) else {
         return Ok(Vec::new());
@@ -361,7 +366,7 @@ async fn around(transaction: &Transaction<'_>, prices: &Prices) -> Result<Vec<(O
     if stored.len() >= usize::try_from(MOST_AROUND).unwrap_or(usize::MAX) {
         stored.retain(|seen| new.contains_key(&seen.key()));
     }
-    let mut runs: Vec<(Option<Seen>, Vec<(Seen, bool)>)> = Vec::new();
+    let mut runs: Vec<Run> = Vec::new();
     // The price before, and whether it is a new one, and late.
     let mut before: Option<(Seen, Option<bool>)> = None;
     for seen in stored {
@@ -379,12 +384,7 @@ async fn around(transaction: &Transaction<'_>, prices: &Prices) -> Result<Vec<(O
 }
 
 /// Where trades are missing between the prices that are looked at.
-async fn gaps(
-    transaction: &Transaction<'_>,
-    prices: &Prices,
-    around: &[(Option<Seen>, Vec<(Seen, bool)>)],
-) -> Result<Vec<Gap>> {
-    let doing = "looking for gaps between prices";
+async fn gaps(transaction: &Transaction<'_>, prices: &Prices, around: &[Run]) -> Result<Vec<Gap>> {
     let mut times: Vec<DateTime<Utc>> = Vec::new();
     times.extend(prices.watch.newest.iter().map(|seen| seen.time));
     times.extend(prices.in_order.iter().map(|(seen, _)| seen.time));
@@ -393,12 +393,5 @@ async fn gaps(
         times.extend(run.iter().map(|(seen, _)| seen.time));
     }
     let (Some(from), Some(to)) = (times.iter().min(), times.iter().max()) else { return Ok(Vec::new()) };
-    // Where only one end is known, the step over it is not to be trusted.
-    let query = "SELECT coalesce(from_time, to_time - interval '1 microsecond'),
-                        coalesce(to_time, from_time + interval '1 microsecond') FROM gap
-                 WHERE ticker_id = $1 AND state IN ('open', 'filling', 'unfillable')
-                   AND coalesce(from_time, to_time) <= $3 AND coalesce(to_time, from_time) >= $2";
-    let statement = transaction.prepare_cached(query).await.context(doing)?;
-    let rows = transaction.query(&statement, &[&prices.watch.ticker_id, from, to]).await.context(doing)?;
-    Ok(rows.iter().map(|row| Gap { from: row.get(0), to: row.get(1) }).collect())
+    past::list_gaps(transaction, prices.watch.ticker_id, *from, *to).await
 }

@@ -7,6 +7,9 @@ use rust_decimal::Decimal;
 
 use crate::Interval;
 
+/// The lowest and the highest price.
+type LowHigh = (Decimal, Decimal);
+
 /// The lowest and the highest price of each minute, as far back as the longest window that is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Extremes {
@@ -14,9 +17,9 @@ pub struct Extremes {
     minutes: VecDeque<(DateTime<Utc>, Decimal, Decimal)>,
     longest: u16,
     /// Which minutes were changed since the last confirmation, and what stood there; the newest last.
-    unconfirmed: Vec<(DateTime<Utc>, Option<(Decimal, Decimal)>)>,
+    unconfirmed: Vec<(DateTime<Utc>, Option<LowHigh>)>,
     /// Of each length: of which minute it was asked last, and what came out without that minute.
-    sums: BTreeMap<u16, (DateTime<Utc>, Option<(Decimal, Decimal)>)>,
+    sums: BTreeMap<u16, (DateTime<Utc>, Option<LowHigh>)>,
 }
 
 impl Extremes {
@@ -83,7 +86,7 @@ impl Extremes {
 
     /// The lowest and the highest price of the last so many minutes before `time` and of its own minute, of which only what was
     /// added counts: the window begins with a whole minute.
-    pub fn of(&mut self, minutes: u16, time: DateTime<Utc>) -> Option<(Decimal, Decimal)> {
+    pub fn of(&mut self, minutes: u16, time: DateTime<Utc>) -> Option<LowHigh> {
         let minute = Interval::OneMinute.open_time(time);
         let before = match self.sums.get(&minutes) {
             Some((of, before)) if *of == minute => *before,
@@ -105,7 +108,7 @@ impl Extremes {
     }
 }
 
-fn wider(one: (Decimal, Decimal), other: (Decimal, Decimal)) -> (Decimal, Decimal) {
+fn wider(one: LowHigh, other: LowHigh) -> LowHigh {
     (one.0.min(other.0), one.1.max(other.1))
 }
 

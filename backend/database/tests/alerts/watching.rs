@@ -1,150 +1,25 @@
-//! Rules that look at prices on a real PostgreSQL: what fires is what an evaluation of the stored prices says, whatever comes twice,
-//! late, at the same time, or across a gap.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+//! Rules that look at prices: what fires is what an evaluation of the stored prices says, whatever comes twice, late, at the same time,
+//! or across a gap.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
-    Client, DatabaseSettings, Pool,
-    accounts::{self, Change, Role},
     alerts::{
         Alerts,
-        firings::{self, FiringRow},
-        rules::{self, About, Definition, Evaluate, Refused},
+        rules::{self, Definition, Refused},
     },
-    catalogue, gaps,
-    ingest::{self, NewPrice, Stored},
-    market, migrate, partitions,
+    gaps,
+    ingest::{self, NewPrice},
+    market,
 };
 use domain::{
-    Catalogue, Exchange, Gap, GapCause, GapReport, GapState, Instrument, InstrumentStatus, Interval, MarketReport,
-    MarketRow, Tick, TickSource,
+    Gap, GapCause, GapReport, GapState, Interval, MarketReport, MarketRow, Tick, TickSource,
     alert::{Condition, Direction, Frequency, Unit, Way},
 };
 use rust_decimal::Decimal;
-use testbed::database::TestDatabase;
 
-struct Bench {
-    pool: Pool,
-    client: Client,
-    alerts: Alerts,
-    pair: i32,
-    account: i64,
-    _database: TestDatabase,
-}
-
-/// A minute ago but one, so that nothing is late, and a whole minute.
-fn begin() -> DateTime<Utc> {
-    static BEGIN: std::sync::LazyLock<DateTime<Utc>> =
-        std::sync::LazyLock::new(|| Interval::OneMinute.open_time(Utc::now()));
-    *BEGIN
-}
-
-fn at(milliseconds: i64) -> DateTime<Utc> {
-    begin() + TimeDelta::milliseconds(milliseconds)
-}
-
-fn trade(id: i64, price: impl Into<Decimal>, time: DateTime<Utc>) -> Tick {
-    Tick {
-        ticker: "BTCUSDT".into(),
-        trade_id: Some(id),
-        price: price.into(),
-        quantity: Some(Decimal::ONE),
-        taker_side: None,
-        exchange_time: Some(time),
-        received_at: time,
-    }
-}
-
-/// A rule that fires once, on the pair of the bench.
-fn rule(pair: i32, condition: Condition) -> Definition {
-    Definition {
-        about: About::Pair(pair),
-        condition,
-        evaluate: Evaluate::Tick,
-        frequency: Frequency::Once,
-        hysteresis: Decimal::ZERO,
-        tell_late: true,
-        expires_at: None,
-        note: None,
-        channel_ids: None,
-    }
-}
-
-fn crosses(level: i64, direction: Direction) -> Condition {
-    Condition::Crosses { level: level.into(), direction }
-}
-
-impl Bench {
-    async fn start() -> Self {
-        let database = TestDatabase::create(&migrate::fingerprint(), |url| async move {
-            let pool = database::connect(&DatabaseSettings::at(url))?;
-            let outcome = migrate(&pool).await;
-            pool.close();
-            outcome
-        })
-        .await;
-        let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
-        let mut client = pool.get().await.unwrap();
-        let instrument = Instrument {
-            ticker: "BTCUSDT".into(),
-            base: "BTC".into(),
-            quote: "USDT".into(),
-            status: InstrumentStatus::Trading,
-            steps: domain::Steps::default(),
-        };
-        let exchange = Exchange { name: "binance".into(), country: None };
-        let catalogue = Catalogue { exchange, instruments: vec![instrument], taken_at: None, numbers_trades: true };
-        catalogue::store(&mut client, &catalogue).await.unwrap();
-        let pair = catalogue::ticker_ids(&client, "binance").await.unwrap()["BTCUSDT"];
-        for days in -2..2 {
-            partitions::create(&client, (begin() + TimeDelta::days(days)).date_naive()).await.unwrap();
-        }
-        let account = account(&client, "ada").await;
-        Self { pool, client, alerts: Alerts::default(), pair, account, _database: database }
-    }
-
-    async fn add(&mut self, definition: &Definition) -> i64 {
-        rules::add(&mut self.client, self.account, definition).await.unwrap().unwrap()
-    }
-
-    async fn store(&mut self, ticks: &[Tick], source: TickSource) -> Stored {
-        let alerts = self.alerts.clone();
-        self.store_by(&alerts, ticks, source).await
-    }
-
-    async fn store_by(&mut self, alerts: &Alerts, ticks: &[Tick], source: TickSource) -> Stored {
-        let prices = ticks.iter().map(|tick| NewPrice { ticker_id: self.pair, source, tick }).collect();
-        ingest::store(&mut self.client, prices, &[], false, &alerts.turn()).await.unwrap()
-    }
-
-    async fn stream(&mut self, ticks: &[Tick]) -> Stored {
-        self.store(ticks, TickSource::Stream).await
-    }
-
-    async fn fired(&self) -> Vec<FiringRow> {
-        let mut fired = firings::list(&self.client, self.account, None, None, 100_000).await.unwrap();
-        fired.reverse();
-        fired
-    }
-
-    async fn state(&self, rule: i64) -> String {
-        rules::find(&self.client, self.account, rule).await.unwrap().unwrap().state
-    }
-}
-
-async fn account(client: &Client, username: &str) -> i64 {
-    let change = Change::Add {
-        username: username.to_owned(),
-        role: Role::User,
-        email: None,
-        password_hash: "$argon2id$".to_owned(),
-    };
-    change.carry_out(client).await.unwrap();
-    accounts::find_for_login(client, username).await.unwrap().unwrap().0.id
-}
+use crate::bench::{Bench, at, crosses, rule, trade};
 
 #[tokio::test]
 async fn a_price_that_crosses_a_level_fires_once_and_is_told_by_every_channel() {
@@ -198,7 +73,7 @@ async fn what_an_owner_changes_counts_from_the_next_transaction_on() {
     assert_eq!(fired.iter().map(|firing| firing.rule_id).collect::<Vec<_>>(), [paused, moved]);
     assert_eq!(rules::expire(&mut bench.client).await.unwrap(), u64::from(at(5) <= Utc::now()));
     // A deleted rule is never changed again, and another's is unknown.
-    let other = self::account(&bench.client, "eve").await;
+    let other = crate::bench::account(&bench.client, "eve").await;
     for (of, id) in [(account, deleted), (other, moved), (account, 4_711)] {
         let refused = rules::set_state(&mut bench.client, of, id, "paused").await.unwrap();
         assert_eq!(refused, Err(Refused::Unknown));
@@ -217,6 +92,7 @@ async fn nothing_fires_across_a_gap_and_what_is_fetched_fires_late_where_that_is
     let late = bench.add(&rule(pair, crosses(100, Direction::Up))).await;
     let live = bench.add(&Definition { tell_late: false, ..rule(pair, crosses(100, Direction::Up)) }).await;
     let peak = bench.add(&rule(pair, Condition::Reaches { level: 150.into() })).await;
+    bench.rules_are_old().await;
     let gap = |state| GapReport {
         exchange: "binance".into(),
         gaps: vec![Gap {
