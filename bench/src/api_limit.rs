@@ -117,7 +117,8 @@ async fn store(pool: Pool, live: tokio::sync::broadcast::Sender<Arc<Message>>) -
         let pair = |tick: &Tick| (tick.trade_id.unwrap_or_default() % i64::from(PAIRS)) as i32 + 1;
         let price = |tick| NewPrice { ticker_id: pair(tick), source: TickSource::Stream, tick };
         let prices = ticks.iter().map(price).collect();
-        database::ingest::store(&mut pool.get().await?, prices, &[], false).await?;
+        let turn = database::alerts::Alerts::default().turn();
+        database::ingest::store(&mut pool.get().await?, prices, &[], false, &turn).await?;
         // Nobody listens before the server is up.
         let _ = live.send(Arc::new(Message::Stored(Stored { exchange: "binance".into(), rows: TICKS as u64 })));
     }

@@ -32,7 +32,10 @@ struct Arguments {
     /// Ticks per second of the run that measures latency
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     latency_rate: u64,
-    /// Run the pipeline at full speed and nothing else, for a profiler
+    /// Rules that watch the market, in the runs with alerts
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
+    alert_rules: usize,
+    /// Run the pipeline at full speed, without and with rules, and nothing else
     #[arg(long)]
     pipeline_only: bool,
     /// Seconds in which the API is asked for each path, in each of five rounds
@@ -69,7 +72,8 @@ async fn main() -> anyhow::Result<()> {
     println!();
 
     if arguments.pipeline_only {
-        print("the pipeline", median(&arguments, async || pipeline::saturated(&frames).await).await?);
+        let (whole, _) = watched(&arguments, &frames).await?;
+        anyhow::ensure!(whole > 0.0, "nothing was stored");
         return Ok(());
     }
     let publishing = median(&arguments, async || broker_limit::confirmed_publishing(&frames).await).await?;
@@ -78,14 +82,14 @@ async fn main() -> anyhow::Result<()> {
     print("raw COPY (binary, 5,000 rows, 2 connections)", copying);
     let inserting = median(&arguments, async || database_limit::inserting(&frames).await).await?;
     print("raw batched INSERT … ON CONFLICT (1,000 rows, 2 connections)", inserting);
-    let whole = median(&arguments, async || pipeline::saturated(&frames).await).await?;
-    print("the pipeline, from frame to committed row and candle", whole);
+    let (whole, with_rules) = watched(&arguments, &frames).await?;
     println!();
     let slower = publishing.min(copying);
     println!("the pipeline / the slower raw limit        {:.2}   (aim: 0.45 or better)", whole / slower);
     println!("the pipeline / raw COPY                    {:.2}", whole / copying);
     println!("the pipeline / raw confirmed publishing    {:.2}", whole / publishing);
     println!("the pipeline / raw batched INSERT          {:.2}", whole / inserting);
+    println!("with rules / without                       {:.2}   (aim: 0.90 or better)", with_rules / whole);
     println!();
     let latency = pipeline::latency(arguments.latency_rate, arguments.latency_seconds).await?;
     println!(
@@ -97,6 +101,19 @@ async fn main() -> anyhow::Result<()> {
     api_limit::measure(arguments.api_seconds).await
 }
 
+/// The pipeline without rules and with them, in turns.
+async fn watched(arguments: &Arguments, frames: &[String]) -> anyhow::Result<(Rate, Rate)> {
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..arguments.runs.max(1) {
+        without.push(pipeline::saturated(frames, 0).await?);
+        with.push(pipeline::saturated(frames, arguments.alert_rules).await?);
+    }
+    let (without, with) = (middle(without), middle(with));
+    print("the pipeline, from frame to committed row and candle", without);
+    print(&format!("the same, watched by {} rules", arguments.alert_rules), with);
+    Ok((without, with))
+}
+
 fn print(what: &str, rate: Rate) {
     println!("{what:<64} {rate:>9.0} ticks/s");
 }
@@ -106,8 +123,12 @@ async fn median(arguments: &Arguments, run: impl AsyncFn() -> anyhow::Result<Rat
     for _ in 0..arguments.runs.max(1) {
         rates.push(run().await?);
     }
+    Ok(middle(rates))
+}
+
+fn middle(mut rates: Vec<Rate>) -> Rate {
     rates.sort_by(Rate::total_cmp);
-    Ok(rates[rates.len() / 2])
+    rates[rates.len() / 2]
 }
 
 /// A database with our schema, a virtual host, and how to reach both.

@@ -63,6 +63,32 @@ impl Pipeline {
         Ok(pipeline)
     }
 
+    /// Has so many rules watch the market: most of them wait for prices that do not come, one in a hundred fires at once, one each time
+    /// after a rest, and one for a move.
+    async fn add_rules(&self, rules: usize) -> anyhow::Result<()> {
+        const ADD: &str = "
+            WITH owner AS (
+                INSERT INTO secret.account (username, password_hash) VALUES ('bench', '') RETURNING id
+            ), pair AS (
+                SELECT id, row_number() OVER (ORDER BY id) - 1 AS place, count(*) OVER () AS pairs FROM ticker
+            )
+            INSERT INTO alert.rule (account_id, ticker_id, kind, direction, level, change, unit, window_minutes, frequency)
+            SELECT owner.id, pair.id,
+                   CASE WHEN number % 100 = 0 THEN 'moves' ELSE 'crosses' END, 'either',
+                   CASE WHEN number % 100 = 0 THEN NULL
+                        WHEN number % 100 IN (1, 2) THEN 60000 + number % 4000
+                        WHEN number % 2 = 0 THEN 30000 + number % 29990
+                        ELSE 64010 + number % 50000 END,
+                   CASE WHEN number % 100 = 0 THEN 10 + number % 90 END, CASE WHEN number % 100 = 0 THEN 'percent' END,
+                   CASE WHEN number % 100 = 0 THEN 60 END,
+                   CASE WHEN number % 100 = 2 THEN 'every_time' ELSE 'once' END
+            FROM generate_series(1, $1) AS number JOIN pair ON pair.place = number / 100 % pair.pairs CROSS JOIN owner";
+        let client = self.servers.pool.get().await?;
+        client.execute(ADD, &[&i32::try_from(rules)?]).await.context("making rules")?;
+        client.batch_execute("VACUUM ANALYZE alert.rule, alert.watch").await.context("making rules")?;
+        Ok(())
+    }
+
     /// What a session does with a frame.
     async fn receive(&mut self, frame: &str) -> anyhow::Result<()> {
         self.reader.read(frame, Utc::now(), &mut self.found)?;
@@ -109,18 +135,29 @@ impl Pipeline {
     }
 }
 
-/// As fast as it goes.
-pub(crate) async fn saturated(frames: &[String]) -> anyhow::Result<Rate> {
+/// As fast as it goes, watched by so many rules.
+pub(crate) async fn saturated(frames: &[String], rules: usize) -> anyhow::Result<Rate> {
     let mut pipeline = Pipeline::start().await?;
+    if rules > 0 {
+        pipeline.add_rules(rules).await?;
+    }
+    // Warm: rules are read when the first price of their pair comes.
+    let (first, rest) = frames.split_at(frames.len().min(10 * market::SYMBOLS));
+    for frame in first {
+        pipeline.receive(frame).await?;
+    }
+    pipeline
+        .wait_for("SELECT coalesce(sum(trades), 0)::bigint FROM candle WHERE width = '1m'", first.len() as i64)
+        .await?;
     let begin = Instant::now();
-    for frame in frames {
+    for frame in rest {
         pipeline.receive(frame).await?;
     }
     // Counting rows would cost what it measures: the newest candles know how many ticks were stored.
     pipeline
         .wait_for("SELECT coalesce(sum(trades), 0)::bigint FROM candle WHERE width = '1m'", frames.len() as i64)
         .await?;
-    let rate = frames.len() as f64 / begin.elapsed().as_secs_f64();
+    let rate = rest.len() as f64 / begin.elapsed().as_secs_f64();
     pipeline.check(frames.len()).await?;
     pipeline.stop().await;
     Ok(rate)

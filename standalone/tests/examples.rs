@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{
+    collections::BTreeMap,
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -78,26 +80,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("curl http://127.0.0.1:5003/health/ready", "the db-handler's, which is not a program of its own here"),
     ("crypto-tracker dead-letters show 7", "needs such a dead letter; tests/program.rs has some"),
     ("crypto-tracker dead-letters replay 7", "the same"),
-    ("crypto-tracker user add ada --admin --email ada@example.org", "an account; tests/users.rs makes some"),
     (
-        "curl -d '{\"username\":\"ada\",\"password\":\"correct horse battery\"}' -H 'Content-Type: application/json' http://localhost:5001/api/token",
-        "needs an account; the API's tests/accounts.rs sends it",
-    ),
-    (
-        "curl -H \"Authorization: Bearer $ACCESS\" http://localhost:5001/account",
-        "needs an account; the API's tests/accounts.rs sends it",
-    ),
-    (
-        "curl -d \"{\\\"refresh\\\":\\\"$REFRESH\\\"}\" -H 'Content-Type: application/json' http://localhost:5001/api/token/refresh",
-        "needs an account; the API's tests/accounts.rs sends it",
-    ),
-    (
-        "curl -X POST -H \"Authorization: Bearer $ACCESS\" http://localhost:5001/api/logout",
-        "needs an account; the API's tests/accounts.rs sends it",
-    ),
-    (
-        "curl -d '{\"name\":\"backup\",\"scope\":\"read\"}' -H 'Content-Type: application/json' -H \"Authorization: Bearer $ACCESS\" http://localhost:5001/api-keys",
-        "needs an account; the API's tests/accounts.rs sends it",
+        "crypto-tracker user add ada --admin --email ada@example.org",
+        "asks for a password; this test makes her beforehand",
     ),
     ("cargo install --path frontend", "changes the machine"),
     (
@@ -199,8 +184,10 @@ fn of_block(place: &str, block: &str, found: &mut Vec<Example>) {
 /// The words of a command as a shell takes them, with quotes.
 fn words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    for letter in command.chars() {
+    let mut letters = command.chars();
+    while let Some(letter) = letters.next() {
         match (quote, letter) {
+            (Some('"'), '\\') => word.extend(letters.next()),
             (Some(open), _) if letter == open => quote = None,
             (None, '\'' | '"') => quote = Some(letter),
             (None, ' ') => words.push(std::mem::take(&mut word)),
@@ -213,12 +200,18 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
+/// The password that the documents have.
+const PASSWORD: &str = "correct horse battery";
+
 /// The running demo, killed when dropped.
 struct Program {
     child: Child,
     api: u16,
     sql: u16,
     folder: TempDir,
+    http: reqwest::Client,
+    /// What `$ACCESS` and the other words of this kind stand for.
+    known: BTreeMap<&'static str, String>,
 }
 
 impl Program {
@@ -230,7 +223,27 @@ impl Program {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, api, sql, folder }
+        Self { child, api, sql, folder, http: reqwest::Client::new(), known: BTreeMap::new() }
+    }
+
+    /// Makes the account that the documents use.
+    async fn make_account(&self) {
+        let begin = Instant::now();
+        loop {
+            let mut command = Self::command(self.folder.path());
+            command.args(["user", "add", "ada", "--admin", "--email", "ada@example.org"]);
+            command.env("SQL_BIND", format!("127.0.0.1:{}", self.sql));
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+            let mut child = command.spawn().unwrap();
+            let mut input = child.stdin.take().unwrap();
+            let _ = input.write_all(format!("{PASSWORD}\n").as_bytes());
+            drop(input);
+            if child.wait().unwrap().success() {
+                return;
+            }
+            assert!(begin.elapsed() < SOON, "nobody has an account");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// With nothing of the machine's own settings.
@@ -241,11 +254,11 @@ impl Program {
     }
 
     /// Runs an example. Returns the status and what it answers.
-    async fn run(&self, example: &Example) -> Result<(bool, String), String> {
+    async fn run(&mut self, example: &Example) -> Result<(bool, String), String> {
         let words = words(&example.command);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
-            ["curl", options @ .., url] => self.get(url, options, example.shown.contains("\"status\":4")).await,
+            ["curl", options @ .., url] => self.ask(url, options, example.shown.contains("\"status\":4")).await,
             ["cargo", "run", "--release", "--", arguments @ ..] | ["crypto-tracker", arguments @ ..] => {
                 let mut command = Self::command(self.folder.path());
                 command.env("SQL_BIND", format!("127.0.0.1:{}", self.sql));
@@ -262,19 +275,75 @@ impl Program {
         }
     }
 
-    async fn get(&self, url: &str, options: &[&str], may_fail: bool) -> Result<(bool, String), String> {
+    async fn ask(&mut self, url: &str, options: &[&str], may_fail: bool) -> Result<(bool, String), String> {
         let path = url.strip_prefix("http://localhost:5001").ok_or("asks another address than the API's")?;
-        let asked = reqwest::get(format!("http://127.0.0.1:{}{path}", self.api)).await;
-        let Ok(mut answer) = asked else { return Ok((false, "nobody answers".to_owned())) };
-        let success = if may_fail { answer.status().is_client_error() } else { answer.status() == 200 };
-        let body = match options {
-            // It never ends; it has begun when something came.
-            ["-N"] => answer.chunk().await.unwrap().map(|chunk| String::from_utf8_lossy(&chunk).into_owned()),
-            [] => answer.text().await.ok(),
-            other => return Err(format!("has options that are not known here: {other:?}")),
+        let mut request = Request { method: None, headers: Vec::new(), body: None, is_endless: false };
+        let mut options = options.iter();
+        while let Some(option) = options.next() {
+            let mut value = || options.next().map(|value| self.with_known(value)).ok_or("an option lacks its value");
+            match *option {
+                "-N" => request.is_endless = true,
+                "-X" => request.method = Some(value()?),
+                "-d" => request.body = Some(value()?),
+                "-H" => request.headers.push(value()?),
+                other => return Err(format!("has an option that is not known here: {other}")),
+            }
+        }
+        // Whoever needs a token has logged in before.
+        if !self.known.contains_key("ACCESS") && request.headers.iter().any(|header| header.contains("$ACCESS")) {
+            return Err("bears a token that no example before it got".to_owned());
+        }
+        let by_default = if request.body.is_some() { "POST" } else { "GET" };
+        let method = request.method.as_deref().unwrap_or(by_default).parse().unwrap();
+        let mut asked = self.http.request(method, format!("http://127.0.0.1:{}{path}", self.api));
+        for header in &request.headers {
+            let (name, value) = header.split_once(": ").ok_or("a header has no colon")?;
+            asked = asked.header(name, value);
+        }
+        if let Some(body) = request.body {
+            asked = asked.body(body);
+        }
+        let Ok(mut answer) = asked.send().await else { return Ok((false, "nobody answers".to_owned())) };
+        let success = if may_fail { answer.status().is_client_error() } else { answer.status().is_success() };
+        let body = match request.is_endless {
+            // It has begun when something came.
+            true => answer.chunk().await.unwrap().map(|chunk| String::from_utf8_lossy(&chunk).into_owned()),
+            false => answer.text().await.ok(),
         };
-        Ok((success, body.unwrap_or_default()))
+        let body = body.unwrap_or_default();
+        if path == "/api/token" && success {
+            self.learn(&body);
+        }
+        if path == "/api/logout" && success {
+            // The examples behind it are of another day.
+            let login = serde_json::json!({"username": "ada", "password": PASSWORD}).to_string();
+            let asked = self.http.post(format!("http://127.0.0.1:{}/api/token", self.api));
+            let answer = asked.header("content-type", "application/json").body(login).send().await.unwrap();
+            self.learn(&answer.text().await.unwrap());
+        }
+        Ok((success, body))
     }
+
+    /// The tokens of a log-in.
+    fn learn(&mut self, tokens: &str) {
+        let tokens: Value = serde_json::from_str(tokens).unwrap();
+        for (name, field) in [("ACCESS", "access"), ("REFRESH", "refresh")] {
+            self.known.insert(name, tokens[field].as_str().unwrap().to_owned());
+        }
+    }
+
+    /// A word with what stands for it in the places of `$ACCESS` and the like.
+    fn with_known(&self, word: &str) -> String {
+        self.known.iter().fold(word.to_owned(), |word, (name, value)| word.replace(&format!("${name}"), value))
+    }
+}
+
+/// What curl is told to send.
+struct Request {
+    method: Option<String>,
+    headers: Vec<String>,
+    body: Option<String>,
+    is_endless: bool,
 }
 
 impl Drop for Program {
@@ -333,7 +402,8 @@ fn members_differ(at: &str, shown: &Value, answer: &Value) -> Option<String> {
 async fn every_example_of_the_documents_answers_as_shown() {
     process::tls::install();
     let examples = examples();
-    let program = Program::start();
+    let mut program = Program::start();
+    program.make_account().await;
     let mut run = 0;
     for example in &examples {
         if ELSEWHERE.iter().any(|(command, _)| *command == example.command) {

@@ -16,6 +16,22 @@ pub struct LogIn {
     pub password: String,
 }
 
+/// An account to be made.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// The name to log in with: 1 to 64 of a-z, 0-9, dot, underscore and hyphen, the first a letter or digit.
+    #[schema(example = "ada")]
+    pub username: String,
+    /// 10 to 256 characters.
+    #[schema(example = "correct horse battery")]
+    pub password: String,
+    /// Where mail goes.
+    #[serde(default)]
+    #[schema(example = "ada@example.org")]
+    pub email: Option<String>,
+}
+
 /// The tokens of a session.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Tokens {

@@ -24,12 +24,12 @@ pub(crate) struct LoggedIn {
 }
 
 /// What the database says of whoever bears what the request brings.
-async fn bearer(request: HttpRequest) -> Result<Bearer, Failure> {
+pub(crate) async fn bearer(request: HttpRequest) -> Result<Bearer, Failure> {
     let header = request.headers().get(header::AUTHORIZATION);
     let Some(header) = header else {
         return Err(Failure::new(
             Code::NotLoggedIn,
-            "this needs an account: send Authorization: Bearer and a token or key",
+            "this needs an account: send Authorization: Bearer and a token of POST /api/token, or an API key",
         ));
     };
     let words = header.to_str().ok().and_then(|text| text.split_once(' '));

@@ -15,6 +15,7 @@ use actix_web::{
 };
 
 use crate::{
+    auth,
     connection::Connection,
     data_route,
     encoding::Encoding,
@@ -51,7 +52,11 @@ pub(crate) async fn finish(
     };
     let has_body = has_body(&request);
     let sender = has_body.then(|| Connection::of(request.request())).flatten();
-    let early = counted.err().map(|failure| failure.error_response()).or_else(|| answered_early(&request, has_body));
+    let mut early =
+        counted.err().map(|failure| failure.error_response()).or_else(|| answered_early(&request, has_body));
+    if early.is_none() && state.as_ref().is_some_and(|state| state.require_auth) && !is_open(request.path()) {
+        early = auth::bearer(request.request().clone()).await.err().map(|failure| failure.error_response());
+    }
     let mut route = None;
     let mut response = match (early, state) {
         (Some(response), _) => request.into_response(response),
@@ -94,6 +99,15 @@ fn limit(state: &State, request: &ServiceRequest) -> Option<(Result<(), Failure>
     let path = request.path();
     let watched = path.starts_with("/health/") || path == "/metrics";
     (!watched).then(|| limit.count(request))
+}
+
+/// What is told to strangers even where accounts are required: how to log in, whether all is well, and what failures mean.
+fn is_open(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    matches!(
+        path,
+        "" | "/docs" | "/openapi.json" | "/metrics" | "/problems" | "/api/token" | "/api/token/refresh" | "/account"
+    ) || ["/docs/", "/health/", "/problems/"].iter().any(|begin| path.starts_with(begin))
 }
 
 /// A browser asks whether it may ask; and few routes take a body.

@@ -29,7 +29,7 @@ use crate::handlers::{
         sparklines::list, statistics::list, statistics::find, volatility::list, consolidated::find, top::list, udf::config, udf::time, udf::symbols, udf::search, udf::history,
         pairs::help, pairs::all, pairs::newest, pairs::last_day, pairs::deviation, pairs::rank, candles::list, ticks::list, gaps::list, dead_letters::list, dead_letters::find, feeds::list, live::socket, live::events, health::live, health::ready,
         metrics::render, export::ticks, export::candles, storage::show, problems::list, problems::find, serve,
-        tokens::log_in, tokens::refresh, tokens::log_out, account::show, account::change, account::set_password, api_keys::list,
+        tokens::log_in, tokens::refresh, tokens::log_out, account::show, account::sign_up, account::change, account::set_password, api_keys::list,
         api_keys::make, api_keys::delete, alerts::list, alerts::make, alerts::create, alert_preview::preview, alerts::find, alerts::history,
         alerts::change, alerts::delete, alerts::delete_earlier, firings::list
     ),
@@ -69,10 +69,10 @@ pub(crate) enum AccountFailures {
     /// It is not known who asks: `not_logged_in`, `invalid_token`, `wrong_login`.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(Problem),
-    /// What was sent does not allow that: `only_reading`, `log_in_needed`.
+    /// What was sent does not allow that: `only_reading`, `log_in_needed`, `sign_up_closed`.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
-    /// There are as many as there may be: `too_many_api_keys`, `too_many_alerts`.
+    /// There are as many as there may be: `too_many_api_keys`, `too_many_alerts`, `name_taken`.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
     /// `body_too_large`.

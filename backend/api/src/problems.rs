@@ -89,6 +89,12 @@ codes! {
     LogInNeeded "log_in_needed" FORBIDDEN "A key does not serve here"
         "Passwords and keys are changed by whoever has logged in, not by a key."
         "Log in with POST /api/token.";
+    SignUpClosed "sign_up_closed" FORBIDDEN "Accounts are made by the operator"
+        "Here nobody makes an account for themselves."
+        "Ask whoever runs this: crypto-tracker user add NAME, or API_SIGN_UP=true.";
+    NameTaken "name_taken" CONFLICT "Somebody is called so"
+        "There is an account of this name."
+        "Choose another name.";
     UnknownApiKey "unknown_api_key" NOT_FOUND "No such API key"
         "It never existed, was taken away, or is another account's."
         "GET /api-keys lists yours.";

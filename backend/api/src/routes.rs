@@ -81,7 +81,11 @@ fn table() -> Vec<Entry> {
         changing("/api/token", "POST", vec![web::post().to(tokens::log_in)]),
         changing("/api/token/refresh", "POST", vec![web::post().to(tokens::refresh)]),
         changing("/api/logout", "POST", vec![web::post().to(tokens::log_out)]),
-        changing("/account", "GET, HEAD, PATCH", vec![get(account::show), web::patch().to(account::change)]),
+        changing(
+            "/account",
+            "GET, HEAD, POST, PATCH",
+            vec![get(account::show), web::post().to(account::sign_up), web::patch().to(account::change)],
+        ),
         changing("/account/password", "POST", vec![web::post().to(account::set_password)]),
         changing("/api-keys", "GET, HEAD, POST", vec![get(api_keys::list), web::post().to(api_keys::make)]),
         changing("/api-keys/{id}", "DELETE", vec![web::delete().to(api_keys::delete)]),

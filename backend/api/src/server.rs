@@ -47,6 +47,10 @@ pub(crate) struct State {
     pub(crate) attempts: Attempts,
     /// Whether a proxy says who asks.
     pub(crate) trust_proxy: bool,
+    /// Whether every request must say who asks.
+    pub(crate) require_auth: bool,
+    /// Whether anybody may make an account.
+    pub(crate) sign_up: bool,
     /// How long an access token serves.
     pub(crate) access_lasting: TimeDelta,
     /// How long a session lasts.
@@ -89,6 +93,8 @@ impl Server {
             top_sources: top_halves::Sources { prices: settings.api_top_prices, ranks: settings.api_top_ranks },
             attempts: Attempts::new(),
             trust_proxy: settings.api_trust_proxy,
+            require_auth: settings.api_require_auth,
+            sign_up: settings.api_sign_up,
             access_lasting: TimeDelta::minutes(settings.api_access_minutes.into()),
             refresh_lasting: TimeDelta::days(settings.api_refresh_days.into()),
         });

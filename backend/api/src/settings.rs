@@ -39,6 +39,14 @@ pub struct Settings {
     #[arg(long, env = "API_TRUST_PROXY", value_name = "BOOL", default_value_t = false,
           action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub api_trust_proxy: bool,
+    /// Whether prices are told to accounts only, too: every request but those to log in, and about health, needs a token or key
+    #[arg(long, env = "API_REQUIRE_AUTH", value_name = "BOOL", default_value_t = false,
+          action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    pub api_require_auth: bool,
+    /// Whether anybody may make an account, by POST /account; otherwise the operator does
+    #[arg(long, env = "API_SIGN_UP", value_name = "BOOL", default_value_t = false,
+          action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    pub api_sign_up: bool,
     /// From which age on a newest price is called stale, in seconds
     #[arg(long, env = "API_STALE_SECONDS", value_name = "SECONDS", default_value_t = STALE_SECONDS)]
     pub api_stale_seconds: u32,
@@ -107,6 +115,8 @@ impl Default for Settings {
             api_cache_bytes: CACHE_BYTES,
             api_rate_limit: RATE_LIMIT,
             api_trust_proxy: false,
+            api_require_auth: false,
+            api_sign_up: false,
             api_stale_seconds: STALE_SECONDS,
             api_access_minutes: ACCESS_MINUTES,
             api_refresh_days: REFRESH_DAYS,

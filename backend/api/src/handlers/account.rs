@@ -3,11 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use api_types::{
     Data,
-    accounts::{AccountChange, AccountRow, PasswordChange},
+    accounts::{AccountChange, AccountRow, NewAccount, PasswordChange},
 };
 use chrono_tz::Tz;
 use database::{
-    accounts::{self, Account},
+    accounts::{self, Account, Change, Role},
     sessions,
 };
 
@@ -33,6 +33,53 @@ const LONGEST_EMAIL: usize = 254;
 )]
 pub(crate) async fn show(Reading(bearer): Reading) -> HttpResponse {
     told(&bearer.account)
+}
+
+/// Make an account for yourself, where the operator allows that
+#[utoipa::path(
+    post,
+    path = "/account",
+    tag = "accounts",
+    request_body = NewAccount,
+    responses((status = 201, description = "It is made; log in with POST /api/token"), AccountFailures, Failures)
+)]
+pub(crate) async fn sign_up(
+    request: HttpRequest,
+    state: web::Data<State>,
+    Body(NewAccount { username, password, email }): Body<NewAccount>,
+) -> Result<HttpResponse, Failure> {
+    if !state.sign_up {
+        return Err(Failure::new(Code::SignUpClosed, "accounts are made by the operator here"));
+    }
+    let username = username.trim().to_lowercase();
+    if !accounts::is_username(&username) {
+        let allowed = "1 to 64 of a-z, 0-9, dot, underscore and hyphen, the first a letter or digit";
+        return Err(Failure::parameter("username", "", "nobody can be called so", allowed));
+    }
+    if let Some(email) = email.as_deref().filter(|email| !is_email(email)) {
+        return Err(Failure::parameter(
+            "email",
+            email,
+            "this is no address of mail",
+            "ada@example.org, or null for none",
+        ));
+    }
+    if let Some(mistake) = password::mistake(&password) {
+        return Err(Failure::parameter("password", "", mistake, "10 to 256 characters"));
+    }
+    let address = rate_limit::address(&request, state.trust_proxy);
+    state.attempts.count(address, &username)?;
+    let password_hash = password::hash_beside(password).await?;
+    let change = Change::Add { username: username.clone(), role: Role::User, email, password_hash };
+    let made = state.reader.read(async |client| match change.carry_out(client).await {
+        Err(error) if error.sql_state().is_some_and(|state| state.code() == "23505") => Ok(false),
+        made => Ok(made.map(|()| true)?),
+    });
+    if !made.await? {
+        return Err(Failure::new(Code::NameTaken, "there is an account of this name").at("username", &username));
+    }
+    tracing::info!(username, %address, "somebody has made an account");
+    Ok(HttpResponse::Created().finish())
 }
 
 /// Change where your mail goes, or on whose clocks your days are

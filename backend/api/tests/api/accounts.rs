@@ -295,6 +295,61 @@ async fn every_described_route_that_needs_an_account_says_so_to_strangers() {
 }
 
 #[tokio::test]
+async fn where_accounts_are_required_nothing_is_told_without_one() {
+    let settings = Settings { api_require_auth: true, api_cache_ms: 1_000, ..settings() };
+    let server = start_with(settings, 4).await;
+    add(&server, "ada").await;
+    let (token, _) = log_in(&server, "ada").await;
+    let (status, symbols) = send(&server, Method::GET, "/symbols", &token, Value::Null).await;
+    assert_eq!(status, 200, "{symbols}");
+    // What was just told to somebody is kept, and told to no stranger.
+    let closed = [
+        "/symbols",
+        "/prices",
+        "/top?limit=1",
+        "/udf/config",
+        "/live",
+        "/live/events",
+        "/export/ticks/binance/BTCUSDT",
+    ];
+    for path in closed {
+        for token in ["", "cta_x"] {
+            let (status, body) = send(&server, Method::GET, path, token, Value::Null).await;
+            assert_eq!(status, 401, "{path}: {body}");
+        }
+    }
+    for path in ["/", "/openapi.json", "/docs/", "/problems", "/problems/not_logged_in", "/metrics", "/health/live"] {
+        assert_eq!(server.response(path).await.status(), 200, "{path}");
+    }
+    assert_eq!(send(&server, Method::GET, "/prices", &token, Value::Null).await.0, 200);
+}
+
+#[tokio::test]
+async fn anybody_makes_an_account_only_where_the_operator_allows_it() {
+    let new = json!({"username": "Grace", "password": PASSWORD, "email": "grace@example.org"});
+    let closed = start().await;
+    let (status, body) = send(&closed, Method::POST, "/account", "", new.clone()).await;
+    assert_eq!((status, &body["code"]), (403, &json!("sign_up_closed")));
+    let server = start_with(Settings { api_sign_up: true, ..settings() }, 4).await;
+    assert_eq!(send(&server, Method::POST, "/account/", "", new.clone()).await.0, 201);
+    let (status, body) = send(&server, Method::POST, "/account", "", new).await;
+    assert_eq!((status, &body["code"]), (409, &json!("name_taken")));
+    let (token, _) = log_in(&server, "grace").await;
+    let (_, account) = send(&server, Method::GET, "/account", &token, Value::Null).await;
+    assert_eq!((&account["data"]["role"], &account["data"]["email"]), (&json!("user"), &json!("grace@example.org")));
+    for (new, parameter) in [
+        (json!({"username": "no such", "password": PASSWORD}), "username"),
+        (json!({"username": "eve", "password": "short"}), "password"),
+        (json!({"username": "eve", "password": PASSWORD, "email": "x"}), "email"),
+    ] {
+        let (status, body) = send(&server, Method::POST, "/account", "", new).await;
+        assert_eq!((status, &body["parameter"]), (400, &json!(parameter)));
+    }
+    let role = json!({"username": "eve", "password": PASSWORD, "role": "administrator"});
+    assert_eq!(send(&server, Method::POST, "/account", "", role).await.0, 400);
+}
+
+#[tokio::test]
 async fn a_body_that_never_comes_is_not_waited_for() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let server = start().await;

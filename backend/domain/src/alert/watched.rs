@@ -195,6 +195,7 @@ impl Watched {
                 moved.insert(*id);
             }
         }
+        let mut near: Vec<i64> = Vec::new();
         let mut quiet: Option<(Option<Decimal>, Option<Decimal>)> = None;
         let mut before = sequence.before;
         for (seen, is_late) in sequence.prices {
@@ -207,10 +208,12 @@ impl Watched {
                 });
                 if !is_quiet {
                     let (low, high) = (before.price.min(seen.price), before.price.max(seen.price));
+                    near.clear();
+                    near.extend(self.levels.range((low, i64::MIN)..=(high, i64::MAX)).map(|(_, id)| *id));
                     // A rule may have several levels.
-                    let near: BTreeSet<i64> =
-                        self.levels.range((low, i64::MIN)..=(high, i64::MAX)).map(|(_, id)| *id).collect();
-                    for id in near.difference(&earlier) {
+                    near.sort_unstable();
+                    near.dedup();
+                    for id in near.iter().filter(|id| !earlier.contains(id)) {
                         met.step(&self.rules[id], before);
                     }
                     let lower = self.levels.range(..=(seen.price, i64::MAX)).next_back();
@@ -223,7 +226,13 @@ impl Watched {
             }
             if sequence.is_in_order {
                 for (signal, thresholds) in &self.moves {
-                    let Some((size, reference)) = signal.size(&mut self.extremes, seen) else { continue };
+                    let Some(window) = self.extremes.of(signal.minutes, seen.time) else { continue };
+                    let least = thresholds.armed.first().map(|(change, _)| *change);
+                    if thresholds.disarmed.is_empty() && least.is_none_or(|least| !signal.reaches(least, window, seen))
+                    {
+                        continue;
+                    }
+                    let Some((size, reference)) = signal.size(window, seen) else { continue };
                     let armed = thresholds.armed.range(..=(size, i64::MAX));
                     let passed = thresholds.disarmed.range((size, i64::MAX)..);
                     for (_, id) in armed.chain(passed) {
@@ -242,7 +251,8 @@ impl Watched {
                         }
                     }
                     Some(signal) if sequence.is_in_order => {
-                        if let Some((size, reference)) = signal.size(&mut self.extremes, seen) {
+                        let window = self.extremes.of(signal.minutes, seen.time);
+                        if let Some((size, reference)) = window.and_then(|window| signal.size(window, seen)) {
                             met.grown(rule, size, reference);
                         }
                     }
@@ -270,15 +280,32 @@ fn rearmed_below(rule: &Rule, change: Decimal) -> Decimal {
 }
 
 impl Signal {
-    /// How far the price has moved within the window, and from where.
-    fn size(self, extremes: &mut Extremes, seen: &Seen) -> Option<(Decimal, Decimal)> {
-        let (low, high) = extremes.of(self.minutes, seen.time)?;
+    /// How far the price has moved from the lowest and the highest of the window, and from where.
+    fn size(self, (low, high): (Decimal, Decimal), seen: &Seen) -> Option<(Decimal, Decimal)> {
         let rise = || Some((self.unit.difference(low, seen.price)?, low));
         let fall = || Some((-self.unit.difference(high, seen.price)?, high));
         match self.direction {
             Direction::Up => rise(),
             Direction::Down => fall(),
             Direction::Either => rise().into_iter().chain(fall()).max_by_key(|(size, _)| *size),
+        }
+    }
+
+    /// Whether it may have moved by so much: the same without dividing, where nearly every price is done with.
+    fn reaches(self, change: Decimal, (low, high): (Decimal, Decimal), seen: &Seen) -> bool {
+        let reaches = |from: Decimal, by: Decimal| match self.unit {
+            Unit::Price => by >= change,
+            Unit::Percent => {
+                let sides = by.checked_mul(Decimal::ONE_HUNDRED).zip(change.checked_mul(from));
+                sides.is_none_or(|(moved, needed)| moved >= needed)
+            }
+        };
+        let rises = || reaches(low, seen.price.saturating_sub(low));
+        let falls = || reaches(high, high.saturating_sub(seen.price));
+        match self.direction {
+            Direction::Up => rises(),
+            Direction::Down => falls(),
+            Direction::Either => rises() || falls(),
         }
     }
 }
