@@ -43,7 +43,9 @@ pub(crate) fn frame(number: usize, time: DateTime<Utc>, random: &mut fastrand::R
     let ticker = ticker(symbol);
     let stream = ticker.to_lowercase();
     let time = time.timestamp_millis();
-    let (whole, cents) = (60_000 + random.u32(..4_000), random.u32(..100));
+    // It rises from 60,000 to 64,000 and falls again, a little at a time, and trembles.
+    let step = (number / SYMBOLS % 8_000) as u32;
+    let (whole, cents) = (60_000 + step.min(8_000 - step) + random.u32(..5), random.u32(..100));
     let quantity = random.u32(1..100_000);
     let maker = random.bool();
     format!(

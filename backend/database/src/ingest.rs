@@ -20,7 +20,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use crate::{
     Client, Context as _, Error, Result,
-    alerts::{Turn, Written, watching},
+    alerts::{Turn, Written},
     partitions,
 };
 
@@ -135,11 +135,11 @@ async fn store_in_transaction(
     let mut ticker_ids: Vec<i32> = new.iter().map(|price| price.ticker_id).collect();
     ticker_ids.sort_unstable();
     ticker_ids.dedup();
-    let (mut watchers, mut alerts) = (None, Written::default());
-    if watching::any_is_watched(&transaction, &ticker_ids).await? {
-        let mine = watchers.insert(turn.come().await);
-        alerts = mine.look(&transaction, &ticker_ids, &new).await?;
-    }
+    let mut watchers = turn.watchers(&transaction, &ticker_ids).await?;
+    let alerts = match &mut watchers {
+        Some(watchers) => watchers.look(&transaction, &new, turn).await?,
+        None => Written::default(),
+    };
     fold(&transaction, new.iter().copied()).await?;
     if !first_ticks.is_empty() {
         transaction

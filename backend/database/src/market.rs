@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     Client, Context as _, Result,
-    alerts::{Turn, Written, watching},
+    alerts::{Turn, Written},
     ingest::{self, NewPrice},
     partitions,
 };
@@ -92,11 +92,13 @@ pub async fn store(client: &mut Client, report: &MarketReport, turn: &Turn) -> R
     let price = |ticker_id, tick| NewPrice { ticker_id, source: TickSource::Poll, tick };
     let prices: Vec<NewPrice<'_>> = samples.iter().map(|(ticker_id, tick)| price(*ticker_id, tick)).collect();
     let ticker_ids: Vec<i32> = prices.iter().map(|price| price.ticker_id).collect();
-    let (mut watchers, mut alerts) = (None, Written::default());
-    if watching::any_is_watched(&transaction, &ticker_ids).await? {
-        let mine = watchers.insert(turn.come().await);
-        alerts = mine.look_at_market(&transaction, &ticker_ids, &prices.iter().collect::<Vec<_>>()).await?;
-    }
+    let mut watchers = turn.watchers(&transaction, &ticker_ids).await?;
+    let alerts = match &mut watchers {
+        Some(watchers) => {
+            watchers.look_at_market(&transaction, &ticker_ids, &prices.iter().collect::<Vec<_>>()).await?
+        }
+        None => Written::default(),
+    };
     ingest::fold(&transaction, prices.iter()).await?;
     transaction.commit().await.context("committing the state of a market")?;
     if let Some(mut watchers) = watchers {

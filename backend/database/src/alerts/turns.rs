@@ -5,13 +5,18 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex as StdMutex, PoisonError},
+    sync::{
+        Arc, Mutex as StdMutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use deadpool_postgres::Transaction;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use super::Watchers;
+use crate::{Context as _, Result};
 
 /// How long a batch waits for those before it. One of them may itself be waiting for a row that this one has inserted.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,6 +28,8 @@ pub struct Alerts(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     watchers: Mutex<Watchers>,
+    /// Whether rules watched any of the prices that were stored last: then nobody asks beforehand.
+    is_watched: AtomicBool,
     line: StdMutex<Line>,
     moved: Notify,
 }
@@ -56,8 +63,34 @@ impl Alerts {
 }
 
 impl Turn {
+    /// The watchers, where rules watch any of these pairs, as soon as it is the turn.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub(crate) async fn watchers(
+        &self,
+        transaction: &Transaction<'_>,
+        ticker_ids: &[i32],
+    ) -> Result<Option<MutexGuard<'_, Watchers>>> {
+        if !self.alerts.0.is_watched.load(Ordering::Relaxed) {
+            let doing = "looking for rules";
+            let query = "SELECT EXISTS (SELECT FROM alert.watch WHERE ticker_id = ANY($1))";
+            let statement = transaction.prepare_cached(query).await.context(doing)?;
+            let row = transaction.query_one(&statement, &[&ticker_ids]).await.context(doing)?;
+            if !row.get::<_, bool>(0) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.come().await))
+    }
+
+    /// Whether rules watched any of the prices that were looked at.
+    pub(crate) fn was_watched(&self, is_watched: bool) {
+        self.alerts.0.is_watched.store(is_watched, Ordering::Relaxed);
+    }
+
     /// Waits until those before are over, or for as long as is reasonable, and has the watchers.
-    pub(crate) async fn come(&self) -> MutexGuard<'_, Watchers> {
+    async fn come(&self) -> MutexGuard<'_, Watchers> {
         let served = async {
             loop {
                 let moved = self.alerts.0.moved.notified();

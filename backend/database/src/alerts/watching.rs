@@ -15,6 +15,7 @@ use domain::{
 use tokio_postgres::Row;
 
 use super::{
+    Turn,
     firings::{self, Written},
     past, rules,
 };
@@ -63,18 +64,6 @@ struct Prices {
     in_order: Vec<(Seen, bool)>,
     /// Those that come before something that was.
     behind: Vec<(Seen, bool)>,
-    is_trade: bool,
-}
-
-/// Whether rules watch any of these pairs.
-///
-/// # Errors
-/// When the database cannot be asked.
-pub(crate) async fn any_is_watched(transaction: &Transaction<'_>, ticker_ids: &[i32]) -> Result<bool> {
-    let doing = "looking for rules";
-    let query = "SELECT EXISTS (SELECT FROM alert.watch WHERE ticker_id = ANY($1))";
-    let statement = transaction.prepare_cached(query).await.context(doing)?;
-    Ok(transaction.query_one(&statement, &[&ticker_ids]).await.context(doing)?.get(0))
 }
 
 impl Watchers {
@@ -86,26 +75,35 @@ impl Watchers {
     pub(crate) async fn look(
         &mut self,
         transaction: &Transaction<'_>,
-        ticker_ids: &[i32],
         prices: &[&NewPrice<'_>],
+        turn: &Turn,
     ) -> Result<Written> {
-        for pair in self.pairs.values_mut() {
-            pair.watched.rewind();
+        self.rewind();
+        let mut newest: BTreeMap<i32, (Seen, bool)> = BTreeMap::new();
+        for price in prices {
+            let (seen, is_trade) = (seen_of(price), is_trade(price));
+            let (last, was_trade) = newest.entry(price.ticker_id).or_insert((seen, is_trade));
+            *last = if seen.key() > last.key() { seen } else { *last };
+            *was_trade |= is_trade;
         }
-        let watches = lock(transaction, ticker_ids).await?;
-        let mut by_pair: BTreeMap<i32, Prices> = watches
-            .into_iter()
-            .map(|watch| (watch.ticker_id, Prices { watch, in_order: Vec::new(), behind: Vec::new(), is_trade: false }))
-            .collect();
+        let watches = lock_and_advance(transaction, &newest).await?;
+        turn.was_watched(!watches.is_empty());
+        let mut by_pair: BTreeMap<i32, Prices> =
+            watches.into_iter().map(|watch| (watch.ticker_id, Prices::of(watch))).collect();
         let now = Utc::now();
         for price in prices {
             if let Some(of_pair) = by_pair.get_mut(&price.ticker_id) {
                 of_pair.add(price, now);
             }
         }
-        by_pair.retain(|_, of_pair| !of_pair.in_order.is_empty() || !of_pair.behind.is_empty());
         let by_pair: Vec<Prices> = by_pair.into_values().collect();
-        self.look_at(transaction, by_pair).await
+        self.look_at(transaction, &by_pair).await
+    }
+
+    fn rewind(&mut self) {
+        for pair in self.pairs.values_mut() {
+            pair.watched.rewind();
+        }
     }
 
     /// Looks at the last prices of a market, each the newest of its pair; those of pairs whose trades are recorded tell nothing new.
@@ -118,9 +116,7 @@ impl Watchers {
         ticker_ids: &[i32],
         prices: &[&NewPrice<'_>],
     ) -> Result<Written> {
-        for pair in self.pairs.values_mut() {
-            pair.watched.rewind();
-        }
+        self.rewind();
         let mut watches: HashMap<i32, Watch> =
             lock(transaction, ticker_ids).await?.into_iter().map(|watch| (watch.ticker_id, watch)).collect();
         let now = Utc::now();
@@ -132,21 +128,24 @@ impl Watchers {
             if is_traded || watch.newest.is_some_and(|newest| newest.time >= time) {
                 continue;
             }
-            let mut of_pair = Prices { watch, in_order: Vec::new(), behind: Vec::new(), is_trade: false };
+            let mut of_pair = Prices::of(watch);
             of_pair.add(price, now);
             by_pair.push(of_pair);
         }
         by_pair.sort_unstable_by_key(|of_pair| of_pair.watch.ticker_id);
-        self.look_at(transaction, by_pair).await
+        let written = self.look_at(transaction, &by_pair).await?;
+        let newest = by_pair.iter().filter_map(|of| Some((of.watch.ticker_id, (of.newest()?, false)))).collect();
+        lock_and_advance(transaction, &newest).await?;
+        Ok(written)
     }
 
-    async fn look_at(&mut self, transaction: &Transaction<'_>, by_pair: Vec<Prices>) -> Result<Written> {
+    async fn look_at(&mut self, transaction: &Transaction<'_>, by_pair: &[Prices]) -> Result<Written> {
         if by_pair.is_empty() {
             return Ok(Written::default());
         }
-        self.read_changes(transaction, &by_pair).await?;
+        self.read_changes(transaction, by_pair).await?;
         let (mut firings, mut states) = (Vec::new(), Vec::new());
-        for of_pair in &by_pair {
+        for of_pair in by_pair {
             let Some(pair) = self.pairs.get_mut(&of_pair.watch.ticker_id) else { continue };
             let found = pair.find(transaction, of_pair).await?;
             pair.newest = of_pair.newest();
@@ -162,9 +161,7 @@ impl Watchers {
                 }
             }
         }
-        let written = firings::write(transaction, &firings, &states).await?;
-        advance(transaction, &by_pair).await?;
-        Ok(written)
+        firings::write(transaction, &firings, &states).await
     }
 
     /// What was looked at last is committed.
@@ -262,14 +259,16 @@ impl Pair {
 }
 
 impl Prices {
+    fn of(watch: Watch) -> Self {
+        Self { watch, in_order: Vec::new(), behind: Vec::new() }
+    }
+
     fn add(&mut self, price: &NewPrice<'_>, now: DateTime<Utc>) {
-        let tick = price.tick;
-        let seen = Seen { time: tick.time(), trade_id: tick.trade_id, price: tick.price };
+        let seen = seen_of(price);
         let is_late = price.source == TickSource::Backfill || now - seen.time > LATE;
         let is_behind = self.watch.newest.is_some_and(|newest| seen.key() <= newest.key());
         let side = if is_behind { &mut self.behind } else { &mut self.in_order };
         side.push((seen, is_late));
-        self.is_trade |= tick.trade_id.is_some() || tick.quantity.is_some();
     }
 
     fn newest(&self) -> Option<Seen> {
@@ -277,9 +276,21 @@ impl Prices {
     }
 }
 
+fn seen_of(price: &NewPrice<'_>) -> Seen {
+    Seen { time: price.tick.time(), trade_id: price.tick.trade_id, price: price.tick.price }
+}
+
+fn is_trade(price: &NewPrice<'_>) -> bool {
+    price.tick.trade_id.is_some() || price.tick.quantity.is_some()
+}
+
 fn seen(row: &Row, first: usize) -> Option<Seen> {
     let (time, price) = (row.get::<_, Option<DateTime<Utc>>>(first)?, row.get::<_, Option<_>>(first + 2)?);
     Some(Seen { time, trade_id: row.get(first + 1), price })
+}
+
+fn watch(row: &Row) -> Watch {
+    Watch { ticker_id: row.get(0), version: row.get(1), traded_at: row.get(2), newest: seen(row, 3) }
 }
 
 /// Locks the rows of pairs that rules watch, in the order of their keys.
@@ -289,37 +300,43 @@ async fn lock(transaction: &Transaction<'_>, ticker_ids: &[i32]) -> Result<Vec<W
                  WHERE ticker_id = ANY($1) ORDER BY ticker_id FOR UPDATE";
     let statement = transaction.prepare_cached(query).await.context(doing)?;
     let rows = transaction.query(&statement, &[&ticker_ids]).await.context(doing)?;
-    let read =
-        |row: &Row| Watch { ticker_id: row.get(0), version: row.get(1), traded_at: row.get(2), newest: seen(row, 3) };
-    Ok(rows.iter().map(read).collect())
+    Ok(rows.iter().map(watch).collect())
 }
 
-/// Notes how far prices were looked at.
-async fn advance(transaction: &Transaction<'_>, by_pair: &[Prices]) -> Result<()> {
-    let doing = "noting how far prices were looked at";
-    let update = "UPDATE alert.watch
-                  SET time = now.time, trade_id = now.trade_id, price = now.price,
-                      traded_at = CASE WHEN now.is_trade THEN now.time ELSE watch.traded_at END
-                  FROM unnest($1::int[], $2::timestamptz[], $3::bigint[], $4::numeric[], $5::boolean[])
-                      AS now (ticker_id, time, trade_id, price, is_trade)
-                  WHERE watch.ticker_id = now.ticker_id";
-    let statement = transaction.prepare_cached(update).await.context(doing)?;
-    let newest: Vec<(&Prices, Seen)> =
-        by_pair.iter().filter(|of| !of.in_order.is_empty()).filter_map(|of| Some((of, of.newest()?))).collect();
-    transaction
-        .execute(
+/// The same, in one go with noting that prices are looked at up to these, of which it is told whether there were trades among
+/// them. Returns the rows as they were.
+async fn lock_and_advance(transaction: &Transaction<'_>, newest: &BTreeMap<i32, (Seen, bool)>) -> Result<Vec<Watch>> {
+    let doing = "noting how far prices are looked at";
+    let query = "
+        WITH held AS MATERIALIZED (
+            SELECT ticker_id, version, traded_at, time, trade_id, price FROM alert.watch
+            WHERE ticker_id = ANY($1) ORDER BY ticker_id FOR UPDATE
+        ), advanced AS (
+            UPDATE alert.watch
+            SET time = now.time, trade_id = now.trade_id, price = now.price,
+                traded_at = CASE WHEN now.is_trade THEN now.time ELSE held.traded_at END
+            FROM unnest($1::int[], $2::timestamptz[], $3::bigint[], $4::numeric[], $5::boolean[])
+                AS now (ticker_id, time, trade_id, price, is_trade)
+            JOIN held ON held.ticker_id = now.ticker_id
+            WHERE watch.ticker_id = now.ticker_id
+              AND (held.time IS NULL OR (now.time, coalesce(now.trade_id, -1)) > (held.time, coalesce(held.trade_id, -1)))
+        )
+        SELECT * FROM held";
+    let statement = transaction.prepare_cached(query).await.context(doing)?;
+    let rows = transaction
+        .query(
             &statement,
             &[
-                &newest.iter().map(|(of, _)| of.watch.ticker_id).collect::<Vec<_>>(),
-                &newest.iter().map(|(_, seen)| seen.time).collect::<Vec<_>>(),
-                &newest.iter().map(|(_, seen)| seen.trade_id).collect::<Vec<_>>(),
-                &newest.iter().map(|(_, seen)| seen.price).collect::<Vec<_>>(),
-                &newest.iter().map(|(of, _)| of.is_trade).collect::<Vec<_>>(),
+                &newest.keys().copied().collect::<Vec<_>>(),
+                &newest.values().map(|(seen, _)| seen.time).collect::<Vec<_>>(),
+                &newest.values().map(|(seen, _)| seen.trade_id).collect::<Vec<_>>(),
+                &newest.values().map(|(seen, _)| seen.price).collect::<Vec<_>>(),
+                &newest.values().map(|(_, is_trade)| *is_trade).collect::<Vec<_>>(),
             ],
         )
         .await
         .context(doing)?;
-    Ok(())
+    Ok(rows.iter().map(watch).collect())
 }
 
 /// What pairs are called, in the order of these keys.
