@@ -282,14 +282,19 @@ CREATE TABLE alert.notification (
     due_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     sent_at timestamptz,
     attempts integer NOT NULL DEFAULT 0,
+    is_held boolean NOT NULL DEFAULT false,
     state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'failed')),
     error text,
     message_id uuid,
     CHECK (num_nonnulls(firing_id, computed_id) <= 1)
 );
+-- Whether anything is due at all, of which channels, and what else goes in the same message.
+CREATE INDEX notification_waiting ON alert.notification (due_at) WHERE state = 'waiting';
 CREATE INDEX notification_due ON alert.notification (channel_id, due_at) WHERE state = 'waiting';
+CREATE INDEX notification_message ON alert.notification (message_id) WHERE state = 'waiting' AND message_id IS NOT NULL;
 CREATE INDEX notification_channel ON alert.notification (channel_id, created_at);
 CREATE INDEX notification_firing ON alert.notification (firing_id);
+CREATE INDEX notification_computed ON alert.notification (computed_id) WHERE computed_id IS NOT NULL;
 COMMENT ON TABLE alert.notification IS 'What is to be told, has been, or could not be: one row for each firing and channel.';
 COMMENT ON COLUMN alert.notification.id IS 'Key; whoever gets it twice knows by it.';
 COMMENT ON COLUMN alert.notification.channel_id IS 'Where.';
@@ -299,6 +304,7 @@ COMMENT ON COLUMN alert.notification.created_at IS 'Since when it waits.';
 COMMENT ON COLUMN alert.notification.due_at IS 'When it is tried next.';
 COMMENT ON COLUMN alert.notification.sent_at IS 'When it arrived.';
 COMMENT ON COLUMN alert.notification.attempts IS 'How often it was tried.';
+COMMENT ON COLUMN alert.notification.is_held IS 'Whether pace or quiet hours held it back, so that it goes together with what else waits.';
 COMMENT ON COLUMN alert.notification.state IS '"waiting", "sent", or "failed" after too many tries, until it is resent.';
 COMMENT ON COLUMN alert.notification.error IS 'Why the last try failed.';
-COMMENT ON COLUMN alert.notification.message_id IS 'Names the message that it went in: its own id, or that of several together.';
+COMMENT ON COLUMN alert.notification.message_id IS 'Names the message that it goes in, since before that was first tried: its own id, or that of several together.';

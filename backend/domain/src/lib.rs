@@ -17,6 +17,7 @@ pub mod gap;
 pub mod interval;
 pub mod listing;
 pub mod market;
+pub mod notification;
 pub mod symbol;
 pub mod tick;
 pub mod top_list;
