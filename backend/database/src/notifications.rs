@@ -129,8 +129,8 @@ pub struct Head {
     pub id: Uuid,
     /// The message in which it was tried before.
     pub message_id: Option<Uuid>,
-    /// Whether it was held back, and goes together with others.
-    pub is_held: bool,
+    /// Whether it was held back and others wait with it, so that they go together.
+    pub goes_together: bool,
     /// Whether it is a test of the channel.
     pub is_test: bool,
     /// Since when it is due.
@@ -148,7 +148,13 @@ pub struct Head {
 pub async fn find_due(client: &impl GenericClient, channel_id: i64) -> Result<Option<Head>> {
     let doing = "looking for what is due";
     let query = "
-        SELECT notification.id, message_id, is_held, num_nonnulls(firing_id, computed_id) = 0, due_at, paced_until, now()
+        SELECT notification.id, message_id,
+               is_held AND EXISTS (
+                   SELECT FROM alert.notification AS other
+                   WHERE other.channel_id = $1 AND other.state = 'waiting' AND other.due_at <= now()
+                     AND other.message_id IS NULL AND num_nonnulls(other.firing_id, other.computed_id) = 1
+                     AND other.id <> notification.id),
+               num_nonnulls(firing_id, computed_id) = 0, due_at, paced_until, now()
         FROM alert.notification JOIN alert.channel ON channel.id = channel_id
         WHERE channel_id = $1 AND state = 'waiting' AND due_at <= now()
         ORDER BY due_at, notification.id LIMIT 1";
@@ -158,7 +164,7 @@ pub async fn find_due(client: &impl GenericClient, channel_id: i64) -> Result<Op
         Ok(Head {
             id: row.try_get(0)?,
             message_id: row.try_get(1)?,
-            is_held: row.try_get(2)?,
+            goes_together: row.try_get(2)?,
             is_test: row.try_get(3)?,
             due_at: row.try_get(4)?,
             paid_until: row.try_get(5)?,

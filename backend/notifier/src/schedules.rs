@@ -1,0 +1,45 @@
+//! Computing what is told regularly. Of several notifiers, one does each.
+
+use std::time::Duration;
+
+use database::{Pool, Result, schedules};
+use process::{Check, Shutdown};
+
+/// How often it is looked whether something is to be computed.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Works until asked to stop.
+pub(crate) async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
+    let mut rounds = tokio::time::interval(EVERY);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            _ = rounds.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        match compute_all(&pool, &shutdown).await {
+            Ok(()) => {
+                check.ok();
+                is_told = false;
+            }
+            Err(error) => {
+                if !is_told {
+                    tracing::warn!(%error, "schedules are not computed; it is tried again");
+                }
+                check.failed(error.to_string());
+                is_told = true;
+            }
+        }
+    }
+}
+
+/// One transaction after the other, until none is due.
+async fn compute_all(pool: &Pool, shutdown: &Shutdown) -> Result<()> {
+    while !shutdown.is_cancelled() {
+        let Some(computed) = schedules::compute_due(&mut pool.get().await?).await? else { break };
+        metrics::counter!("schedules_computed_total").increment(1);
+        tracing::debug!(schedule = computed.schedule_id, pairs = computed.pairs, "a schedule is computed");
+    }
+    Ok(())
+}
