@@ -378,6 +378,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) storing: db_handler::Settings,
     #[command(flatten)]
+    pub(crate) notifying: notifier::Settings,
+    #[command(flatten)]
     pub(crate) database: database::DatabaseSettings,
     #[command(flatten)]
     pub(crate) rabbitmq: broker::RabbitMqSettings,

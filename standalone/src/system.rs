@@ -1,8 +1,8 @@
 //! Everything in one process: started in order, stopped in order.
 //!
-//! Starting: queue, database, API, storing, tracking. Stopping goes the way the data goes: the tracker puts what it has
-//! on disk, the db-handler stores what is in the queue (or leaves it for the next start), the API says goodbye, and last
-//! the queue and the database close. A start that fails halfway stops what it had started, in the same order.
+//! Starting: queue, database, API, storing, notifying, tracking. Stopping goes the way the data goes: the tracker puts what it has
+//! on disk, the db-handler stores what is in the queue (or leaves it for the next start), the notifier finishes what it is sending, the
+//! API says goodbye, and last the queue and the database close. A start that fails halfway stops what it had started, in the same order.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -73,6 +73,7 @@ struct Base {
 struct Parts {
     serving: Option<Stage>,
     storing: Option<Stage>,
+    notifying: Option<Stage>,
     simulator: Option<Simulator>,
     tracking: Option<Stage>,
     forwarding: Option<Stage>,
@@ -103,7 +104,9 @@ impl System {
     /// Starts everything. `market` may put a simulated market or a recording in the place of real ones. When a part fails later,
     /// `shutdown` is cancelled.
     pub(crate) async fn start(run: Run, market: &Market, shutdown: &Shutdown) -> anyhow::Result<Self> {
-        if let Some(mistake) = run.rabbitmq.mistake().or_else(|| run.storing.keeping.mistake()) {
+        if let Some(mistake) =
+            run.rabbitmq.mistake().or_else(|| run.storing.keeping.mistake()).or_else(|| run.notifying.mistake())
+        {
             anyhow::bail!(mistake);
         }
         // What cannot be followed is told before anything is started for it.
@@ -212,6 +215,11 @@ impl Parts {
             let work = async move { Ok(db_handler::run(storing, source, handler_pool, handler_health, stop).await?) };
             part("storing", shutdown.clone(), work)
         }));
+        let (notifying, notifier_pool, notifier_health) = (run.notifying.clone(), pool.clone(), health.clone());
+        self.notifying = Some(Stage::start(|stop| {
+            let work = async move { Ok(notifier::run(notifying, notifier_pool, notifier_health, stop).await?) };
+            part("notifying", shutdown.clone(), work)
+        }));
         let (tracking, simulator) = tracked(run, market).await?;
         self.simulator = simulator;
         let (feeds, tracker_publisher) = (publisher.live(), publisher.clone());
@@ -259,9 +267,10 @@ impl Parts {
         }
         let forwarded = Stage::stop(self.forwarding).await;
         let stored = Stage::stop(self.storing).await;
+        let notified = Stage::stop(self.notifying).await;
         let served = Stage::stop(self.serving).await;
         let closed = base.stop().await;
-        tracked.and(forwarded).and(stored).and(served).and(closed)
+        tracked.and(forwarded).and(stored).and(notified).and(served).and(closed)
     }
 }
 

@@ -292,7 +292,7 @@ pub async fn record_failed(
             UPDATE alert.notification SET due_at = clock_timestamp() + make_interval(secs => $4)
             WHERE id IN (
                 SELECT id FROM alert.notification
-                WHERE $4 IS NOT NULL AND channel_id = $1 AND state = 'waiting' AND due_at <= now()
+                WHERE $4::float8 IS NOT NULL AND channel_id = $1 AND state = 'waiting' AND due_at <= now()
                   AND message_id IS DISTINCT FROM $2 AND num_nonnulls(firing_id, computed_id) = 1
                 ORDER BY due_at LIMIT $5)
         )

@@ -50,7 +50,7 @@ pub async fn run(settings: Settings, pool: Pool, health: Health, shutdown: Shutd
     if let Some(mistake) = settings.mistake() {
         return Err(Error::Settings(mistake));
     }
-    let outbox = outbox::Outbox::new(settings, pool.clone(), shutdown.clone())?;
+    let outbox = outbox::Outbox::new(&settings, pool.clone(), shutdown.clone())?;
     let computing = tokio::spawn(schedules::run(pool, health.register("schedules"), shutdown));
     outbox.run(health.register("notifications")).await?;
     computing.await.map_err(Error::Broke)

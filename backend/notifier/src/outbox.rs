@@ -19,8 +19,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(crate) fn new(settings: Settings, pool: Pool, shutdown: Shutdown) -> Result<Self, Error> {
-        let means = Arc::new(Means::new(&settings)?);
+    pub(crate) fn new(settings: &Settings, pool: Pool, shutdown: Shutdown) -> Result<Self, Error> {
+        let means = Arc::new(Means::new(settings)?);
         let (most, poll) = (usize::from(settings.notifier_channels.max(1)), settings.delays.poll);
         let visit = Visit {
             pool,

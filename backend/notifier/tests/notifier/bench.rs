@@ -7,7 +7,7 @@ use clap::Parser;
 use database::{Client, DatabaseSettings, Pool, migrate};
 use domain::{Catalogue, Exchange, Instrument, InstrumentStatus, Steps};
 use notifier::{Delays, Settings};
-use process::{Health, Shutdown};
+use process::{Health, LogSettings, Shutdown};
 use serde_json::{Value, json};
 use testbed::database::TestDatabase;
 use tokio::task::JoinHandle;
@@ -81,6 +81,8 @@ impl Bench {
         })
         .await;
         process::tls::install();
+        let log = LogSettings { log_level: "warn".to_owned(), log_format: process::telemetry::LogFormat::Text };
+        process::telemetry::init(&log).unwrap();
         let pool = database::connect(&DatabaseSettings::at(database.url())).unwrap();
         let mut client = pool.get().await.unwrap();
         let instruments = ["BTC", "ETH", "SOL"].map(|base| Instrument {

@@ -46,6 +46,7 @@ async fn trade(bench: &Bench) {
         .map(|tick| database::ingest::NewPrice { ticker_id: bench.ticker_id, source: TickSource::Stream, tick })
         .collect();
     database::ingest::store(&mut client, prices, &[bench.ticker_id], false).await.unwrap();
+    while database::rollup::round(&mut client, 1_000).await.unwrap() > 0 {}
 }
 
 #[tokio::test]
@@ -61,7 +62,8 @@ async fn mail_has_text_html_and_a_picture() {
     let mails = sink.until(2).await;
     let to = |whom: &str| mails.iter().find(|mail| mail.to.contains(whom)).unwrap_or_else(|| panic!("{mails:?}"));
     to("<desk@example.com>");
-    let text = &to("<ada@example.org>").text;
+    // Long lines of HTML are broken with an equals sign.
+    let text = to("<ada@example.org>").text.replace("=\r\n", "");
     for part in [
         "Subject: BTCUSDT on binance rose above 65000: 1\r\n",
         "From: Prices <prices@example.org>\r\n",
