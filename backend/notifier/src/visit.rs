@@ -79,6 +79,10 @@ impl Visit {
                     let Some(message) = notifications::begin(&client, lease, goes, paid_until).await? else { break };
                     let id = goes.message_id();
                     let notified = notified::list_of_message(&client, lease.channel_id, id, TOLD).await?;
+                    if notified.is_empty() {
+                        // Their rule was deleted meanwhile, and they with it.
+                        continue;
+                    }
                     let chart = if channel.kind == "email" { closes(&client, &notified).await? } else { None };
                     drop(client);
                     let chart = chart.and_then(|(closes, level)| chart::draw(&closes, level));

@@ -25,6 +25,8 @@ pub(super) struct Pagerduty {
 #[async_trait]
 impl Channel for Pagerduty {
     async fn send(&self, message: &Message) -> Result<(), Failure> {
+        // Of several the text is enough: PagerDuty takes 512 KB.
+        let notifications = (message.count == 1).then_some(&message.notifications);
         let body = json!({
             "routing_key": self.routing_key,
             "event_action": "trigger",
@@ -35,7 +37,7 @@ impl Channel for Pagerduty {
                 "source": "crypto-tracker",
                 "severity": self.severity,
                 "timestamp": message.happened_at,
-                "custom_details": { "text": message.text, "notifications": message.notifications },
+                "custom_details": { "text": message.text, "notifications": notifications },
             },
         });
         let request = self.http.to_operator(&self.base, "v2/enqueue");

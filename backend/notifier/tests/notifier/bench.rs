@@ -40,8 +40,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) async fn stop(mut self) {
+    /// Asks it to stop.
+    pub(crate) fn cancel(&self) {
         self.shutdown.cancel();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.cancel();
         self.task.take().unwrap().await.unwrap().unwrap();
     }
 }

@@ -50,6 +50,8 @@ struct State {
 #[derive(Clone)]
 pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
+    /// Answers are given while nobody holds it.
+    pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
     state: Arc<Mutex<State>>,
 }
 
@@ -60,7 +62,7 @@ impl Sink {
 
     pub(crate) async fn start_on(address: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let sink = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let sink = Self { address: listener.local_addr().unwrap(), gate: Arc::default(), state: Arc::default() };
         let serving = sink.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -127,6 +129,7 @@ impl Sink {
             state.requests.push(Request { path, headers, body: String::from_utf8(body).unwrap() });
             state.answers.pop_front().unwrap_or_else(|| Some(Answer::status(200)))
         };
+        drop(self.gate.lock().await);
         let Some(Answer(status, more, body)) = answer else { return std::future::pending().await };
         let head =
             format!("HTTP/1.1 {status} told\r\ncontent-length: {}\r\nconnection: close\r\n{more}\r\n", body.len());

@@ -101,6 +101,38 @@ async fn a_channel_of_a_notifier_that_died_is_taken_over_when_its_lease_is_over(
     assert_eq!(begun, None);
 }
 
+#[tokio::test]
+async fn who_is_asked_to_stop_finishes_what_is_being_sent_and_begins_nothing() {
+    let (bench, sink) = (Bench::new().await, Sink::start().await);
+    let (account_id, channel_id) = bench.with_webhook(&sink.url()).await;
+    bench.fire(account_id, channel_id, 3).await;
+    let closed = sink.gate.lock().await;
+    let running = bench.start(settings(&[]));
+    sink.until(1).await;
+    running.cancel();
+    drop(closed);
+    running.stop().await;
+    assert_eq!(bench.number("SELECT count(*) FROM alert.notification WHERE state = 'sent'").await, 1);
+    assert_eq!(bench.number("SELECT count(*) FROM alert.channel WHERE served_until IS NOT NULL").await, 0);
+    assert_eq!(sink.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_database_delays_and_loses_nothing() {
+    let (bench, sink) = (Bench::new().await, Sink::start().await);
+    let (account_id, channel_id) = bench.with_webhook(&sink.url()).await;
+    let _running = bench.start(settings(&[]));
+    let first = bench.fire(account_id, channel_id, 1).await[0];
+    bench.until(first, "sent").await;
+    let second = bench.fire(account_id, channel_id, 1).await[0];
+    bench.database.take_down().await;
+    bench.database.bring_up().await;
+    bench.pool.close();
+    let again =
+        Bench { pool: database::connect(&database::DatabaseSettings::at(bench.database.url())).unwrap(), ..bench };
+    again.until(second, "sent").await;
+}
+
 /// The program itself, so that it can be killed.
 fn program(bench: &Bench) -> Child {
     Command::new(env!("CARGO_BIN_EXE_notifier"))
