@@ -204,10 +204,11 @@ impl Bench {
         }
     }
 
-    /// A notifier with connections of its own.
+    /// A notifier with a connection of its own: one suffices, as in the embedded database.
     pub(crate) fn start(&self, settings: Settings) -> Running {
         let shutdown = Shutdown::new();
-        let pool = database::connect(&DatabaseSettings::at(self.database.url())).unwrap();
+        let one = DatabaseSettings { database_pool_size: 1, ..DatabaseSettings::at(self.database.url()) };
+        let pool = database::connect(&one).unwrap();
         let task = tokio::spawn(notifier::run(settings, pool, Health::new(), shutdown.clone()));
         Running { shutdown, task: Some(task) }
     }
