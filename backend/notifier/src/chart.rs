@@ -16,15 +16,15 @@ const LEVEL: [u8; 3] = [220, 38, 38];
 /// Closes from the oldest to the newest as a line, and the level, where there is one, dashed across. `None` where there is too little
 /// to draw.
 pub(crate) fn draw(closes: &[Decimal], level: Option<Decimal>) -> Option<Vec<u8>> {
-    let prices: Vec<f32> = closes.iter().filter_map(Decimal::to_f32).collect();
-    let level = level.and_then(|level| level.to_f32());
+    let prices: Vec<f64> = closes.iter().filter_map(Decimal::to_f64).collect();
+    let level = level.and_then(|level| level.to_f64());
     if prices.len() < 2 {
         return None;
     }
     let seen = || prices.iter().copied().chain(level);
-    let (low, high) = seen().fold((f32::MAX, f32::MIN), |(low, high), price| (low.min(price), high.max(price)));
+    let (low, high) = seen().fold((f64::MAX, f64::MIN), |(low, high), price| (low.min(price), high.max(price)));
     let span = if high > low { high - low } else { 1.0 };
-    let height = |price: f32| HEIGHT as f32 - MARGIN - (price - low) / span * (HEIGHT as f32 - 2.0 * MARGIN);
+    let height = |price: f64| HEIGHT as f32 - MARGIN - ((price - low) / span) as f32 * (HEIGHT as f32 - 2.0 * MARGIN);
     let step = (WIDTH as f32 - 2.0 * MARGIN) / (prices.len() - 1) as f32;
     let mut picture = Picture(vec![GROUND; WIDTH * HEIGHT]);
     if let Some(level) = level {

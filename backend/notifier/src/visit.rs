@@ -32,6 +32,8 @@ const MESSAGES: usize = 50;
 const LONGEST_SENDING: Duration = Duration::from_secs(30);
 /// How many statements change as many rows as they may, before others have their turn.
 const MANY: u64 = 1_000;
+/// Kinds of rules whose level is a price.
+const LEVELS: [&str; 4] = ["crosses", "reaches", "channel", "closes"];
 /// How much of the past a chart shows, in candles of five minutes: six hours.
 const CHART_CANDLES: i64 = 72;
 
@@ -198,7 +200,8 @@ async fn closes(
     let until = width.next(width.open_time(fired.happened_at, Tz::UTC), Tz::UTC);
     let span = candles::Span::Until(until);
     let candles = candles::list_candles(client, ticker_id, width, Tz::UTC, span, CHART_CANDLES).await?;
-    Ok(Some((candles.into_iter().map(|candle| candle.close).collect(), fired.level)))
+    let level = fired.level.filter(|_| LEVELS.contains(&fired.rule_kind.as_str()));
+    Ok(Some((candles.into_iter().map(|candle| candle.close).collect(), level)))
 }
 
 /// Tries a few times: what is not recorded of a message that arrived is sent again.
