@@ -104,7 +104,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "the same",
     ),
     ("docker compose exec -T db pg_dump --username=postgres --format=custom postgres > crypto-tracker.dump", "Docker"),
-    ("docker compose stop db-handler api", "Docker"),
+    ("docker compose stop db-handler notifier api", "Docker"),
     ("docker compose exec -T db dropdb --username=postgres --maintenance-db=template1 --force postgres", "Docker"),
     ("docker compose exec -T db createdb --username=postgres --maintenance-db=template1 postgres", "Docker"),
     ("docker compose exec -T db psql --username=postgres --command='CREATE ROLE analyst'", "Docker"),

@@ -41,8 +41,6 @@ pub struct Taken {
     pub settings: Value,
     /// Whether anything is sent there: it is switched on, and its owner may log in.
     pub is_active: bool,
-    /// The owner's name.
-    pub username: String,
     /// Where their mail goes.
     pub email: Option<String>,
     /// On whose clocks their days are.
@@ -79,7 +77,7 @@ const TAKE: &str = "
         FROM free WHERE channel.id = free.id
         RETURNING channel.id, served_until, kind, name, settings, is_active, account_id
     )
-    SELECT leased.id, served_until, kind, name, settings, is_active AND account.disabled_at IS NULL, username, email, time_zone,
+    SELECT leased.id, served_until, kind, name, settings, is_active AND account.disabled_at IS NULL, email, time_zone,
            coalesce(messages_per_minute, 10), quiet_from, quiet_to, subject, body
     FROM leased JOIN secret.account ON account.id = leased.account_id
     LEFT JOIN alert.preference ON preference.account_id = leased.account_id";
@@ -93,20 +91,19 @@ pub async fn take_channels(client: &impl GenericClient, limit: i64) -> Result<Ve
     let statement = client.prepare_cached(TAKE).await.context(doing)?;
     let rows = client.query(&statement, &[&limit, &LEASE.as_seconds_f64()]).await.context(doing)?;
     let read = |row: &Row| {
-        let quiet = row.try_get::<_, Option<NaiveTime>>(10)?.zip(row.try_get(11)?);
+        let quiet = row.try_get::<_, Option<NaiveTime>>(9)?.zip(row.try_get(10)?);
         Ok(Taken {
             lease: Lease { channel_id: row.try_get(0)?, until: row.try_get(1)? },
             kind: row.try_get(2)?,
             name: row.try_get(3)?,
             settings: row.try_get(4)?,
             is_active: row.try_get(5)?,
-            username: row.try_get(6)?,
-            email: row.try_get(7)?,
-            time_zone: row.try_get(8)?,
-            messages_per_minute: row.try_get::<_, i32>(9)?.unsigned_abs(),
+            email: row.try_get(6)?,
+            time_zone: row.try_get(7)?,
+            messages_per_minute: row.try_get::<_, i32>(8)?.unsigned_abs(),
             quiet,
-            subject: row.try_get(12)?,
-            body: row.try_get(13)?,
+            subject: row.try_get(11)?,
+            body: row.try_get(12)?,
         })
     };
     rows.iter().map(read).collect::<std::result::Result<_, _>>().context(doing)
@@ -359,15 +356,17 @@ pub async fn resend(client: &impl GenericClient, account_id: i64, notification_i
     Ok(client.execute(again, &[&account_id, &notification_id]).await.context("resending a notification")? > 0)
 }
 
-/// Lets what pace or quiet hours hold back be looked at again, after the account changed these. Returns how many there were.
+/// Lets what pace or quiet hours hold back be looked at again, after the account changed these. Returns how many there were; where it is
+/// many, more may be left.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn reconsider(client: &impl GenericClient, account_id: i64) -> Result<u64> {
     let hurry = "
-        UPDATE alert.notification SET due_at = clock_timestamp() FROM alert.channel
-        WHERE channel.id = channel_id AND account_id = $1 AND state = 'waiting' AND is_held AND due_at > now()";
-    client.execute(hurry, &[&account_id]).await.context("looking again at what was held back")
+        UPDATE alert.notification SET due_at = clock_timestamp() WHERE id IN (
+            SELECT notification.id FROM alert.channel JOIN alert.notification ON channel_id = channel.id
+            WHERE account_id = $1 AND state = 'waiting' AND is_held AND due_at > now() LIMIT $2)";
+    client.execute(hurry, &[&account_id, &AT_ONCE]).await.context("looking again at what was held back")
 }
 
 /// Has a channel tested. Returns the notification's id; `None` where the account has no such channel, or enough tests of it wait.

@@ -1,7 +1,9 @@
 //! Where nothing is sent.
 
 use std::{
+    fs::File,
     net::IpAddr,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -44,6 +46,50 @@ async fn loopback_is_refused_where_it_is_not_permitted() {
         assert!(error.contains("not permitted") && outcome.attempts == 1, "{error}");
     }
     assert_eq!(sink.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn no_log_tells_what_opens_a_channel() {
+    let (bench, sink) = (Bench::new().await, Sink::start().await);
+    let account_id = bench.account("ada").await;
+    let nobody = "http://127.0.0.1:9/geheim";
+    let mut ids = Vec::new();
+    for (kind, given) in [
+        ("slack", json!({"url": nobody})),
+        ("discord", json!({"url": format!("{}/geheim", sink.url())})),
+        ("webhook", json!({"url": nobody, "secret": "geheim-geheim-geheim"})),
+        ("telegram", json!({"token": "42:geheim-geheim-geheim-geheim", "chat_id": "1"})),
+        ("pagerduty", json!({"routing_key": "geheimgeheimgeheimgeheimgeheim00"})),
+    ] {
+        let channel_id = bench.channel(account_id, kind, given).await;
+        ids.push(bench.fire(account_id, channel_id, 1).await[0]);
+    }
+    sink.answer((0..3).map(|_| Answer::status(400)));
+    let folder = std::env::temp_dir().join(format!("notifier-log-{}", ids[0]));
+    let mut program = Command::new(env!("CARGO_BIN_EXE_notifier"))
+        .env("DATABASE_URL", bench.database.url())
+        .env("NOTIFIER_ALLOW_NETWORKS", "127.0.0.1/32")
+        .env("NOTIFIER_PROBE_BIND", "127.0.0.1:0")
+        .env("NOTIFIER_ATTEMPTS", "1")
+        .env("NOTIFIER_TELEGRAM_URL", sink.base())
+        .env("NOTIFIER_PAGERDUTY_URL", sink.base())
+        .env("LOG_LEVEL", "debug")
+        .stdout(Stdio::null())
+        .stderr(File::create(&folder).unwrap())
+        .spawn()
+        .unwrap();
+    let mut errors = String::new();
+    for id in ids {
+        errors += &bench.until(id, "failed").await.error.unwrap();
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let log = std::fs::read_to_string(&folder).unwrap();
+    std::fs::remove_file(&folder).unwrap();
+    assert!(log.contains("a message is given up"), "{log}");
+    for line in log.lines().chain([errors.as_str()]) {
+        assert!(!line.contains("geheim"), "{line}");
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,22 @@ async fn what_is_given_up_stays_and_can_be_resent() {
 }
 
 #[tokio::test]
+async fn of_several_that_were_given_up_together_one_can_be_resent_alone() {
+    let (bench, sink) = (Bench::new().await, Sink::start().await);
+    let (account_id, channel_id) = bench.with_webhook(&sink.url()).await;
+    sink.answer([Answer::status(404)]);
+    let ids = bench.fire(account_id, channel_id, 3).await;
+    bench.sql("UPDATE alert.notification SET is_held = true").await;
+    let _running = bench.start(settings(&[]));
+    let together = bench.until(ids[0], "failed").await.message_id;
+    assert!(together.is_some_and(|message_id| !ids.contains(&message_id)));
+    assert!(notifications::resend(&bench.client().await, account_id, ids[1]).await.unwrap());
+    assert_eq!(bench.until(ids[1], "sent").await.message_id, Some(ids[1]));
+    assert_eq!(bench.outcome(ids[2]).await.state, "failed");
+    assert_eq!(sink.requests()[1].json()["kind"], "alert");
+}
+
+#[tokio::test]
 async fn a_refusal_for_good_is_not_tried_again_and_says_nothing_of_the_next() {
     let (bench, sink) = (Bench::new().await, Sink::start().await);
     let (account_id, channel_id) = bench.with_webhook(&sink.url()).await;
