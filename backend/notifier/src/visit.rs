@@ -80,6 +80,16 @@ impl Visit {
                 Plan::Send(goes, paid_until) => {
                     let Some(message) = notifications::begin(&client, lease, goes, paid_until).await? else { break };
                     let id = goes.message_id();
+                    if message.attempts > self.attempts {
+                        // What keeps it from coming to an end would do so for ever.
+                        drop(client);
+                        let ended = Failure::permanent(format!(
+                            "it was tried {} times, and no try came to an end",
+                            self.attempts
+                        ));
+                        self.record_failure(channel, *lease, id, &ended, None).await?;
+                        continue;
+                    }
                     let notified = notified::list_of_message(&client, lease.channel_id, id, TOLD).await?;
                     if notified.is_empty() {
                         // Their rule was deleted meanwhile, and they with it.

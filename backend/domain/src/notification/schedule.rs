@@ -77,7 +77,7 @@ pub fn said(movement: Movement, moved: &[Moved], threshold: Decimal, every_minut
 
 fn told(moved: &Moved) -> String {
     let sign = if moved.percent.is_sign_negative() { "" } else { "+" };
-    format!("{} on {} {sign}{} % to {}", moved.ticker, moved.exchange, moved.percent, moved.to)
+    format!("{} ({}) {sign}{} % to {}", moved.ticker, moved.exchange, moved.percent, moved.to)
 }
 
 fn span(minutes: i32) -> String {
@@ -147,9 +147,9 @@ mod tests {
             percent: percent.parse().unwrap(),
         };
         let one = said(Movement::Rose, &[moved("BTCUSDT", "6.00")], "5.0".parse().unwrap(), 60);
-        assert_eq!(one, "1 pair rose by 5 % or more in 1 hour: BTCUSDT on binance +6.00 % to 106");
+        assert_eq!(one, "1 pair rose by 5 % or more in 1 hour: BTCUSDT (binance) +6.00 % to 106");
         let many = said(Movement::Moved, &vec![moved("X", "-6.25"); 12], 5.into(), 2_880);
-        assert!(many.starts_with("12 pairs moved by 5 % or more in 2 days: X on binance -6.25 %"), "{many}");
+        assert!(many.starts_with("12 pairs moved by 5 % or more in 2 days: X (binance) -6.25 %"), "{many}");
         assert!(many.ends_with("and 2 more"), "{many}");
     }
 

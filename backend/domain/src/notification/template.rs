@@ -56,7 +56,7 @@ impl Told {
     /// Something made up, to show what a template makes of it.
     pub fn example(now: DateTime<Utc>, zone: Tz) -> Self {
         Self {
-            what: "BTCUSDT on binance rose to 65000.01, above 65000".to_owned(),
+            what: "BTCUSDT (binance) rose through 65000: 65000.01".to_owned(),
             exchange: Some("binance".to_owned()),
             ticker: Some("BTCUSDT".to_owned()),
             coin: Some("bitcoin".to_owned()),
@@ -256,16 +256,16 @@ mod tests {
     #[test]
     fn ours_are_short_and_say_when_by_the_owners_clocks() {
         let (subject, body) = (Template::subject(SUBJECT).unwrap(), Template::body(BODY).unwrap());
-        assert_eq!(subject.render_line(&told()), "BTCUSDT on binance rose to 65000.01, above 65000");
+        assert_eq!(subject.render_line(&told()), "BTCUSDT (binance) rose through 65000: 65000.01");
         assert_eq!(
             body.render(&told()),
-            "BTCUSDT on binance rose to 65000.01, above 65000\nSell a tenth\n\n2026-07-01 12:00:05 CEST"
+            "BTCUSDT (binance) rose through 65000: 65000.01\nSell a tenth\n\n2026-07-01 12:00:05 CEST"
         );
         let late =
             Told { note: None, noticed_at: told().happened_at + TimeDelta::minutes(12), is_late: true, ..told() };
         assert_eq!(
             body.render(&late),
-            "BTCUSDT on binance rose to 65000.01, above 65000\n\n2026-07-01 12:00:05 CEST\n\
+            "BTCUSDT (binance) rose through 65000: 65000.01\n\n2026-07-01 12:00:05 CEST\n\
              Late: it was noticed 12 minutes after it happened."
         );
     }
@@ -276,7 +276,7 @@ mod tests {
         let late = Told { is_late: true, ..told() };
         assert_eq!(
             Template::body(&format!("{{{{x}}}} {all}")).unwrap().render(&late),
-            "{x} what=BTCUSDT on binance rose to 65000.01, above 65000;exchange=binance;ticker=BTCUSDT;coin=bitcoin;\
+            "{x} what=BTCUSDT (binance) rose through 65000: 65000.01;exchange=binance;ticker=BTCUSDT;coin=bitcoin;\
              price=65000.01;reference=64999.98;level=65000;note=Sell a tenth;time=2026-07-01 12:00:05 CEST;\
              late=Late: it was learnt afterwards.;"
         );

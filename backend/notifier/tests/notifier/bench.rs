@@ -148,7 +148,7 @@ impl Bench {
                 VALUES ($1, 'crosses', $4, 65000, 'Sell <a> tenth & rest') RETURNING id
             ), fired AS (
                 INSERT INTO alert.firing (rule_id, happened_at, trade_id, said, price, reference)
-                SELECT made.id, '2026-07-01T10:00:05Z', number, 'BTCUSDT on binance rose above 65000: ' || number, 65000.0100 + number, 64999.98
+                SELECT made.id, '2026-07-01T10:00:05Z', number, 'BTCUSDT (binance) rose through 65000: ' || number, 65000.0100 + number, 64999.98
                 FROM made, generate_series(1, $3::int) AS number RETURNING id, trade_id
             ), told AS (
                 INSERT INTO alert.notification (channel_id, firing_id) SELECT $2, id FROM fired ORDER BY trade_id

@@ -30,11 +30,11 @@ async fn a_webhook_gets_signed_json() {
     assert!((0..60).contains(&age), "{age}");
     let body = request.json();
     let text = body["text"].as_str().unwrap();
-    let begin = "BTCUSDT on binance rose above 65000: 1\nSell <a> tenth & rest\n\n2026-07-01 12:00:05 CEST\nLate: it was noticed ";
+    let begin = "BTCUSDT (binance) rose through 65000: 1\nSell <a> tenth & rest\n\n2026-07-01 12:00:05 CEST\nLate: it was noticed ";
     assert!(text.starts_with(begin) && text.ends_with("days after it happened."), "{text}");
     assert_eq!(
         (&body["id"], &body["kind"], &body["count"], &body["subject"]),
-        (&json!(id), &json!("alert"), &json!(1), &json!("BTCUSDT on binance rose above 65000: 1"))
+        (&json!(id), &json!("alert"), &json!(1), &json!("BTCUSDT (binance) rose through 65000: 1"))
     );
     let told = &body["notifications"][0];
     for (name, value) in [

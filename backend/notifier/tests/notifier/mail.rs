@@ -65,7 +65,7 @@ async fn mail_has_text_html_and_a_picture() {
     // Long lines of HTML are broken with an equals sign.
     let text = to("<ada@example.org>").text.replace("=\r\n", "");
     for part in [
-        "Subject: BTCUSDT on binance rose above 65000: 1\r\n",
+        "Subject: BTCUSDT (binance) rose through 65000: 1\r\n",
         "From: Prices <prices@example.org>\r\n",
         &format!("Message-ID: <{id}@example.org>\r\n"),
         "multipart/alternative",

@@ -19,22 +19,24 @@ async fn beyond_the_pace_what_waits_goes_in_one_message() {
     let (account_id, channel_id) = bench.with_webhook(&sink.url()).await;
     let told = bench.fire(account_id, channel_id, 15).await;
     let _running = bench.start(settings(&[]));
-    let requests = sink.until(11).await;
-    let bodies: Vec<Value> = requests.iter().map(|request| request.json()).collect();
-    assert!(bodies[..10].iter().all(|body| body["count"] == 1 && body["kind"] == "alert"));
-    let digest = &bodies[10];
-    assert_eq!((&digest["count"], &digest["kind"]), (&json!(5), &json!("digest")));
-    assert!(digest["subject"].as_str().unwrap().starts_with("5 notifications, the newest: BTCUSDT"), "{digest}");
-    assert_eq!(digest["text"].as_str().unwrap().lines().count(), 5);
+    bench.until_number("SELECT count(*) FROM alert.notification WHERE state = 'sent'", 15).await;
+    let bodies: Vec<Value> = sink.requests().iter().map(|request| request.json()).collect();
+    let (alone, together) = bodies.split_at(bodies.len() - 1);
+    // A slow machine earns one or two more meanwhile.
+    assert!((10..=12).contains(&alone.len()), "{}", alone.len());
+    assert!(alone.iter().all(|body| body["count"] == 1 && body["kind"] == "alert"));
+    let (digest, rest) = (&together[0], 15 - alone.len());
+    assert_eq!((&digest["count"], &digest["kind"]), (&json!(rest), &json!("digest")));
+    let subject = digest["subject"].as_str().unwrap();
+    assert!(subject.starts_with(&format!("{rest} notifications, the newest: BTCUSDT")), "{subject}");
+    assert_eq!(digest["text"].as_str().unwrap().lines().count(), rest);
     let mut sent: Vec<String> = bodies.iter().flat_map(ids).collect();
     sent.sort();
     let mut wanted: Vec<String> = told.iter().map(ToString::to_string).collect();
     wanted.sort();
     assert_eq!(sent, wanted);
-    let query = "SELECT count(*) FROM alert.notification WHERE state = 'sent' AND message_id <> id";
-    bench.until_number(query, 5).await;
-    let query = "SELECT count(DISTINCT message_id) FROM alert.notification WHERE state = 'sent'";
-    assert_eq!(bench.number(query).await, 11);
+    let messages = bench.number("SELECT count(DISTINCT message_id) FROM alert.notification").await;
+    assert_eq!(messages, bodies.len() as i64);
 }
 
 #[tokio::test]
@@ -62,7 +64,8 @@ async fn a_digest_is_tried_again_with_what_was_in_it() {
 async fn nothing_but_tests_is_sent_in_quiet_hours() {
     let (bench, sink) = (Bench::new().await, Sink::start().await);
     let (account_id, channel_id) = bench.with_webhook(&sink.url()).await;
-    // From an hour ago to in an hour, by the clocks of Berlin.
+    // From an hour ago to in an hour, by clocks that never jump.
+    bench.sql("UPDATE secret.account SET time_zone = 'Asia/Kolkata'").await;
     bench
         .sql(
             "INSERT INTO alert.preference (account_id, quiet_from, quiet_to)

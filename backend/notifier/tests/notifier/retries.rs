@@ -43,6 +43,20 @@ async fn what_is_given_up_stays_and_can_be_resent() {
 }
 
 #[tokio::test]
+async fn what_no_try_of_ends_is_given_up_and_holds_up_nothing() {
+    let (bench, sink) = (Bench::new().await, Sink::start().await);
+    let (account_id, channel_id) = bench.with_webhook(&sink.url()).await;
+    let ids = bench.fire(account_id, channel_id, 2).await;
+    // More digits than can be read.
+    bench.sql("UPDATE alert.firing SET price = 1e40 WHERE trade_id = 1").await;
+    let _running = bench.start(settings(&["--notifier-attempts", "3"]));
+    let outcome = bench.until(ids[0], "failed").await;
+    assert_eq!(outcome.error.as_deref(), Some("it was tried 3 times, and no try came to an end"));
+    bench.until(ids[1], "sent").await;
+    assert_eq!(sink.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn of_several_that_were_given_up_together_one_can_be_resent_alone() {
     let (bench, sink) = (Bench::new().await, Sink::start().await);
     let (account_id, channel_id) = bench.with_webhook(&sink.url()).await;

@@ -1,5 +1,7 @@
 //! What is told regularly.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Tick, TickSource};
 use rust_decimal::Decimal;
@@ -10,16 +12,16 @@ use crate::{
     http_sink::Sink,
 };
 
-/// An hour that is over.
-fn hour() -> DateTime<Utc> {
-    let now = Utc::now().timestamp();
-    DateTime::from_timestamp(now - now % 3_600, 0).unwrap()
-}
+/// A time that came half an hour ago, so that none comes while a test runs.
+static TIME: LazyLock<DateTime<Utc>> = LazyLock::new(|| {
+    let minutes = Utc::now().timestamp() / 60 - 30;
+    DateTime::from_timestamp(minutes * 60, 0).unwrap()
+});
 
-/// A price of each of the three pairs, so long before the hour.
+/// A price of each of the three pairs, so long before that time.
 async fn trade(bench: &Bench, minutes_before: i64, prices: [i64; 3]) {
     let mut client = bench.client().await;
-    let time = hour() - TimeDelta::minutes(minutes_before);
+    let time = *TIME - TimeDelta::minutes(minutes_before);
     database::partitions::create(&client, time.date_naive()).await.unwrap();
     let known = database::catalogue::ticker_ids(&client, "binance").await.unwrap();
     for (ticker, price) in ["BTCUSDT", "ETHUSDT", "SOLUSDT"].into_iter().zip(prices) {
@@ -61,13 +63,13 @@ async fn pairs_that_moved_enough_are_told_once_and_only_of_the_newest_time_that_
     bench.webhook(stranger, &sink.url()).await;
     trade(&bench, 61, [100, 100, 100]).await;
     trade(&bench, 1, [106, 95, 112]).await;
-    let id = schedule(&bench, account_id, "rose", 5, hour() - TimeDelta::hours(30), "NULL, NULL").await;
+    let id = schedule(&bench, account_id, "rose", 5, *TIME - TimeDelta::hours(30), "NULL, NULL").await;
     let both = [bench.start(settings(&[])), bench.start(settings(&[]))];
     let body = sink.until(1).await[0].json();
     assert_eq!(body["kind"], "schedule");
     assert_eq!(
         body["subject"],
-        "hourly: 2 pairs rose by 5 % or more in 1 hour: SOLUSDT on binance +12 % to 112, BTCUSDT on binance +6 % to 106"
+        "hourly: 2 pairs rose by 5 % or more in 1 hour: SOLUSDT (binance) +12 % to 112, BTCUSDT (binance) +6 % to 106"
     );
     let told = &body["notifications"][0];
     assert_eq!(
@@ -100,13 +102,13 @@ async fn where_nothing_moved_nobody_is_told_and_what_is_over_ends() {
     trade(&bench, 61, [100, 100, 100]).await;
     trade(&bench, 1, [106, 95, 100]).await;
     let of_btc = format!("ARRAY[{}], $2::timestamptz", bench.ticker_id);
-    schedule(&bench, account_id, "fell", 5, hour(), &of_btc).await;
-    schedule(&bench, account_id, "fell", 6, hour(), "NULL, $2::timestamptz").await;
+    schedule(&bench, account_id, "fell", 5, *TIME, &of_btc).await;
+    schedule(&bench, account_id, "fell", 6, *TIME, "NULL, $2::timestamptz").await;
     let disabled = bench.account("eve").await;
     bench.webhook(disabled, &sink.url()).await;
     bench.sql("UPDATE secret.account SET disabled_at = now() WHERE username = 'eve'").await;
-    schedule(&bench, disabled, "moved", 1, hour(), "NULL, $2::timestamptz").await;
-    let off = schedule(&bench, account_id, "moved", 1, hour(), "NULL, NULL").await;
+    schedule(&bench, disabled, "moved", 1, *TIME, "NULL, $2::timestamptz").await;
+    let off = schedule(&bench, account_id, "moved", 1, *TIME, "NULL, NULL").await;
     bench.sql(&format!("UPDATE alert.schedule SET is_active = false WHERE id = {off}")).await;
     let running = bench.start(settings(&[]));
     bench.until_number("SELECT count(*) FROM alert.schedule WHERE next_at IS NULL", 3).await;
