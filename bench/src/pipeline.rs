@@ -63,8 +63,8 @@ impl Pipeline {
         Ok(pipeline)
     }
 
-    /// Has so many rules watch the market: most of them wait for prices that do not come, one in a hundred fires at once, one each time
-    /// after a rest, and one for a move.
+    /// Has so many rules watch the market: most of them wait for prices that do not come; of a thousand one fires once, one each time after
+    /// a rest, and ten wait for moves.
     async fn add_rules(&self, rules: usize) -> anyhow::Result<()> {
         const ADD: &str = "
             WITH owner AS (
@@ -76,13 +76,13 @@ impl Pipeline {
             SELECT owner.id, pair.id,
                    CASE WHEN number % 100 = 0 THEN 'moves' ELSE 'crosses' END, 'either',
                    CASE WHEN number % 100 = 0 THEN NULL
-                        WHEN number % 100 IN (1, 2) THEN 60000 + number % 4000
+                        WHEN number % 1000 IN (1, 2) THEN 60000 + number / 1000 % 4000
                         WHEN number % 2 = 0 THEN 30000 + number % 29990
                         ELSE 64010 + number % 50000 END,
                    CASE WHEN number % 100 = 0 THEN 10 + number % 90 END, CASE WHEN number % 100 = 0 THEN 'percent' END,
                    CASE WHEN number % 100 = 0 THEN 60 END,
-                   CASE WHEN number % 100 = 2 THEN 'every_time' ELSE 'once' END
-            FROM generate_series(1, $1) AS number JOIN pair ON pair.place = number / 100 % pair.pairs CROSS JOIN owner";
+                   CASE WHEN number % 1000 = 2 THEN 'every_time' ELSE 'once' END
+            FROM generate_series(1, $1) AS number JOIN pair ON pair.place = (number / 1000 + number) % pair.pairs CROSS JOIN owner";
         let client = self.servers.pool.get().await?;
         client.execute(ADD, &[&i32::try_from(rules)?]).await.context("making rules")?;
         client.batch_execute("VACUUM ANALYZE alert.rule, alert.watch").await.context("making rules")?;

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod alerts;
 pub mod live;
+pub mod notifications;
 mod operation;
 
 use chrono::{DateTime, Utc};

@@ -11,9 +11,9 @@ use utoipa::{
 
 use crate::conventions::Conventions;
 use crate::handlers::{
-    account, alert_preview, alerts, api_keys, candles, consolidated, dead_letters, exchanges, export, feeds, firings,
-    gaps, health, live, metrics, pairs, price_history, prices, problems, sparklines, statistics, storage, symbols,
-    tickers, ticks, tokens, top, udf, volatility,
+    account, alert_preview, alerts, api_keys, candles, channels, consolidated, dead_letters, exchanges, export, feeds,
+    firings, gaps, health, live, metrics, notifications, pairs, price_history, prices, problems, schedules, sparklines,
+    statistics, storage, symbols, tickers, ticks, tokens, top, udf, volatility,
 };
 
 #[derive(OpenApi)]
@@ -31,7 +31,10 @@ use crate::handlers::{
         metrics::render, export::ticks, export::candles, storage::show, problems::list, problems::find, serve,
         tokens::log_in, tokens::refresh, tokens::log_out, account::show, account::sign_up, account::change, account::set_password, api_keys::list,
         api_keys::make, api_keys::delete, alerts::list, alerts::make, alerts::create, alert_preview::preview, alerts::find, alerts::history,
-        alerts::change, alerts::delete, alerts::delete_earlier, firings::list
+        alerts::change, alerts::delete, alerts::delete_earlier, firings::list, channels::list, channels::make, channels::change,
+        channels::delete, channels::test, notifications::list, notifications::resend, notifications::preference,
+        notifications::set_preference, notifications::preview, schedules::list, schedules::make, schedules::change, schedules::delete,
+        schedules::results
     ),
     components(schemas(api_types::live::LiveEvent)),
     modifiers(&Conventions, &Bearer),
@@ -43,6 +46,7 @@ use crate::handlers::{
         (name = "live", description = "What is happening now"),
         (name = "accounts", description = "Who you are, and what proves it"),
         (name = "alerts", description = "What you want to be told of, and what was"),
+        (name = "notifications", description = "Where and how you are told, and what was"),
         (name = "operation", description = "For whoever keeps it running")
     )
 )]
@@ -72,7 +76,8 @@ pub(crate) enum AccountFailures {
     /// What was sent does not allow that: `only_reading`, `log_in_needed`, `sign_up_closed`.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
-    /// There are as many as there may be: `too_many_api_keys`, `too_many_alerts`, `name_taken`.
+    /// There are as many as there may be: `too_many_api_keys`, `too_many_alerts`, `too_many_channels`, `too_many_schedules`, `too_many_tests`,
+    /// `channel_in_use`, `name_taken`.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
     /// `body_too_large`.

@@ -107,6 +107,27 @@ codes! {
     TooManyAlerts "too_many_alerts" CONFLICT "Too many alerts"
         "An account has 2,000 at work or paused at most."
         "Delete those that are not needed any more.";
+    UnknownChannel "unknown_channel" NOT_FOUND "No such channel"
+        "It never existed, was taken away, or is another account's."
+        "GET /channels lists yours.";
+    TooManyChannels "too_many_channels" CONFLICT "Too many channels"
+        "An account has 20 at most."
+        "Take one away that is not used any more.";
+    ChannelInUse "channel_in_use" CONFLICT "Alerts are told by this channel"
+        "Alerts or schedules name it, and nobody would be told of them any more."
+        "Change their `channels` first, or switch the channel off: PATCH with `active` false.";
+    TooManyTests "too_many_tests" CONFLICT "Tests of this channel wait already"
+        "A channel has ten waiting tests at most."
+        "GET /notifications tells what became of them.";
+    UnknownNotification "unknown_notification" NOT_FOUND "No such failed notification"
+        "It never existed, did not fail, or is another account's."
+        "GET /notifications?state=failed lists those that did.";
+    UnknownSchedule "unknown_schedule" NOT_FOUND "No such schedule"
+        "It never existed, was taken away, or is another account's."
+        "GET /schedules lists yours.";
+    TooManySchedules "too_many_schedules" CONFLICT "Too many schedules"
+        "An account has 50 at most."
+        "Take one away that is not needed any more.";
     NotPreviewed "not_previewed" BAD_REQUEST "This alert cannot be tried on the past"
         "What it looks at is not kept: the price of a coin over all markets, differences between markets, the state of feeds."
         "Make it, and see.";

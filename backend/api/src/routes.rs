@@ -16,9 +16,9 @@ use crate::{
     data_route,
     error::Failure,
     handlers::{
-        account, alert_preview, alerts, api_keys, candles, consolidated, dead_letters, exchanges, export, feeds,
-        firings, gaps, health, index, live, metrics, pairs, price_history, prices, problems, sparklines, statistics,
-        storage, symbols, tickers, ticks, tokens, top, udf, volatility,
+        account, alert_preview, alerts, api_keys, candles, channels, consolidated, dead_letters, exchanges, export,
+        feeds, firings, gaps, health, index, live, metrics, notifications, pairs, price_history, prices, problems,
+        schedules, sparklines, statistics, storage, symbols, tickers, ticks, tokens, top, udf, volatility,
     },
     openapi,
 };
@@ -89,6 +89,28 @@ fn table() -> Vec<Entry> {
         changing("/account/password", "POST", vec![web::post().to(account::set_password)]),
         changing("/api-keys", "GET, HEAD, POST", vec![get(api_keys::list), web::post().to(api_keys::make)]),
         changing("/api-keys/{id}", "DELETE", vec![web::delete().to(api_keys::delete)]),
+        changing(
+            "/account/notifications",
+            "GET, HEAD, PATCH",
+            vec![get(notifications::preference), web::patch().to(notifications::set_preference)],
+        ),
+        changing("/account/notifications/preview", "POST", vec![web::post().to(notifications::preview)]),
+        changing("/channels", "GET, HEAD, POST", vec![get(channels::list), web::post().to(channels::make)]),
+        changing(
+            "/channels/{id}",
+            "PATCH, DELETE",
+            vec![web::patch().to(channels::change), web::delete().to(channels::delete)],
+        ),
+        changing("/channels/{id}/test", "POST", vec![web::post().to(channels::test)]),
+        changing("/notifications", "GET, HEAD", vec![get(notifications::list)]),
+        changing("/notifications/{id}/resend", "POST", vec![web::post().to(notifications::resend)]),
+        changing("/schedules", "GET, HEAD, POST", vec![get(schedules::list), web::post().to(schedules::make)]),
+        changing(
+            "/schedules/{id}",
+            "PATCH, DELETE",
+            vec![web::patch().to(schedules::change), web::delete().to(schedules::delete)],
+        ),
+        changing("/schedules/{id}/results", "GET, HEAD", vec![get(schedules::results)]),
         changing("/alerts", "GET, HEAD, POST", vec![get(alerts::list), web::post().to(alerts::make)]),
         changing("/alerts/create", "POST", vec![web::post().to(alerts::create)]),
         changing("/alerts/preview", "POST", vec![web::post().to(alert_preview::preview)]),
@@ -150,9 +172,12 @@ pub(crate) fn changes(path: &str) -> Option<&'static str> {
         table().into_iter().filter(|entry| entry.takes_body).map(|entry| (entry.path, entry.methods)).collect()
     });
     let path = path.strip_suffix('/').unwrap_or(path);
-    let fits = |pattern: &str| match pattern.strip_suffix("{id}") {
-        Some(before) => path.strip_prefix(before).is_some_and(|id| !id.is_empty() && !id.contains('/')),
-        None => path == pattern,
+    let fits = |pattern: &str| {
+        let mut parts = path.split('/');
+        let all_fit = pattern
+            .split('/')
+            .all(|wanted| parts.next().is_some_and(|part| part == wanted || (wanted == "{id}" && !part.is_empty())));
+        all_fit && parts.next().is_none()
     };
     CHANGING.iter().find(|(pattern, _)| fits(pattern)).map(|(_, methods)| *methods)
 }

@@ -110,8 +110,10 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION alert.rule_changes IS 'Gives a rule that is made or changed its next revision.';
-CREATE TRIGGER rule_changes BEFORE INSERT OR UPDATE ON alert.rule
-    FOR EACH ROW EXECUTE FUNCTION alert.rule_changes();
+CREATE TRIGGER rule_is_new BEFORE INSERT ON alert.rule FOR EACH ROW EXECUTE FUNCTION alert.rule_changes();
+-- Who looks at prices holds the pair and counts its versions himself.
+CREATE TRIGGER rule_changes BEFORE UPDATE ON alert.rule
+    FOR EACH ROW WHEN (NEW.revision = OLD.revision) EXECUTE FUNCTION alert.rule_changes();
 
 -- Rules that no single price decides are looked at by the clock.
 CREATE TABLE alert.clock (

@@ -144,3 +144,182 @@ async fn tell(
         WHERE account_id = $1 AND is_active AND ($3::bigint[] IS NULL OR id = ANY($3))";
     client.execute(notify, &[&schedule.account_id, &computed_id, &schedule.channel_ids]).await.context(doing)
 }
+
+/// How many schedules an account may have.
+pub const MOST_SCHEDULES: i64 = 50;
+
+/// A schedule, as its owner wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleDefinition {
+    /// What its owner calls it.
+    pub name: String,
+    /// Which pairs it tells.
+    pub movement: Movement,
+    /// By how many percent at least.
+    pub threshold: Decimal,
+    /// How often, and over how many minutes.
+    pub every_minutes: i32,
+    /// From when on.
+    pub starts_at: DateTime<Utc>,
+    /// Until when.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// Whether it is.
+    pub is_active: bool,
+    /// The pairs; `None` for all that are recorded.
+    pub ticker_ids: Option<Vec<i32>>,
+    /// Where it is told; `None` for every active channel.
+    pub channel_ids: Option<Vec<i64>>,
+}
+
+/// A schedule, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleRecord {
+    /// Its number.
+    pub id: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it is computed next; `None` when it is over.
+    pub next_at: Option<DateTime<Utc>>,
+    /// The pairs: exchange and ticker.
+    pub pairs: Option<Vec<(String, String)>>,
+    /// What it says.
+    pub definition: ScheduleDefinition,
+}
+
+const SCHEDULES: &str = "
+    SELECT schedule.id, schedule.created_at, schedule.next_at, schedule.name, schedule.kind, schedule.threshold_percent,
+           schedule.every_minutes, schedule.starts_at, schedule.ends_at, schedule.is_active, schedule.ticker_ids,
+           schedule.channel_ids,
+           ARRAY(SELECT exchange.name FROM unnest(schedule.ticker_ids) WITH ORDINALITY AS wanted (id, place)
+                 JOIN ticker ON ticker.id = wanted.id JOIN exchange ON exchange.id = ticker.exchange_id ORDER BY place),
+           ARRAY(SELECT ticker.ticker FROM unnest(schedule.ticker_ids) WITH ORDINALITY AS wanted (id, place)
+                 JOIN ticker ON ticker.id = wanted.id ORDER BY place)
+    FROM alert.schedule WHERE account_id = $1 AND ($2::bigint IS NULL OR schedule.id = $2) ORDER BY schedule.id";
+
+/// The schedules of an account, or one of them.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list(client: &impl GenericClient, account_id: i64, id: Option<i64>) -> Result<Vec<ScheduleRecord>> {
+    let doing = "listing schedules";
+    let statement = client.prepare_cached(SCHEDULES).await.context(doing)?;
+    let rows = client.query(&statement, &[&account_id, &id]).await.context(doing)?;
+    let read = |row: &tokio_postgres::Row| {
+        let ticker_ids: Option<Vec<i32>> = row.try_get(10)?;
+        let (exchanges, tickers): (Vec<String>, Vec<String>) = (row.try_get(12)?, row.try_get(13)?);
+        Ok(ScheduleRecord {
+            id: row.try_get(0)?,
+            created_at: row.try_get(1)?,
+            next_at: row.try_get(2)?,
+            pairs: ticker_ids.is_some().then(|| exchanges.into_iter().zip(tickers).collect()),
+            definition: ScheduleDefinition {
+                name: row.try_get(3)?,
+                movement: Movement::parse(row.try_get(4)?).unwrap_or(Movement::Moved),
+                threshold: row.try_get(5)?,
+                every_minutes: row.try_get(6)?,
+                starts_at: row.try_get(7)?,
+                ends_at: row.try_get(8)?,
+                is_active: row.try_get(9)?,
+                ticker_ids,
+                channel_ids: row.try_get(11)?,
+            },
+        })
+    };
+    rows.iter().map(read).collect::<std::result::Result<_, _>>().context(doing)
+}
+
+/// Makes a schedule, or writes it anew where its number is given. `None` where the account has as many as it may, no such schedule, or
+/// one of the channels is none of its own.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn write(
+    client: &impl GenericClient,
+    account_id: i64,
+    id: Option<i64>,
+    definition: &ScheduleDefinition,
+) -> Result<Option<i64>> {
+    let doing = "writing a schedule";
+    let own_channels = "($10::bigint[] IS NULL OR NOT EXISTS (
+        SELECT FROM unnest($10::bigint[]) AS wanted (id)
+        WHERE NOT EXISTS (SELECT FROM alert.channel WHERE channel.id = wanted.id AND channel.account_id = $1)))";
+    let first = "CASE WHEN $4::timestamptz > now() THEN $4 ELSE
+                     $4 + ceil(extract(epoch FROM now() - $4) / ($6::int * 60)) * $6 * interval '1 minute' END";
+    let write = match id {
+        None => format!(
+            "INSERT INTO alert.schedule (account_id, name, kind, starts_at, ends_at, every_minutes, is_active, threshold_percent,
+                                         ticker_ids, channel_ids, next_at)
+             SELECT account.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, {first} FROM secret.account
+             WHERE account.id = $1 AND $11::bigint IS NULL AND {own_channels}
+               AND (SELECT count(*) FROM alert.schedule WHERE account_id = $1) < {MOST_SCHEDULES}
+             FOR NO KEY UPDATE OF account
+             RETURNING id"
+        ),
+        Some(_) => format!(
+            "UPDATE alert.schedule
+             SET name = $2, kind = $3, starts_at = $4, ends_at = $5, every_minutes = $6, is_active = $7, threshold_percent = $8,
+                 ticker_ids = $9, channel_ids = $10, next_at = {first}
+             WHERE account_id = $1 AND id = $11 AND {own_channels} RETURNING id"
+        ),
+    };
+    let statement = client.prepare_cached(&write).await.context(doing)?;
+    let ScheduleDefinition {
+        name,
+        movement,
+        threshold,
+        every_minutes,
+        starts_at,
+        ends_at,
+        is_active,
+        ticker_ids,
+        channel_ids,
+    } = definition;
+    let row = client
+        .query_opt(
+            &statement,
+            &[
+                &account_id,
+                name,
+                &movement.as_str(),
+                starts_at,
+                ends_at,
+                every_minutes,
+                is_active,
+                threshold,
+                ticker_ids,
+                channel_ids,
+                &id,
+            ],
+        )
+        .await
+        .context(doing)?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// Takes a schedule away, with its results. `false` where the account has none of this number.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete(client: &impl GenericClient, account_id: i64, id: i64) -> Result<bool> {
+    let delete = "DELETE FROM alert.schedule WHERE account_id = $1 AND id = $2";
+    Ok(client.execute(delete, &[&account_id, &id]).await.context("deleting a schedule")? > 0)
+}
+
+/// The newest results of a schedule, newest first: for which of its times, in a sentence, and the pairs.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_computed(
+    client: &impl GenericClient,
+    account_id: i64,
+    id: i64,
+    limit: i64,
+) -> Result<Vec<(DateTime<Utc>, String, serde_json::Value)>> {
+    let doing = "listing results of a schedule";
+    let query = "SELECT computed.at, computed.said, computed.result FROM alert.computed
+                 JOIN alert.schedule ON schedule.id = computed.schedule_id
+                 WHERE schedule.account_id = $1 AND schedule.id = $2 ORDER BY computed.at DESC LIMIT $3";
+    let statement = client.prepare_cached(query).await.context(doing)?;
+    let rows = client.query(&statement, &[&account_id, &id, &limit]).await.context(doing)?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+}

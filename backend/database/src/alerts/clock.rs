@@ -268,7 +268,7 @@ impl Outcome {
             .collect();
         self.firings.retain(|(firing, _)| unchanged.contains(&firing.rule_id));
         self.states.retain(|(id, ..)| unchanged.contains(id));
-        let written = firings::write(&transaction, &self.firings, &self.states).await?;
+        let written = firings::write(&transaction, &self.firings, &self.states, &[]).await?;
         transaction.commit().await.context("committing what fired")?;
         Ok(written)
     }

@@ -26,12 +26,20 @@ const WRITE: &str = "
     )
     SELECT count(*) FROM fired";
 
+/// Where the pair's next version is given, it is set once for all; otherwise each change counts for itself.
 const CHANGE: &str = "
+    WITH versions AS (
+        UPDATE alert.watch SET version = now.version FROM unnest($6::int[], $7::bigint[]) AS now (ticker_id, version)
+        WHERE watch.ticker_id = now.ticker_id
+    )
     UPDATE alert.rule
     SET is_armed = now.is_armed, last_fired_at = now.last_fired_at, fired_count = rule.fired_count + now.fired,
-        state = CASE WHEN now.is_over THEN 'triggered' ELSE state END
+        state = CASE WHEN now.is_over THEN 'triggered' ELSE rule.state END,
+        revision = coalesce(version.version, rule.revision)
     FROM unnest($1::bigint[], $2::boolean[], $3::timestamptz[], $4::bigint[], $5::boolean[])
         AS now (id, is_armed, last_fired_at, fired, is_over)
+    JOIN alert.rule AS old ON old.id = now.id
+    LEFT JOIN unnest($6::int[], $7::bigint[]) AS version (ticker_id, version) ON version.ticker_id = old.ticker_id
     WHERE rule.id = now.id AND rule.state = 'created'";
 
 /// What became of what was found.
@@ -49,7 +57,7 @@ pub(crate) type NewFiring = (Firing, String);
 /// How a rule stands now, and how often it fired since it was read.
 pub(crate) type NewState = (i64, State, u64);
 
-/// Writes what rules fired for, and how they stand.
+/// Writes what rules fired for, and how they stand. `versions` are the next versions of pairs that the transaction holds.
 ///
 /// # Errors
 /// When the database cannot be asked.
@@ -57,12 +65,13 @@ pub(crate) async fn write(
     transaction: &Transaction<'_>,
     firings: &[NewFiring],
     states: &[NewState],
+    versions: &[(i32, i64)],
 ) -> Result<Written> {
     if states.is_empty() {
         return Ok(Written::default());
     }
     transaction.batch_execute("SAVEPOINT firing").await.context("beginning to write what fired")?;
-    match try_write(transaction, firings, states).await {
+    match try_write(transaction, firings, states, versions).await {
         Ok(fired) => Ok(Written { fired, lost: 0 }),
         Err(error) if error.is_permanent() => {
             tracing::error!(%error, rules = states.len(), "what rules fired for cannot be written; it is lost");
@@ -73,7 +82,12 @@ pub(crate) async fn write(
     }
 }
 
-async fn try_write(transaction: &Transaction<'_>, firings: &[NewFiring], states: &[NewState]) -> Result<u64> {
+async fn try_write(
+    transaction: &Transaction<'_>,
+    firings: &[NewFiring],
+    states: &[NewState],
+    versions: &[(i32, i64)],
+) -> Result<u64> {
     let mut written = 0;
     if !firings.is_empty() {
         let doing = "writing what fired";
@@ -106,6 +120,8 @@ async fn try_write(transaction: &Transaction<'_>, firings: &[NewFiring], states:
                 &states.iter().map(|(_, state, _)| state.last_fired_at).collect::<Vec<_>>(),
                 &states.iter().map(|(_, _, fired)| i64::try_from(*fired).unwrap_or_default()).collect::<Vec<_>>(),
                 &states.iter().map(|(_, state, _)| state.is_over).collect::<Vec<_>>(),
+                &versions.iter().map(|(ticker_id, _)| *ticker_id).collect::<Vec<_>>(),
+                &versions.iter().map(|(_, version)| *version).collect::<Vec<_>>(),
             ],
         )
         .await

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::Transaction;
 use domain::{
     Interval, TickSource,
-    alert::{Extremes, Found, Gap, Seen, Sequence, Subject, Watched, said},
+    alert::{Extremes, Found, Gap, Seen, Sequence, State, Subject, Watched, said},
 };
 use tokio_postgres::Row;
 
@@ -43,6 +43,8 @@ struct Pair {
     /// The newest price that was looked at from here.
     newest: Option<Seen>,
     watched: Watched,
+    /// The version that was just written, and how the rules stand in it: true as soon as it is committed.
+    next: Option<(i64, HashMap<i64, State>)>,
 }
 
 /// The row of a pair in `alert.watch`.
@@ -79,21 +81,23 @@ impl Watchers {
         turn: &Turn,
     ) -> Result<Written> {
         self.rewind();
+        let of_pairs = || prices.chunk_by(|one, next| one.ticker_id == next.ticker_id);
         let mut newest: BTreeMap<i32, (Seen, bool)> = BTreeMap::new();
-        for price in prices {
-            let (seen, is_trade) = (seen_of(price), is_trade(price));
-            let (last, was_trade) = newest.entry(price.ticker_id).or_insert((seen, is_trade));
-            *last = if seen.key() > last.key() { seen } else { *last };
-            *was_trade |= is_trade;
+        for of_pair in of_pairs() {
+            let last = seen_of(of_pair[of_pair.len() - 1]);
+            let has_trades = of_pair.iter().any(|price| is_trade(price));
+            let (newest, had_trades) = newest.entry(of_pair[0].ticker_id).or_insert((last, false));
+            *newest = if last.key() > newest.key() { last } else { *newest };
+            *had_trades |= has_trades;
         }
         let watches = lock_and_advance(transaction, &newest).await?;
         turn.was_watched(!watches.is_empty());
         let mut by_pair: BTreeMap<i32, Prices> =
             watches.into_iter().map(|watch| (watch.ticker_id, Prices::of(watch))).collect();
         let now = Utc::now();
-        for price in prices {
-            if let Some(of_pair) = by_pair.get_mut(&price.ticker_id) {
-                of_pair.add(price, now);
+        for of_pair in of_pairs() {
+            if let Some(prices) = by_pair.get_mut(&of_pair[0].ticker_id) {
+                of_pair.iter().for_each(|price| prices.add(price, now));
             }
         }
         let by_pair: Vec<Prices> = by_pair.into_values().collect();
@@ -103,6 +107,7 @@ impl Watchers {
     fn rewind(&mut self) {
         for pair in self.pairs.values_mut() {
             pair.watched.rewind();
+            pair.next = None;
         }
     }
 
@@ -144,7 +149,7 @@ impl Watchers {
             return Ok(Written::default());
         }
         self.read_changes(transaction, by_pair).await?;
-        let (mut firings, mut states) = (Vec::new(), Vec::new());
+        let (mut firings, mut states, mut versions) = (Vec::new(), Vec::new(), Vec::new());
         for of_pair in by_pair {
             let Some(pair) = self.pairs.get_mut(&of_pair.watch.ticker_id) else { continue };
             let found = pair.find(transaction, of_pair).await?;
@@ -155,19 +160,36 @@ impl Watchers {
                     firings.push((firing, said));
                 }
             }
-            for (id, state) in found.states {
-                if let Some(rule) = pair.watched.rule(id) {
-                    states.push((id, state, state.fired - rule.state.fired));
+            for (id, state) in &found.states {
+                if let Some(rule) = pair.watched.rule(*id) {
+                    states.push((*id, *state, state.fired - rule.state.fired));
                 }
             }
+            if !found.states.is_empty() {
+                versions.push((of_pair.watch.ticker_id, pair.version + 1));
+                pair.next = Some((pair.version + 1, found.states));
+            }
         }
-        firings::write(transaction, &firings, &states).await
+        let written = firings::write(transaction, &firings, &states, &versions).await?;
+        if written.lost > 0 {
+            // What stands here is not what stands there.
+            for (ticker_id, _) in versions {
+                self.pairs.remove(&ticker_id);
+            }
+        }
+        Ok(written)
     }
 
     /// What was looked at last is committed.
     pub fn confirm(&mut self) {
         for pair in self.pairs.values_mut() {
             pair.watched.confirm();
+            if let Some((version, states)) = pair.next.take() {
+                pair.version = version;
+                for (id, state) in states {
+                    pair.watched.set_state(id, state);
+                }
+            }
         }
     }
 
@@ -185,10 +207,11 @@ impl Watchers {
         if changed.is_empty() {
             return Ok(());
         }
-        let subjects = subjects(transaction, &changed).await?;
-        for (ticker_id, (subject, since)) in changed.iter().zip(subjects.into_iter().zip(&since)) {
-            if *since < 0 {
-                let pair = Pair { subject, version: -1, newest: None, watched: Watched::default() };
+        if since.iter().any(|since| *since < 0) {
+            let subjects = subjects(transaction, &changed).await?;
+            let new = changed.iter().zip(subjects.into_iter().zip(&since)).filter(|(_, (_, since))| **since < 0);
+            for (ticker_id, (subject, _)) in new {
+                let pair = Pair { subject, version: -1, newest: None, watched: Watched::default(), next: None };
                 self.pairs.insert(*ticker_id, pair);
             }
         }

@@ -155,6 +155,20 @@ impl Watched {
         self.rules.insert(rule.id, rule);
     }
 
+    /// Notes how a rule stands now; one that is over is forgotten.
+    pub fn set_state(&mut self, id: i64, state: State) {
+        let Some(rule) = self.rules.get(&id) else { return };
+        if state.is_over {
+            self.remove(id);
+        } else if rule.state.is_armed == state.is_armed {
+            // Where it is looked for stays.
+            self.rules.entry(id).and_modify(|rule| rule.state = state);
+        } else {
+            let rule = Rule { state, ..rule.clone() };
+            self.set(rule);
+        }
+    }
+
     /// Forgets a rule.
     pub fn remove(&mut self, id: i64) {
         let Some(rule) = self.rules.remove(&id) else { return };

@@ -135,8 +135,7 @@ proptest! {
             prop_assert_eq!(&found, &again);
             watched.confirm();
             for (id, state) in &found.states {
-                let rule = watched.rule(*id).unwrap().clone();
-                if state.is_over { watched.remove(*id) } else { watched.set(Rule { state: *state, ..rule }) }
+                watched.set_state(*id, *state);
             }
             firings.extend(found.firings);
             before = batch.last().map(|(seen, _)| *seen);
