@@ -288,23 +288,36 @@ async fn what_is_another_s_is_not_there_whatever_is_asked_of_it() {
     let ((ada, _), (grace, _)) = (log_in(&server, "ada").await, log_in(&server, "grace").await);
     make(&server, &ada, json!({"kind": "reaches", "level": "5", "ticker": "BTCUSDT", "exchange": "binance"})).await;
     trade(&server, 1, &["4", "5"]).await;
+    send(&server, Method::POST, "/channels", &ada, json!({"name": "c", "kind": "console"})).await;
+    let schedule = json!({"name": "n", "kind": "rose", "threshold_percent": 1, "every": "01:00"});
+    send(&server, Method::POST, "/schedules", &ada, schedule).await;
+    server.sql("INSERT INTO alert.notification (channel_id, state) SELECT id, 'failed' FROM alert.channel").await;
+    let (_, failed) = send(&server, Method::GET, "/notifications?state=failed", &ada, NONE).await;
+    let notification = failed["data"][0]["id"].as_str().unwrap().to_owned();
     let (_, document) = server.get("/openapi.json").await;
     let mut asked = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            if !operation["security"].is_array() || !path.contains("{id}") || !path.starts_with("/alerts") {
+            let is_guarded = operation["security"].is_array() && path.contains("{id}");
+            if !is_guarded || path == "/api-keys/{id}" {
                 continue;
             }
             asked += 1;
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let body = if method == Method::PATCH { json!({"note": "mine"}) } else { NONE };
-            let path = path.replace("{id}", "1");
+            let body = match (method == Method::PATCH, path.starts_with("/alerts")) {
+                (true, true) => json!({"note": "mine"}),
+                (true, false) => json!({"name": "mine"}),
+                (false, _) => NONE,
+            };
+            let id = if path.starts_with("/notifications") { notification.as_str() } else { "1" };
+            let path = path.replace("{id}", id);
             let (status, answer) = send(&server, method.clone(), &path, &grace, body.clone()).await;
-            assert_eq!((status, &answer["code"]), (404, &json!("unknown_alert")), "{method} {path}");
+            let code = answer["code"].as_str().unwrap_or_default();
+            assert!(status == 404 && code.starts_with("unknown_"), "{method} {path}: {status} {answer}");
         }
     }
-    assert!(asked >= 5, "{asked}");
-    for path in ["/alerts", "/alerts/firings"] {
+    assert!(asked >= 12, "{asked}");
+    for path in ["/alerts", "/alerts/firings", "/channels", "/schedules", "/notifications"] {
         let (_, page) = send(&server, Method::GET, path, &grace, NONE).await;
         assert!(page["count"] == json!(0) || page["data"] == json!([]), "{page}");
     }

@@ -18,6 +18,7 @@ mod health;
 mod limits;
 mod live;
 mod moments;
+mod notifications;
 mod openapi;
 mod outage;
 mod pages;
