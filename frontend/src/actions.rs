@@ -85,6 +85,11 @@ pub(crate) fn all(context: &Context, scene: &Scene<'_>, desk: &Desk) -> Vec<Acti
     actions.push(Action::new("Everything smaller", sized(-0.1)).with(Modifiers::COMMAND, Key::Minus));
     actions.push(Action::new("Size as the desktop", Command::Zoom(None)).with(Modifiers::COMMAND, Key::Num0));
     actions.push(Action::new("Try the API again now", Command::Retry));
+    let account = match scene.state.alerts.username() {
+        Some(name) => format!("Log out, or see who is logged in ({name})"),
+        None => "Log in".to_owned(),
+    };
+    actions.push(Action::new(account, Command::Account));
     actions.push(Action::new("Settings", Command::Preferences).with(Modifiers::COMMAND, Key::Comma));
     actions.push(Action::new("All keys", Command::Help).on(Key::F1));
     actions
@@ -124,7 +129,7 @@ fn charts(actions: &mut Vec<Action>, desk: &Desk) {
     add("Newest candle".to_owned(), ChartChange::Newest, Some(Key::End));
     add("Oldest candle that is known".to_owned(), ChartChange::Oldest, Some(Key::Home));
     add("Chart as at first".to_owned(), ChartChange::Reset, Some(Key::R));
-    add("Level that rings, where the pointer is".to_owned(), ChartChange::LevelHere, Some(Key::A));
+    add("Alert at the price under the pointer".to_owned(), ChartChange::LevelHere, Some(Key::A));
     for (tool, name, key) in [
         (Tool::Level, "Draw a level", Key::D),
         (Tool::Trend, "Draw a trend line", Key::N),

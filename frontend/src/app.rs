@@ -10,13 +10,15 @@ use eframe::egui::{Context, ThemePreference, Ui, ViewportCommand, Visuals};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    client::Login,
     desktop::Desktop,
     exports::Exports,
     panels::Command,
+    panels::alerts::firings,
     remote::Remote,
     screen::Screen,
     settings::{ApiAddress, Settings},
-    state::State,
+    state::{State, Update},
     store::Store,
     theme,
     watch::Watch,
@@ -35,6 +37,8 @@ pub(crate) struct App {
     desktop: Desktop,
     store: Store,
     exports: Exports,
+    /// The session that later runs go on with.
+    kept: Option<Login>,
     closed: CancellationToken,
     /// When the window was asked for, until it has been painted.
     asked_at: Option<Instant>,
@@ -58,7 +62,8 @@ impl App {
         let chosen = || screen.choices.api.as_ref().and_then(|api| api.parse().ok());
         let api: ApiAddress = settings.api.clone().or_else(chosen).unwrap_or_default();
         let api_words = api.to_string();
-        let worker = start(context, &api, &screen)?;
+        let kept = store.session(&api_words);
+        let worker = start(context, &api, kept.clone(), &screen)?;
         let state = store.picture(&api_words).map(State::recall).unwrap_or_default();
         let app = Self {
             state,
@@ -70,6 +75,7 @@ impl App {
             desktop: Desktop::new()?,
             store,
             exports: Exports::into(&settings.window),
+            kept,
             closed,
             asked_at: Some(asked_at),
         };
@@ -80,6 +86,13 @@ impl App {
     /// Takes the news, and sees that what is shown is on its way.
     fn catch_up(&mut self, now: DateTime<Utc>) {
         while let Some(update) = self.worker.next_update() {
+            if let Update::Account(standing) = &update {
+                let stays = standing.login.clone().filter(|login| login.stays);
+                if stays != self.kept {
+                    self.store.keep_session(&self.api_words, stays.as_ref());
+                    self.kept = stays;
+                }
+            }
             self.state.apply(update, now);
         }
         self.screen.desk.choose_missing(&self.state);
@@ -92,13 +105,27 @@ impl App {
         }
         for event in self.watch.look(&mut self.state, &self.screen.choices, now) {
             self.screen.notices.say(format!("{}. {}", event.title, event.words), now);
-            self.desktop.tell(&event.title, &event.words);
+            self.desktop.tell(&event.title, &event.words, false);
             if let Some((ticker, level)) = event.rang {
                 self.screen.choices.drawings.silence(&ticker, level);
             }
         }
+        self.tell_firings(now);
         if let Some(cause) = self.desktop.failure() {
             self.screen.notices.say(format!("The desktop takes no notifications: {cause}"), now);
+        }
+    }
+
+    /// Tells what the account's rules fired for; of very many at once, the desktop hears of the newest and how many.
+    fn tell_firings(&mut self, now: DateTime<Utc>) {
+        let fresh = self.state.alerts.take_fresh();
+        let notify = self.screen.choices.notify;
+        for row in &fresh {
+            self.screen.notices.say(firings::words(row, self.screen.choices.zone), now);
+        }
+        if let Some(newest) = fresh.last().filter(|_| notify.alerts) {
+            let title = if fresh.len() == 1 { "Alert".to_owned() } else { format!("{} alerts", fresh.len()) };
+            self.desktop.tell(&title, &firings::words(newest, self.screen.choices.zone), notify.sound);
         }
     }
 
@@ -119,7 +146,8 @@ impl App {
             }
             Command::Refresh(refresh) => {
                 choices.refresh = refresh;
-                self.begin_anew(context, now);
+                let login = self.state.alerts.standing.login.clone();
+                self.begin_anew(context, login, now);
             }
             Command::Api(api) => {
                 choices.api = Some(api.to_text());
@@ -127,7 +155,8 @@ impl App {
                 self.api = api;
                 self.state = self.store.picture(&self.api_words).map(State::recall).unwrap_or_default();
                 self.watch = Watch::default();
-                self.begin_anew(context, now);
+                self.kept = self.store.session(&self.api_words);
+                self.begin_anew(context, self.kept.clone(), now);
             }
             Command::LoadOlder(series, before) => {
                 // Two panes may look at the same series.
@@ -150,14 +179,25 @@ impl App {
                     file.write(image.region(&part, Some(pixels)), move || woken.request_repaint());
                 });
             }
+            Command::Session(order) => {
+                self.state.alerts.refused = None;
+                if !self.worker.log(order) {
+                    self.screen.notices.say("The API does not answer; try again in a moment".to_owned(), now);
+                }
+            }
+            Command::Alert(number, order) => {
+                if !self.worker.order(number, *order) {
+                    self.screen.notices.say("The API does not answer; try again in a moment".to_owned(), now);
+                }
+            }
             Command::Retry => self.worker.hurry(),
             other => debug_assert!(false, "the screen obeys {other:?} itself"),
         }
     }
 
     /// With another worker, since what it was told at its start has changed.
-    fn begin_anew(&mut self, context: &Context, now: DateTime<Utc>) {
-        match start(context, &self.api, &self.screen) {
+    fn begin_anew(&mut self, context: &Context, login: Option<Login>, now: DateTime<Utc>) {
+        match start(context, &self.api, login, &self.screen) {
             Ok(worker) => {
                 if self.worker.is_exporting() {
                     self.screen.notices.say("A file that was being written was given up".to_owned(), now);
@@ -185,10 +225,10 @@ impl App {
     }
 }
 
-fn start(context: &Context, api: &ApiAddress, screen: &Screen) -> std::io::Result<Worker> {
+fn start(context: &Context, api: &ApiAddress, login: Option<Login>, screen: &Screen) -> std::io::Result<Worker> {
     let context = context.clone();
     let wake = Box::new(move |soon: Duration| context.request_repaint_after(soon));
-    Worker::start(api.clone(), screen.choices.refresh, Timing::default(), wake)
+    Worker::start(api.clone(), login, screen.choices.refresh, Timing::default(), wake)
 }
 
 impl eframe::App for App {

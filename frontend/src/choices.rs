@@ -42,6 +42,10 @@ pub(crate) struct Notify {
     pub api: bool,
     /// An exchange's feed is lost, or back.
     pub feeds: bool,
+    /// An alert of the account fired.
+    pub alerts: bool,
+    /// Whether the desktop is asked to make a sound with it.
+    pub sound: bool,
 }
 
 /// All choices that hold for the whole window. Fields that an older version did not write get their defaults.

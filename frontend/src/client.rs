@@ -2,13 +2,18 @@
 //!
 //! Every failure is told in words for people; the window shows them as they are.
 
-use std::{error::Error, io, time::Duration};
+mod alerts;
+mod session;
+
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use api_types::{CandleRow, Data, FeedRow, GapRow, LatestPrice, Problem, Sparkline, VolatilityRow};
 use chrono::{DateTime, SecondsFormat, Utc};
-use reqwest::{Response, StatusCode, Url, header::RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, header::RETRY_AFTER};
 use serde::de::DeserializeOwned;
 
+use self::session::{For, Session};
+pub(crate) use self::session::{Login, Secret, Standing};
 use crate::{
     settings::ApiAddress,
     state::{Period, SeriesKey},
@@ -33,13 +38,11 @@ pub(crate) enum ClientError {
     #[error("{0}")]
     Unreachable(String),
     /// The API answered with a failure.
-    #[error("the API says: {message} ({code})")]
-    Refused {
-        /// Its fixed word.
-        code: String,
-        /// Its sentence.
-        message: String,
-    },
+    #[error("the API says: {} ({})", .0.detail, .0.code)]
+    Refused(Box<Problem>),
+    /// It is a question of an account, and nobody is logged in.
+    #[error("nobody is logged in")]
+    LoggedOut,
     /// Something answered that is not our API.
     #[error("unexpected answer: {0}")]
     Unexpected(String),
@@ -50,11 +53,12 @@ pub(crate) enum ClientError {
 pub(crate) struct Client {
     http: reqwest::Client,
     api: ApiAddress,
+    session: Arc<Session>,
 }
 
 impl Client {
-    /// For the API at this address.
-    pub(crate) fn new(api: ApiAddress) -> Result<Self, ClientError> {
+    /// For the API at this address, and whoever was logged in there before.
+    pub(crate) fn new(api: ApiAddress, login: Option<Login>) -> Result<Self, ClientError> {
         // Another part of the process may have installed one already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -65,7 +69,7 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|error| ClientError::Unreachable(root_cause(&error)))?;
-        Ok(Self { http, api })
+        Ok(Self { http, api, session: Arc::new(Session::new(login)) })
     }
 
     /// The newest price of every ticker.
@@ -130,31 +134,75 @@ impl Client {
         self.get(url).await
     }
 
-    /// Asks, and again where the API says that this was too often: writing a year of minutes to a file takes hundreds of
-    /// pages.
-    async fn ask(&self, url: Url) -> Result<Response, ClientError> {
-        for _ in 1..MOST_TRIES {
-            let response = self.http.get(url.clone()).send().await.map_err(|error| unreachable_because(&error))?;
-            match asked_too_often(&response) {
+    /// What to open the live feed with, where it is for accounts only: waits until somebody has logged in.
+    pub(crate) async fn live_token(&self) -> Result<Option<String>, ClientError> {
+        self.token_for(For::Anybody).await
+    }
+
+    /// The live feed was refused to whoever bears this token, or to everybody without one.
+    pub(crate) async fn live_refused(&self, token: Option<&str>) {
+        match token {
+            // Whether there is another is seen at the next try.
+            Some(_) => drop(self.access(token).await),
+            None => self.need_account(),
+        }
+    }
+
+    /// Asks, and again where the API says that this was too often (writing a year of minutes to a file takes hundreds of
+    /// pages), that an account is needed, or that the token does not serve any more.
+    async fn ask(&self, request: RequestBuilder, whose: For) -> Result<Response, ClientError> {
+        let request = request.build().map_err(|error| unreachable_because(&error))?;
+        let mut refused: Option<String> = None;
+        let mut tries = 1;
+        loop {
+            let token = match &refused {
+                Some(token) => Some(self.access(Some(token)).await),
+                None => self.token_for(whose).await.transpose(),
+            };
+            let token = match token.transpose() {
+                Err(ClientError::LoggedOut) if whose == For::Anybody => {
+                    refused = None;
+                    continue;
+                }
+                other => other?,
+            };
+            // Only a stream could not be sent twice.
+            let Some(again) = request.try_clone() else { return Err(ClientError::Unexpected("no request".to_owned())) };
+            let again = RequestBuilder::from_parts(self.http.clone(), again);
+            let again = token.iter().fold(again, |request, token| request.bearer_auth(token));
+            let response = again.send().await.map_err(|error| unreachable_because(&error))?;
+            if response.status() == StatusCode::UNAUTHORIZED && refused.is_none() {
+                if token.is_none() {
+                    let error = refusal(request.url().path(), response).await;
+                    match &error {
+                        ClientError::Refused(problem) if problem.code == "not_logged_in" => self.need_account(),
+                        _ => return Err(error),
+                    }
+                }
+                refused = token;
+                continue;
+            }
+            match asked_too_often(&response).filter(|_| tries < MOST_TRIES) {
                 Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
                 None => return Ok(response),
             }
+            tries += 1;
         }
-        self.http.get(url).send().await.map_err(|error| unreachable_because(&error))
     }
 
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, ClientError> {
         let path = url.path().to_owned();
-        let response = self.ask(url).await?;
-        if !response.status().is_success() {
-            return Err(refusal(&path, response).await);
-        }
-        let body = response.bytes().await.map_err(|error| unreachable_because(&error))?;
-        match serde_json::from_slice::<Data<T>>(&body) {
-            Ok(answer) => Ok(answer.data),
-            Err(error) => Err(ClientError::Unexpected(format!("{path}: {error}"))),
-        }
+        let response = self.ask(self.http.get(url), For::Anybody).await?;
+        read::<Data<T>>(&path, response).await.map(|answer| answer.data)
     }
+}
+
+async fn read<T: DeserializeOwned>(path: &str, response: Response) -> Result<T, ClientError> {
+    if !response.status().is_success() {
+        return Err(refusal(path, response).await);
+    }
+    let body = response.bytes().await.map_err(|error| unreachable_because(&error))?;
+    serde_json::from_slice(&body).map_err(|error| ClientError::Unexpected(format!("{path}: {error}")))
 }
 
 /// In how many seconds the API wants to be asked again, where it was asked too often.
@@ -170,7 +218,7 @@ fn moment(time: DateTime<Utc>) -> String {
 async fn refusal(path: &str, response: Response) -> ClientError {
     let status = response.status();
     match response.json::<Problem>().await {
-        Ok(problem) => ClientError::Refused { code: problem.code, message: problem.detail },
+        Ok(problem) => ClientError::Refused(Box::new(problem)),
         Err(_) => ClientError::Unexpected(format!("{path}: HTTP {status}")),
     }
 }

@@ -40,7 +40,7 @@ impl Observer {
     /// # Errors
     /// When the worker's thread does not start.
     pub fn start(api: ApiAddress, exchange: &str, ticker: &str) -> io::Result<Self> {
-        let worker = Worker::start(api, Refresh::Live, Timing::default(), Box::new(|_: Duration| ()))?;
+        let worker = Worker::start(api, None, Refresh::Live, Timing::default(), Box::new(|_: Duration| ()))?;
         let series = SeriesKey { ticker: TickerKey::new(exchange, ticker), interval: Interval::OneMinute };
         let shown = [series.clone()].into();
         worker.follow(&shown);

@@ -4,6 +4,8 @@
 //! its scroll positions, its text fields, what is chosen for it alone. Time comes from the [`Scene`], so that a test
 //! decides what time it is.
 
+pub(crate) mod account;
+pub(crate) mod alerts;
 pub(crate) mod banner;
 pub(crate) mod chart;
 pub(crate) mod compare;
@@ -30,8 +32,9 @@ use crate::{
     desk::DeskChange,
     indicators::Indicator,
     settings::{ApiAddress, RendererChoice, ThemeChoice},
-    state::{Feed, SeriesKey, State, TickerKey},
+    state::{Feed, Order, SeriesKey, State, TickerKey},
     theme::{BODY, Hues},
+    worker::SessionOrder,
     zone::Zone,
 };
 
@@ -124,6 +127,10 @@ pub(crate) enum Command {
     ExportCandles(SeriesKey, DateTime<Utc>, DateTime<Utc>),
     /// What is in this part of the window, in points, in a file with this in its name.
     ExportPicture(eframe::egui::Rect, String),
+    /// To log in or out.
+    Session(SessionOrder),
+    /// This done with the account's rules; the answer has this number.
+    Alert(u64, Box<Order>),
     /// To try now what would be tried later.
     Retry,
     /// The search for everything.
@@ -132,6 +139,8 @@ pub(crate) enum Command {
     Help,
     /// What holds for the whole window, shown or hidden.
     Preferences,
+    /// The log-in, shown or hidden.
+    Account,
 }
 
 /// How a chart is to be drawn otherwise.
@@ -157,7 +166,7 @@ pub(crate) enum ChartChange {
     Reset,
     /// What the pointer draws.
     Tool(chart::Tool),
-    /// A level where the pointer is, that rings.
+    /// An alert at the price where the pointer is: a rule of the account, or without one a level that rings.
     LevelHere,
     /// What is in view, in a file: its candles.
     ExportCandles,

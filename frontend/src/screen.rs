@@ -10,8 +10,8 @@ use crate::{
     choices::Choices,
     desk::{Desk, Wish},
     panels::{
-        Command, Scene, banner, desk, finder::Finder, help::Help, notices::Notices, preferences::Preferences, status,
-        top_bar::TopBar,
+        Command, Scene, account::Account, banner, desk, finder::Finder, help::Help, notices::Notices,
+        preferences::Preferences, status, top_bar::TopBar,
     },
     state::State,
     theme::Palette,
@@ -30,6 +30,7 @@ pub(crate) struct Screen {
     finder: Finder,
     help: Help,
     preferences: Preferences,
+    account: Account,
 }
 
 impl Screen {
@@ -52,6 +53,7 @@ impl Screen {
         self.help.show(ui, || actions::all(&context, &scene, desk));
         let mut commands = Vec::new();
         self.preferences.show(ui, &scene, &mut commands);
+        self.account.show(ui, &scene, &mut commands);
         commands.extend(actions::pressed(&context, &scene, &self.desk));
         // By what was written, not by which key: on many keyboards it is Shift and a digit. The filter must not get it.
         let is_slash = |event: &Event| matches!(event, Event::Text(text) if text == "/");
@@ -61,7 +63,7 @@ impl Screen {
         }
         wishes.extend(commands.into_iter().map(|command| Wish { from: None, command }));
 
-        Panel::top("top").frame(bar).show(ui, |ui| self.top_bar.show(ui, &self.desk, &mut wishes));
+        Panel::top("top").frame(bar).show(ui, |ui| self.top_bar.show(ui, &scene, &self.desk, &mut wishes));
         Panel::bottom("status").frame(bar).show(ui, |ui| status::show(ui, &scene));
         let mut commands = Vec::new();
         if banner::is_needed(&scene) {
@@ -97,6 +99,7 @@ impl Screen {
             Command::Find => self.finder.open(),
             Command::Help => self.help.turn(),
             Command::Preferences => self.preferences.turn(),
+            Command::Account => self.account.turn(),
             other => return Some(other),
         }
         None

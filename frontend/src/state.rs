@@ -3,6 +3,7 @@
 //! No egui here and no clock: [`State::apply`] gets the time with the news, so that every rule is tested by calling
 //! it. Only the window's thread touches a `State`; the worker sends [`Update`]s and never sees it.
 
+mod alerts;
 mod connection;
 mod feeds;
 mod holes;
@@ -10,24 +11,24 @@ pub(crate) mod picture;
 mod rate;
 mod series;
 mod tickers;
+mod update;
 mod volatility;
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use api_types::{CandleRow, FeedRow, GapRow, LatestPrice, Sparkline, VolatilityRow};
+use api_types::{CandleRow, LatestPrice, Sparkline};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::Interval;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use smol_str::SmolStr;
 
+pub(crate) use alerts::{Alerts, Done, Order, Refusal, market_of, rule_words, span, state_words};
 pub(crate) use connection::Connection;
 pub(crate) use feeds::Feed;
 pub(crate) use holes::{Hole, words as hole_words};
 pub(crate) use series::{Bar, Older, Origin, Series, in_view};
 pub(crate) use tickers::{Freshness, Ticker};
+pub(crate) use update::Update;
 pub(crate) use volatility::{Moved, Period, Ranking};
 
 use crate::{
@@ -77,46 +78,6 @@ pub(crate) enum Part {
     OlderThan(DateTime<Utc>),
 }
 
-/// One piece of news.
-#[derive(Debug)]
-pub(crate) enum Update {
-    /// The live feed's connection changed.
-    Connection(Connection),
-    /// Answer to the question for all prices.
-    Prices(Result<Vec<LatestPrice>, Failure>),
-    /// Answer to the question for all feeds.
-    Feeds(Result<Vec<FeedRow>, Failure>),
-    /// Answer to the question for holes of which trades are missing.
-    Holes(Result<Vec<GapRow>, Failure>),
-    /// Answer to the question for candles.
-    Candles {
-        /// Of this series.
-        series: SeriesKey,
-        /// Its newest, or older ones.
-        part: Part,
-        /// Oldest first.
-        outcome: Result<Vec<CandleRow>, Failure>,
-    },
-    /// Answer to the question for the last day's closes.
-    Sparklines(Result<Vec<Sparkline>, Failure>),
-    /// Answer to the question how much prices moved.
-    Volatility {
-        /// Over this long.
-        period: Period,
-        /// The most first.
-        outcome: Result<Vec<VolatilityRow>, Failure>,
-    },
-    /// What became of candles that were to be written to a file.
-    Exported {
-        /// The file.
-        path: PathBuf,
-        /// How many candles are in it, or why it is not there.
-        outcome: Result<usize, String>,
-    },
-    /// What the live feed said since the last batch.
-    Live(LiveBatch),
-}
-
 /// All that the window knows.
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -131,6 +92,8 @@ pub(crate) struct State {
     holes_revision: u64,
     sparklines: BTreeMap<TickerKey, Vec<Option<f64>>>,
     volatility: BTreeMap<Period, Remote<Ranking>>,
+    /// The account, its rules and what they fired for.
+    pub alerts: Alerts,
     series: BTreeMap<SeriesKey, Remote<Series>>,
     /// Series that are shown.
     shown: BTreeSet<SeriesKey>,
@@ -171,6 +134,13 @@ impl State {
                 self.volatility.entry(period).or_default().settle(outcome, |_, rows| Ranking::of(rows));
             }
             Update::Live(batch) => self.apply_live(batch, now),
+            Update::Account(_)
+            | Update::LogIn(_)
+            | Update::Rules(_)
+            | Update::Firings { .. }
+            | Update::Answered { .. } => {
+                self.news.extend(self.alerts.apply(update));
+            }
             Update::Exported { path, outcome } => {
                 let words = match outcome {
                     Ok(1) => format!("1 candle is in {}", path.display()),
@@ -400,6 +370,9 @@ fn sparkline(row: Sparkline) -> (TickerKey, Vec<Option<f64>>) {
     let closes = row.closes.into_iter().map(|close| close.and_then(|close| close.to_f64())).collect();
     (TickerKey::new(&row.exchange, &row.ticker), closes)
 }
+
+#[cfg(test)]
+pub(crate) use alerts::tests as alert_tests;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,7 +1,8 @@
 //! Where choices and the last picture are kept from one run to the next.
 //!
-//! Two files: what the user chose, and what was last known, which is a cache. Each is written beside the old one and
-//! then put in its place; a power cut leaves either the old choices or the new ones.
+//! Two files: what the user chose, and what was last known, which is a cache; and a third with the token of a session,
+//! where its user wants to stay logged in. Each is written beside the old one and then put in its place; a power cut
+//! leaves either the old choices or the new ones. Nobody but their owner can read them.
 
 use std::{
     fs,
@@ -12,10 +13,11 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{choices::Choices, desk::Desk, settings::WindowSettings, state::picture::Picture};
+use crate::{choices::Choices, client::Login, desk::Desk, settings::WindowSettings, state::picture::Picture};
 
 const CHOICES: &str = "choices.json";
 const PICTURE: &str = "picture.json";
+const SESSION: &str = "session.json";
 
 /// A folder, if this system has a place for one.
 #[derive(Debug, Clone)]
@@ -43,6 +45,13 @@ struct PictureOf {
     /// Of another API's data there is nothing to be seen here.
     api: String,
     picture: Picture,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SessionOf {
+    /// Nobody else is to get the token.
+    api: String,
+    login: Login,
 }
 
 impl Store {
@@ -99,6 +108,27 @@ impl Store {
         }
     }
 
+    /// The session that is to go on at this API.
+    pub(crate) fn session(&self, api: &str) -> Option<Login> {
+        let kept: SessionOf = read(&self.path(SESSION)?)?;
+        (kept.api == api).then_some(kept.login)
+    }
+
+    /// Keeps the session for later runs, or no longer.
+    pub(crate) fn keep_session(&self, api: &str, login: Option<&Login>) {
+        let Some(path) = self.path(SESSION) else { return };
+        match login.map(|login| serde_json::to_vec(&SessionOf { api: api.to_owned(), login: login.clone() })) {
+            Some(Ok(written)) => self.put(SESSION, &written, true),
+            Some(Err(error)) => tracing::warn!(%error, "the session cannot be kept"),
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, path = %path.display(), "cannot be removed");
+                }
+                _ => {}
+            },
+        }
+    }
+
     fn path(&self, name: &str) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| folder.join(name))
     }
@@ -117,6 +147,9 @@ fn replace(path: &Path, content: &[u8], lasting: bool) -> io::Result<()> {
     }
     let beside = path.with_extension("new");
     let mut file = fs::File::create(&beside)?;
+    // Before there is anything in it to be read.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     file.write_all(content)?;
     if lasting {
         file.sync_all()?;
@@ -143,6 +176,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
 mod tests {
     use super::*;
     use crate::{
+        client::Secret,
         desk::DeskChange,
         state::tests::{at, with_prices},
         zone::Zone,
@@ -185,6 +219,24 @@ mod tests {
         fs::write(&path, "{\"cho").unwrap();
         assert_eq!(store.choices().0, Choices::default());
         assert_eq!(fs::read_to_string(path.with_extension("broken")).unwrap(), "{\"cho");
+    }
+
+    #[test]
+    fn a_session_is_kept_for_its_api_and_its_owner_alone_until_the_log_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        assert_eq!(store.session("http://one"), None);
+        let login = Login { username: "ada".into(), refresh: Secret::new("ctr_x".into()), stays: true };
+        store.keep_session("http://one", Some(&login));
+        assert_eq!((store.session("http://one"), store.session("http://other")), (Some(login), None));
+        #[cfg(unix)]
+        {
+            let mode = fs::metadata(store.path(SESSION).unwrap()).unwrap();
+            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+        }
+        store.keep_session("http://one", None);
+        store.keep_session("http://one", None);
+        assert!(store.session("http://one").is_none() && !store.path(SESSION).unwrap().exists());
     }
 
     #[test]

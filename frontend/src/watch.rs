@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_told_once_it_lasts_and_once_it_ends() {
-        let choices = Choices { notify: Notify { api: true, feeds: true }, ..Choices::default() };
+        let choices = Choices { notify: Notify { api: true, feeds: true, ..Notify::default() }, ..Choices::default() };
         let mut state = with_prices();
         let mut watch = Watch::default();
         state.apply(Update::Connection(Connection::Connected), at("12:00:00"));

@@ -1,5 +1,6 @@
 //! Things drawn by ourselves.
 
+pub(crate) mod bell;
 pub(crate) mod candles;
 pub(crate) mod choice;
 pub(crate) mod holes;

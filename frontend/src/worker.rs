@@ -4,6 +4,8 @@
 //! in. When the window does not take the news, live news is folded together here and answers wait; nothing grows
 //! without end. Dropping the [`Worker`] stops the thread.
 
+mod account;
+mod alerts;
 mod backoff;
 mod export;
 mod live_feed;
@@ -28,13 +30,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::export::{Export, create};
 use self::outbox::{Outbox, Wake};
+pub(crate) use self::{
+    account::SessionOrder,
+    export::{Export, create},
+};
 use crate::{
     choices::Refresh,
-    client::Client,
+    client::{Client, Login},
     settings::ApiAddress,
-    state::{Period, SeriesKey, Update},
+    state::{Order, Period, SeriesKey, Update},
 };
 
 /// News that may wait for the window to take it.
@@ -43,6 +48,8 @@ const UPDATES_WAITING: usize = 64;
 const OLDER_WAITING: usize = 16;
 /// Files that may wait to be written.
 const EXPORTS_WAITING: usize = 4;
+/// What may wait to be done with the account and its rules.
+const ORDERS_WAITING: usize = 32;
 
 /// When things happen.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +66,10 @@ pub(crate) struct Timing {
     pub refresh_sparklines: Duration,
     /// How much prices moved is asked for again after this, while it is shown.
     pub refresh_volatility: Duration,
+    /// The account's rules are asked for again after this.
+    pub refresh_rules: Duration,
+    /// What they fired for is asked for again after this.
+    pub refresh_firings: Duration,
     /// An answer without rows is asked for again after this.
     pub refresh_empty: Duration,
     /// Wait after the first failure.
@@ -79,6 +90,8 @@ impl Default for Timing {
             refresh_holes: Duration::from_secs(5),
             refresh_sparklines: Duration::from_secs(300),
             refresh_volatility: Duration::from_secs(30),
+            refresh_rules: Duration::from_secs(15),
+            refresh_firings: Duration::from_secs(2),
             refresh_empty: Duration::from_secs(3),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(15),
@@ -98,30 +111,44 @@ pub(crate) struct Worker {
     /// Files that are not written yet.
     exporting: Arc<AtomicUsize>,
     older: mpsc::Sender<(SeriesKey, DateTime<Utc>)>,
+    session: mpsc::Sender<SessionOrder>,
+    orders: mpsc::Sender<(u64, Order)>,
     hurry: Arc<Notify>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    /// Starts it; `wake` is called after each update, with how soon the window should look at it.
-    pub(crate) fn start(api: ApiAddress, how: Refresh, timing: Timing, wake: Wake) -> io::Result<Self> {
+    /// Starts it, for whoever was logged in before; `wake` is called after each update, with how soon the window should look
+    /// at it.
+    pub(crate) fn start(
+        api: ApiAddress,
+        login: Option<Login>,
+        how: Refresh,
+        timing: Timing,
+        wake: Wake,
+    ) -> io::Result<Self> {
         let (outbox, updates) = Outbox::new(UPDATES_WAITING, wake);
         let (series, series_wanted) = watch::channel(BTreeSet::new());
         let (periods, periods_wanted) = watch::channel(BTreeSet::new());
         let (exports, exports_wanted) = mpsc::channel(EXPORTS_WAITING);
         let (older, older_wanted) = mpsc::channel(OLDER_WAITING);
+        let (session, session_wanted) = mpsc::channel(ORDERS_WAITING);
+        let (orders, orders_wanted) = mpsc::channel(ORDERS_WAITING);
         let hurry = Arc::new(Notify::new());
         let stop = CancellationToken::new();
         let exporting = Arc::new(AtomicUsize::new(0));
         let tasks = Tasks {
             api,
+            login,
             how,
             timing,
             outbox: Arc::new(outbox),
             series_wanted,
             periods_wanted,
             older_wanted,
+            session_wanted,
+            orders_wanted,
             exports_wanted,
             exporting: Arc::clone(&exporting),
             hurry: Arc::clone(&hurry),
@@ -138,7 +165,8 @@ impl Worker {
             // A name being looked up cannot be interrupted; it must not hold up the end.
             runtime.shutdown_background();
         })?;
-        Ok(Self { updates, series, periods, exports, exporting, older, hurry, stop, thread: Some(thread) })
+        let thread = Some(thread);
+        Ok(Self { updates, series, periods, exports, exporting, older, session, orders, hurry, stop, thread })
     }
 
     /// The next news, if there is any.
@@ -173,6 +201,16 @@ impl Worker {
     /// Ask for the candles before a time; false where too many questions wait already.
     pub(crate) fn load_older(&self, series: SeriesKey, before: DateTime<Utc>) -> bool {
         self.older.try_send((series, before)).is_ok()
+    }
+
+    /// Log in or out; false where too much waits already.
+    pub(crate) fn log(&self, order: SessionOrder) -> bool {
+        self.session.try_send(order).is_ok()
+    }
+
+    /// Do this with the account's rules; false where too much waits already.
+    pub(crate) fn order(&self, number: u64, order: Order) -> bool {
+        self.orders.try_send((number, order)).is_ok()
     }
 
     /// Try now what would be tried later.
@@ -212,12 +250,15 @@ impl Drop for Worker {
 
 struct Tasks {
     api: ApiAddress,
+    login: Option<Login>,
     how: Refresh,
     timing: Timing,
     outbox: Arc<Outbox>,
     series_wanted: watch::Receiver<BTreeSet<SeriesKey>>,
     periods_wanted: watch::Receiver<BTreeSet<Period>>,
     older_wanted: mpsc::Receiver<(SeriesKey, DateTime<Utc>)>,
+    session_wanted: mpsc::Receiver<SessionOrder>,
+    orders_wanted: mpsc::Receiver<(u64, Order)>,
     exports_wanted: mpsc::Receiver<Export>,
     exporting: Arc<AtomicUsize>,
     hurry: Arc<Notify>,
@@ -226,7 +267,7 @@ struct Tasks {
 impl Tasks {
     /// Runs until the window is gone.
     async fn run(self) {
-        let client = match Client::new(self.api.clone()) {
+        let client = match Client::new(self.api.clone(), self.login) {
             Ok(client) => client,
             Err(error) => {
                 tracing::error!(%error, "cannot make an HTTP client");
@@ -244,15 +285,21 @@ impl Tasks {
             match self.how {
                 Refresh::Live => {
                     tokio::select! {
-                        () = live_feed::follow(&self.api, &self.outbox, timing, &connected, &self.hurry) => {}
+                        () = live_feed::follow(&client, &self.api, &self.outbox, timing, &connected, &self.hurry) => {}
                         () = refresh::prices(&client, &self.outbox, again.clone()) => {}
                     }
                 }
                 Refresh::Every(_) => refresh::prices_alone(&client, &self.outbox, again.clone()).await,
             }
         };
+        let rules_changed = Notify::new();
         tokio::select! {
             () = news => {}
+            _ = account::tell(&client, &self.outbox) => {}
+            () = account::obey(&client, &self.outbox, self.session_wanted) => {}
+            () = alerts::rules(&client, &self.outbox, timing, &rules_changed) => {}
+            () = alerts::firings(&client, &self.outbox, timing, &rules_changed) => {}
+            () = alerts::obey(&client, &self.outbox, self.orders_wanted, &rules_changed) => {}
             () = refresh::feeds(&client, &self.outbox, again.clone()) => {}
             () = refresh::holes(&client, &self.outbox, again.clone()) => {}
             () = refresh::sparklines(&client, &self.outbox, again.clone()) => {}

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     panels::{
+        alerts::Alerts,
         chart::Chart,
         compare::Compare,
         market::{Movers, Top},
@@ -64,14 +65,24 @@ pub(crate) enum Kind {
     Movers,
     /// Whose price moves most.
     Volatility,
+    /// What the account waits for.
+    Alerts,
     /// How the recording does.
     Health,
 }
 
 impl Kind {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Markets, Self::Chart, Self::Compare, Self::Top, Self::Movers, Self::Volatility, Self::Health];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Markets,
+        Self::Chart,
+        Self::Compare,
+        Self::Top,
+        Self::Movers,
+        Self::Volatility,
+        Self::Alerts,
+        Self::Health,
+    ];
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
@@ -82,6 +93,7 @@ impl Kind {
             Self::Top => "Top list",
             Self::Movers => "Movers",
             Self::Volatility => "Volatility",
+            Self::Alerts => "Alerts",
             Self::Health => "Health",
         }
     }
@@ -102,6 +114,8 @@ pub(crate) enum Content {
     Movers(Movers),
     /// Whose price moves most.
     Volatility(Volatility),
+    /// What the account waits for.
+    Alerts(Box<Alerts>),
     /// How the recording does.
     Health,
 }
@@ -116,6 +130,7 @@ impl Content {
             Self::Top(_) => Kind::Top,
             Self::Movers(_) => Kind::Movers,
             Self::Volatility(_) => Kind::Volatility,
+            Self::Alerts(_) => Kind::Alerts,
             Self::Health => Kind::Health,
         }
     }
@@ -125,7 +140,12 @@ impl Content {
         match self {
             Self::Chart(chart) => chart.series(ticker).into_iter().collect(),
             Self::Compare(compare) => compare.series(ticker, state).into_iter().collect(),
-            Self::Markets(_) | Self::Top(_) | Self::Movers(_) | Self::Volatility(_) | Self::Health => BTreeSet::new(),
+            Self::Markets(_)
+            | Self::Top(_)
+            | Self::Movers(_)
+            | Self::Volatility(_)
+            | Self::Alerts(_)
+            | Self::Health => BTreeSet::new(),
         }
     }
 
@@ -159,6 +179,7 @@ impl Pane {
             Kind::Top => Content::Top(Top::default()),
             Kind::Movers => Content::Movers(Movers::default()),
             Kind::Volatility => Content::Volatility(Volatility::default()),
+            Kind::Alerts => Content::Alerts(Box::default()),
             Kind::Health => Content::Health,
         };
         Self { group: Some(Group::default()), ticker: None, content }

@@ -6,14 +6,16 @@ use super::{Command, Scene};
 use crate::{format, state::Connection, theme::Palette};
 
 /// What a banner says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 struct Words {
     title: String,
     /// What stands between backquotes is a command.
     detail: String,
-    /// Whether trying sooner is in our hands.
-    retry: bool,
+    /// What helps, where that is in our hands.
+    button: Option<(&'static str, Command)>,
 }
+
+const TRY_NOW: Option<(&str, Command)> = Some(("Try now", Command::Retry));
 
 /// Whether there is something to say.
 pub(crate) fn is_needed(scene: &Scene<'_>) -> bool {
@@ -37,18 +39,30 @@ pub(crate) fn show(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) 
                     let text = RichText::new(part).color(palette.text);
                     ui.label(if index % 2 == 1 { text.monospace() } else { text });
                 }
-                if words.retry && ui.button("Try now").clicked() {
-                    commands.push(Command::Retry);
+                if let Some((name, command)) = words.button
+                    && ui.button(name).clicked()
+                {
+                    commands.push(command);
                 }
             });
         });
 }
 
 fn words(scene: &Scene<'_>) -> Option<Words> {
-    api_is_away(scene)
+    log_in_is_needed(scene)
+        .or_else(|| api_is_away(scene))
         .or_else(|| not_answered_yet(scene))
         .or_else(|| every_feed_is_down(scene))
         .or_else(|| no_feed_reports(scene))
+}
+
+fn log_in_is_needed(scene: &Scene<'_>) -> Option<Words> {
+    let standing = &scene.state.alerts.standing;
+    (standing.is_needed && standing.login.is_none()).then(|| Words {
+        title: format!("The API at {} tells its prices to accounts only", scene.api),
+        detail: if standing.has_ended { "The session has ended." } else { "Nobody is logged in." }.to_owned(),
+        button: Some(("Log in", Command::Account)),
+    })
 }
 
 fn api_is_away(scene: &Scene<'_>) -> Option<Words> {
@@ -67,7 +81,7 @@ fn api_is_away(scene: &Scene<'_>) -> Option<Words> {
     Some(Words {
         title: format!("No connection to the {what} at {}", scene.api),
         detail: format!("{cause}. Next try {}.{kept}", format::countdown(*next_try_at - scene.now)),
-        retry: true,
+        button: TRY_NOW,
     })
 }
 
@@ -77,7 +91,7 @@ fn not_answered_yet(scene: &Scene<'_>) -> Option<Words> {
     Some(Words {
         title: format!("As it was at {}, {age}", format::moment(at, scene.choices.zone)),
         detail: format!("Waiting for the API at {}.", scene.api),
-        retry: true,
+        button: TRY_NOW,
     })
 }
 
@@ -97,7 +111,7 @@ fn every_feed_is_down(scene: &Scene<'_>) -> Option<Words> {
     Some(Words {
         title: format!("No new prices: {name} is {}", feed.state(server_time)),
         detail: format!("{cause}.{next} Without internet, `crypto-tracker demo` shows a simulated market."),
-        retry: false,
+        button: None,
     })
 }
 
@@ -108,7 +122,7 @@ fn no_feed_reports(scene: &Scene<'_>) -> Option<Words> {
         detail: "The tracker has not reported; is it running? `crypto-tracker demo` runs everything at once, with a \
                  simulated market."
             .to_owned(),
-        retry: false,
+        button: None,
     })
 }
 

@@ -3,6 +3,7 @@
 //! The plot only draws and turns seconds into points; what is in view is decided here, by [`View`], and set anew in
 //! each frame. Text that hangs in a chart cannot be read by assistive technology, so the plot carries a sentence.
 
+mod alerts;
 pub(crate) mod axes;
 mod below;
 mod computed;
@@ -32,7 +33,7 @@ pub(crate) use self::{
     tools::Tool,
     view::{Extent, View},
 };
-use super::{ChartChange, Command, DrawingChange, Scene};
+use super::{ChartChange, Command, Scene, alerts::at_price};
 use crate::{
     choices::{ChartChoices, ChartStyle},
     format,
@@ -216,9 +217,9 @@ impl Chart {
         };
         self.tools.interact(ui, &plot, canvas, commands);
         if let (Some(pointer), true) = (pointer, self.take_wanted(ChartChange::LevelHere))
-            && let Some(level) = canvas.level(canvas.point(pointer).price, true)
+            && let Some(price) = canvas.price(canvas.point(pointer).price)
         {
-            commands.push(Command::Draw(key.ticker.clone(), DrawingChange::Add(level)));
+            commands.push(at_price(scene, &key.ticker, price));
         }
         let wanted = (whole.height() - height) / below.max(1) as f32;
         let main = *transform.frame();
@@ -226,6 +227,7 @@ impl Chart {
         let frame =
             Rect::from_x_y_ranges(main.x_range(), main.top()..=frame.map_or(main.bottom(), |last| last.bottom()));
         self.tools.paint_drawings(ui.painter(), palette, canvas, pointer, whole);
+        alerts::paint(ui.painter(), palette, scene, canvas, pointer, whole);
         let overlay = Overlay {
             scene,
             series,
@@ -241,7 +243,7 @@ impl Chart {
         overlay.paint(ui);
         self.tools.paint_measurement(ui.painter(), palette, canvas);
         // The menu of the chart and of what is drawn into it.
-        self.tools.menu(&plot, canvas, commands);
+        self.tools.menu(&plot, scene, canvas, commands);
         self.newest_button(ui, main);
         describe(&plot, scene, key, series, &self.computed);
         self.load_older(scene, key, series, extent, commands);

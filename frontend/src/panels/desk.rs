@@ -122,7 +122,9 @@ impl Behavior<Pane> for View<'_> {
         // The ground is there already, where the window begins each frame: see `theme::ground`.
         let none = Color32::TRANSPARENT;
         let (fill, margin) = match pane.content.kind() {
-            Kind::Markets | Kind::Health => (self.palette.panel, Margin { left: 8, right: 6, top: 6, bottom: 0 }),
+            Kind::Markets | Kind::Alerts | Kind::Health => {
+                (self.palette.panel, Margin { left: 8, right: 6, top: 6, bottom: 0 })
+            }
             Kind::Chart | Kind::Compare => (none, Margin { left: 10, right: 4, top: 5, bottom: 3 }),
             Kind::Top | Kind::Movers | Kind::Volatility => (none, Margin { left: 8, right: 6, top: 4, bottom: 0 }),
         };
@@ -136,6 +138,7 @@ impl Behavior<Pane> for View<'_> {
                 Content::Top(top) => top.show(ui, scene, ticker.as_ref(), &mut commands),
                 Content::Movers(movers) => movers.show(ui, scene, ticker.as_ref(), &mut commands),
                 Content::Volatility(volatility) => volatility.show(ui, scene, ticker.as_ref(), &mut commands),
+                Content::Alerts(alerts) => alerts.show(ui, scene, ticker.as_ref(), &mut commands),
                 Content::Health => health::show(ui, scene),
             }
         });

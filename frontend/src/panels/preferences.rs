@@ -1,6 +1,6 @@
 //! What holds for the whole window: the API, how it looks, what it tells.
 
-use eframe::egui::{DragValue, Grid, Key, Modifiers, RichText, TextEdit, Ui};
+use eframe::egui::{Checkbox, DragValue, Grid, Key, Modifiers, RichText, TextEdit, Ui};
 
 use super::{Command, Scene, over_all};
 use crate::{
@@ -190,7 +190,9 @@ fn notify(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
     ui.vertical(|ui| {
         let mut notify = scene.choices.notify;
         let changed = ui.checkbox(&mut notify.api, "The API is lost, or back").changed()
-            | ui.checkbox(&mut notify.feeds, "An exchange's feed is lost, or back").changed();
+            | ui.checkbox(&mut notify.feeds, "An exchange's feed is lost, or back").changed()
+            | ui.checkbox(&mut notify.alerts, "An alert of the account fired").changed()
+            | ui.add_enabled(notify.alerts, Checkbox::new(&mut notify.sound, "with a sound of the desktop")).changed();
         if changed {
             commands.push(Command::Notify(notify));
         }

@@ -5,7 +5,7 @@ use eframe::egui::{
     containers::menu::{MenuButton, MenuConfig},
 };
 
-use super::Command;
+use super::{Command, Scene};
 use crate::{
     desk::{Desk, DeskChange, Wish},
     settings::ThemeChoice,
@@ -21,7 +21,7 @@ pub(crate) struct TopBar {
 
 impl TopBar {
     /// Shows it.
-    pub(crate) fn show(&mut self, ui: &mut Ui, desk: &Desk, wishes: &mut Vec<Wish>) {
+    pub(crate) fn show(&mut self, ui: &mut Ui, scene: &Scene<'_>, desk: &Desk, wishes: &mut Vec<Wish>) {
         let mut commands = Vec::new();
         let row = Vec2::new(ui.available_width(), 22.0);
         ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
@@ -29,6 +29,7 @@ impl TopBar {
             if ui.button("Settings").clicked() {
                 commands.push(Command::Preferences);
             }
+            account_button(ui, scene, &mut commands);
             theme_button(ui, &mut commands);
             let keys = ui.ctx().format_shortcut(&eframe::egui::KeyboardShortcut::new(Modifiers::COMMAND, Key::K));
             let words = RichText::new(format!("Search   {keys}")).color(Palette::of(ui).weak);
@@ -80,6 +81,22 @@ impl TopBar {
         response.widget_info(|| {
             eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, "Change the workspaces")
         });
+    }
+}
+
+fn account_button(ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
+    let (words, hover) = match scene.state.alerts.username() {
+        Some(name) => (name, "Your account: log out"),
+        None => ("Log in", "For alerts that are looked at where prices are stored"),
+    };
+    let response = ui.add(Button::new(words).truncate()).on_hover_text(hover);
+    if scene.state.alerts.username().is_some() {
+        response.widget_info(|| {
+            eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, format!("Account of {words}"))
+        });
+    }
+    if response.clicked() {
+        commands.push(Command::Account);
     }
 }
 

@@ -14,7 +14,12 @@ use tokio::{
 };
 use tokio_tungstenite::{
     connect_async,
-    tungstenite::{Error, Message},
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        handshake::client::Request,
+        http::{HeaderValue, StatusCode, header::AUTHORIZATION},
+    },
 };
 
 use super::{
@@ -23,7 +28,7 @@ use super::{
     outbox::{Gone, Outbox},
 };
 use crate::{
-    client::root_cause,
+    client::{Client, root_cause},
     live::LiveBatch,
     settings::ApiAddress,
     state::{Connection, Update},
@@ -31,6 +36,7 @@ use crate::{
 
 /// Runs until the window is gone.
 pub(super) async fn follow(
+    client: &Client,
     api: &ApiAddress,
     outbox: &Outbox,
     timing: Timing,
@@ -40,7 +46,19 @@ pub(super) async fn follow(
     let mut backoff = Backoff::new(timing.backoff_min, timing.backoff_max);
     let mut lost_at = None;
     loop {
-        let cause = match timeout(timing.silence, connect_async(api.live().as_str())).await {
+        // Where everybody needs an account, this waits until somebody has logged in.
+        let token = client.live_token().await;
+        let opened = async {
+            let token = token.as_ref().map_err(ToString::to_string)?;
+            let request = request(api, token.as_deref()).map_err(|error| words(&error))?;
+            timeout(timing.silence, connect_async(request)).await.map_err(|_| "no answer in time".to_owned())
+        };
+        let cause = match opened.await {
+            Ok(Err(Error::Http(response))) if response.status() == StatusCode::UNAUTHORIZED => {
+                client.live_refused(token.ok().flatten().as_deref()).await;
+                sleep(backoff.next_wait()).await;
+                continue;
+            }
             Ok(Ok((socket, _))) => {
                 tracing::info!(%api, "live feed connected");
                 lost_at = None;
@@ -48,13 +66,20 @@ pub(super) async fn follow(
                     return;
                 }
                 connected.send_replace(());
-                match read(socket, outbox, timing, &mut backoff).await {
-                    Ok(cause) => cause,
+                let read = async {
+                    tokio::select! {
+                        read = read(socket, outbox, timing, &mut backoff) => read.map(Some),
+                        () = client.shut_out() => Ok(None),
+                    }
+                };
+                match read.await {
+                    Ok(Some(cause)) => cause,
+                    Ok(None) => continue,
                     Err(Gone) => return,
                 }
             }
             Ok(Err(error)) => words(&error),
-            Err(_) => "no answer in time".to_owned(),
+            Err(cause) => cause,
         };
         let wait = backoff.next_wait();
         tracing::info!(%api, cause, ?wait, "live feed is away");
@@ -69,6 +94,17 @@ pub(super) async fn follow(
             () = hurry.notified() => {}
         }
     }
+}
+
+fn request(api: &ApiAddress, token: Option<&str>) -> Result<Request, Error> {
+    let mut request = api.live().as_str().into_client_request()?;
+    if let Some(token) = token {
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {token}")).map_err(|error| Error::HttpFormat(error.into()))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    Ok(request)
 }
 
 /// Reads until the connection ends, and says why it did.

@@ -208,7 +208,7 @@ pub(super) async fn older(
     }
 }
 
-fn settled<T>(answer: Result<T, ClientError>, retry_in: std::time::Duration) -> Result<T, Failure> {
+pub(super) fn settled<T>(answer: Result<T, ClientError>, retry_in: std::time::Duration) -> Result<T, Failure> {
     answer.map_err(|error| {
         tracing::debug!(%error, "no answer");
         Failure { cause: error.to_string(), retry_at: Utc::now() + retry_in }

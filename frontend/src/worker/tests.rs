@@ -24,6 +24,8 @@ const TIMING: Timing = Timing {
     refresh_holes: Duration::from_secs(3_600),
     refresh_sparklines: Duration::from_secs(3_600),
     refresh_volatility: Duration::from_millis(5),
+    refresh_rules: Duration::from_secs(3_600),
+    refresh_firings: Duration::from_millis(20),
     refresh_empty: Duration::from_secs(3_600),
     backoff_min: Duration::from_millis(5),
     backoff_max: Duration::from_millis(20),
@@ -154,7 +156,7 @@ fn say(event: &api_types::live::LiveEvent) -> Step {
 }
 
 fn worker(address: SocketAddr) -> Worker {
-    Worker::start(address.to_string().parse().unwrap(), Refresh::Live, TIMING, Box::new(|_| {})).unwrap()
+    Worker::start(address.to_string().parse().unwrap(), None, Refresh::Live, TIMING, Box::new(|_| {})).unwrap()
 }
 
 fn series(ticker: &str) -> SeriesKey {
@@ -188,7 +190,7 @@ fn it_loads_everything_and_then_tells_what_is_new() {
             Update::Prices(Ok(answer)) => prices = answer.len(),
             Update::Feeds(Ok(answer)) => feeds = answer.len(),
             Update::Holes(Ok(answer)) => holes = answer.len(),
-            Update::Sparklines(Ok(_)) => {}
+            Update::Sparklines(Ok(_)) | Update::Account(_) => {}
             Update::Candles { outcome: Ok(answer), part: Part::Newest, .. } => rows = answer.len(),
             Update::Live(batch) => messages += batch.messages,
             Update::Connection(connection) => connected = connection == Connection::Connected,
@@ -321,7 +323,7 @@ fn how_much_prices_moved_is_asked_for_again_and_again_while_it_is_shown() {
 fn without_a_live_feed_prices_are_asked_for_again_and_again() {
     let server = Server::start("127.0.0.1:0", vec![]);
     let api: ApiAddress = server.address.to_string().parse().unwrap();
-    let mut worker = Worker::start(api, Refresh::Every(1), TIMING, Box::new(|_| {})).unwrap();
+    let mut worker = Worker::start(api, None, Refresh::Every(1), TIMING, Box::new(|_| {})).unwrap();
     let mut connections = Vec::new();
     let mut answers = 0;
     while answers < 2 {

@@ -1,7 +1,7 @@
 //! What the pointer draws and measures.
 
 use chrono::TimeDelta;
-use eframe::egui::{Color32, CursorIcon, FontId, Key, Painter, Pos2, Rect, Response, Shape, Stroke, StrokeKind, Ui};
+use eframe::egui::{CursorIcon, FontId, Key, Painter, Pos2, Rect, Response, Stroke, StrokeKind, Ui};
 use egui_plot::PlotTransform;
 use rust_decimal::Decimal;
 
@@ -9,10 +9,10 @@ use super::scale::Scale;
 use crate::{
     choices::{Drawing, drawings::Point},
     format,
-    panels::{Command, DrawingChange},
+    panels::{Command, DrawingChange, Scene, alerts::at_price},
     state::TickerKey,
     theme::{Palette, SMALL},
-    widgets::tag::Tag,
+    widgets::{bell::bell_shapes, tag::Tag},
 };
 
 /// How near the pointer must come to a line to take it, in points.
@@ -55,6 +55,8 @@ pub(crate) struct Tools {
     held: Option<(usize, Handle, Point)>,
     /// The drawing whose menu is open.
     menu: Option<usize>,
+    /// Where it was opened.
+    menu_at: Option<Point>,
 }
 
 /// The chart that is drawn into.
@@ -80,10 +82,14 @@ impl Canvas<'_> {
         Point { second: value.x, price: self.scale.price(value.y) }
     }
 
-    /// The level there, with the ticker's decimals.
-    pub(super) fn level(&self, price: f64, bell: bool) -> Option<Drawing> {
+    /// The price there, with the ticker's decimals.
+    pub(super) fn price(&self, price: f64) -> Option<Decimal> {
         let price = Decimal::from_f64_retain(price)?.round_dp(self.decimals).normalize();
-        (price > Decimal::ZERO).then_some(Drawing::Level { price, bell })
+        (price > Decimal::ZERO).then_some(price)
+    }
+
+    fn level(&self, price: f64, bell: bool) -> Option<Drawing> {
+        Some(Drawing::Level { price: self.price(price)?, bell })
     }
 
     /// The drawing at this place of the screen.
@@ -212,6 +218,9 @@ impl Tools {
             return;
         }
         self.near = plot.hover_pos().and_then(|place| canvas.near(place));
+        if plot.secondary_clicked() {
+            self.menu_at = point;
+        }
         if let Some((number, _)) = self.near {
             ui.ctx().set_cursor_icon(CursorIcon::Grab);
             let deletes = ui.input(|input| input.key_pressed(Key::Delete) || input.key_pressed(Key::Backspace));
@@ -227,12 +236,25 @@ impl Tools {
         }
     }
 
-    /// What can be done with the drawing that was clicked with the other button.
-    pub(super) fn menu(&mut self, plot: &Response, canvas: Canvas<'_>, commands: &mut Vec<Command>) {
+    /// What can be done with the place or the drawing that was clicked with the other button.
+    pub(super) fn menu(&mut self, plot: &Response, scene: &Scene<'_>, canvas: Canvas<'_>, commands: &mut Vec<Command>) {
         let ticker = canvas.ticker;
         plot.context_menu(|ui| {
-            let mut draw = |change| commands.push(Command::Draw(ticker.clone(), change));
             let here = self.menu.and_then(|number| Some((number, canvas.drawings.get(number)?)));
+            let price = match here {
+                Some((_, Drawing::Level { price, .. })) => {
+                    Some(*price).filter(|_| scene.state.alerts.username().is_some())
+                }
+                Some((_, Drawing::Trend { .. })) => None,
+                None => self.menu_at.and_then(|point| canvas.price(point.price)),
+            };
+            if let Some(price) = price
+                && ui.button(format!("Alert at {}", format::price(price, canvas.decimals))).clicked()
+            {
+                commands.push(at_price(scene, ticker, price));
+                ui.close();
+            }
+            let mut draw = |change| commands.push(Command::Draw(ticker.clone(), change));
             match here {
                 Some((number, drawing)) => {
                     if let Drawing::Level { price, bell } = drawing {
@@ -323,14 +345,6 @@ fn level(
     if bell {
         painter.with_clip_rect(frame).extend(bell_shapes(Pos2::new(frame.left() + 12.0, y - 9.0), palette.accent));
     }
-}
-
-/// The fonts have none.
-fn bell_shapes(middle: Pos2, colour: Color32) -> Vec<Shape> {
-    let at = |x: f32, y: f32| middle + eframe::egui::vec2(x, y);
-    let body =
-        vec![at(-4.5, 3.0), at(-3.0, 1.0), at(-2.6, -2.5), at(0.0, -5.0), at(2.6, -2.5), at(3.0, 1.0), at(4.5, 3.0)];
-    vec![Shape::convex_polygon(body, colour, Stroke::NONE), Shape::circle_filled(at(0.0, 4.2), 1.4, colour)]
 }
 
 fn measurement(painter: &Painter, palette: &Palette, canvas: Canvas<'_>, from: Point, to: Point) {

@@ -1,0 +1,73 @@
+//! What the worker tells the window.
+
+use std::path::PathBuf;
+
+use api_types::{
+    CandleRow, FeedRow, GapRow, LatestPrice, Sparkline, VolatilityRow,
+    alerts::{AlertRow, FiringRow},
+};
+
+use super::{Connection, Done, Order, Part, Period, Refusal, SeriesKey};
+use crate::{client::Standing, live::LiveBatch, remote::Failure};
+
+/// One piece of news.
+#[derive(Debug)]
+pub(crate) enum Update {
+    /// The live feed's connection changed.
+    Connection(Connection),
+    /// Answer to the question for all prices.
+    Prices(Result<Vec<LatestPrice>, Failure>),
+    /// Answer to the question for all feeds.
+    Feeds(Result<Vec<FeedRow>, Failure>),
+    /// Answer to the question for holes of which trades are missing.
+    Holes(Result<Vec<GapRow>, Failure>),
+    /// Answer to the question for candles.
+    Candles {
+        /// Of this series.
+        series: SeriesKey,
+        /// Its newest, or older ones.
+        part: Part,
+        /// Oldest first.
+        outcome: Result<Vec<CandleRow>, Failure>,
+    },
+    /// Answer to the question for the last day's closes.
+    Sparklines(Result<Vec<Sparkline>, Failure>),
+    /// Answer to the question how much prices moved.
+    Volatility {
+        /// Over this long.
+        period: Period,
+        /// The most first.
+        outcome: Result<Vec<VolatilityRow>, Failure>,
+    },
+    /// How it stands with the account.
+    Account(Standing),
+    /// What became of a log-in or log-out, where it failed.
+    LogIn(String),
+    /// Answer to the question for the account's rules.
+    Rules(Result<Vec<AlertRow>, Failure>),
+    /// What the account's rules fired for since this was last told.
+    Firings {
+        /// Newest first.
+        rows: Vec<FiringRow>,
+        /// Whether that happened while somebody was logged in here.
+        are_news: bool,
+    },
+    /// What became of an order.
+    Answered {
+        /// Its number.
+        number: u64,
+        /// It.
+        order: Box<Order>,
+        /// What was done, or why not.
+        outcome: Result<Done, Refusal>,
+    },
+    /// What became of candles that were to be written to a file.
+    Exported {
+        /// The file.
+        path: PathBuf,
+        /// How many candles are in it, or why it is not there.
+        outcome: Result<usize, String>,
+    },
+    /// What the live feed said since the last batch.
+    Live(LiveBatch),
+}
