@@ -312,4 +312,6 @@ impl Tasks {
 }
 
 #[cfg(test)]
+mod account_tests;
+#[cfg(test)]
 mod tests;

@@ -123,10 +123,12 @@ impl Alerts {
 
     /// The form, or the rules.
     fn left(&mut self, ui: &mut Ui, scene: &Scene<'_>, ticker: Option<&TickerKey>, commands: &mut Vec<Command>) {
+        self.form.take_if(|form| form.hear(scene));
         if let Some(form) = &mut self.form {
             let shown = ScrollArea::vertical().id_salt("form").auto_shrink(false);
             if !shown.show(ui, |ui| form.show(ui, scene, ticker, commands)).inner {
                 self.form = None;
+                ui.ctx().request_repaint();
             }
             return;
         }

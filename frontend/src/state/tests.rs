@@ -1,7 +1,7 @@
 //! The rules of [`State`], and the fixtures that tests of panels share.
 
 use api_types::{
-    StatisticsRow,
+    FeedRow, GapRow, StatisticsRow, VolatilityRow,
     live::{LiveEvent, LiveMinute, LivePrice},
 };
 use rust_decimal::Decimal;

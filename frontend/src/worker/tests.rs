@@ -17,7 +17,7 @@ use crate::state::{
 };
 
 /// Soon enough for a test; a refresh never comes by itself.
-const TIMING: Timing = Timing {
+pub(super) const TIMING: Timing = Timing {
     batch: Duration::from_millis(5),
     refresh: Duration::from_secs(3_600),
     refresh_feeds: Duration::from_secs(3_600),

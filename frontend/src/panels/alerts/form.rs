@@ -47,9 +47,6 @@ impl Form {
         ticker: Option<&TickerKey>,
         commands: &mut Vec<Command>,
     ) -> bool {
-        if self.hear(scene) {
-            return false;
-        }
         if let Some(ticker) = ticker {
             self.draft.fill(ticker, scene.state.ticker(ticker));
         }
@@ -81,7 +78,7 @@ impl Form {
     }
 
     /// Takes the answer, if it came; whether that was what this was for.
-    fn hear(&mut self, scene: &Scene<'_>) -> bool {
+    pub(super) fn hear(&mut self, scene: &Scene<'_>) -> bool {
         let Some(answer) = &scene.state.alerts.answer else { return false };
         match self.asked.take_if(|(number, _)| *number == answer.number) {
             Some((_, asked)) => {
