@@ -8,14 +8,16 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::{
     choices::Drawing,
-    desk::DeskChange,
+    client::Standing,
+    desk::{DeskChange, Kind},
     indicators::Indicator,
-    panels::{ChartChange, DrawingChange},
+    panels::{ChartChange, DrawingChange, alerts::firings},
     state::{
-        Connection, Part, TickerKey, Update,
+        Connection, Part, TickerKey, Update, alert_tests,
         tests::{at, candles, decimal, feed, gap, price},
     },
     theme::{self, Hues},
+    zone::Zone,
 };
 
 struct Shown {
@@ -115,6 +117,35 @@ fn the_market_in_the_light_with_the_api_away() {
             next_try_at: at("12:00:07"),
         };
         state.apply(Update::Connection(away), at("12:00:00"));
+    });
+}
+
+#[test]
+fn alerts_beside_the_chart_and_in_it() {
+    picture(Theme::Dark, "market_alerts", |screen, state| {
+        screen.desk.obey(DeskChange::Open(Kind::Alerts));
+        alert_tests::logged_in(state, at("12:00"));
+        let mut rules = vec![alert_tests::rule(2), alert_tests::rule(1)];
+        rules[0].says.level = Some(decimal("64150"));
+        (rules[1].says.kind, rules[1].status) = ("reaches".into(), "triggered".into());
+        (rules[1].fired_count, rules[1].last_fired_at) = (1, Some(at("10:50")));
+        state.apply(Update::Rules(Ok(rules)), at("12:00"));
+        let rows = vec![
+            alert_tests::firing(3, 1, "11:48:10", "64300.2"),
+            alert_tests::firing(2, 2, "11:29:30", "64150"),
+            alert_tests::firing(1, 2, "10:43:20", "64150"),
+        ];
+        screen.notices.say(firings::words(&rows[0], Zone::Utc), at("12:00:01"));
+        state.apply(Update::Firings { rows, are_news: true }, at("12:00"));
+    });
+}
+
+#[test]
+fn the_log_in_of_an_api_for_accounts_only() {
+    picture(Theme::Light, "log_in_light", |_, state| {
+        let standing = Standing { is_needed: true, ..Standing::default() };
+        state.apply(Update::Account(standing), at("12:00"));
+        state.apply(Update::LogIn("This name and this password do not belong together".into()), at("12:00"));
     });
 }
 

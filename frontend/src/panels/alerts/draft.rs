@@ -45,17 +45,17 @@ const fn kind(word: &'static str, name: &'static str, fields: &'static [Field]) 
 
 /// All kinds, those wanted most first.
 pub(super) const KINDS: [Kind; 11] = [
-    kind("crosses", "The price crosses a level", &[Field::Level, Field::Direction]),
-    kind("reaches", "The price reaches a level", &[Field::Level]),
-    kind("channel", "The price leaves or enters a channel", &[Field::Lower, Field::Upper, Field::Way]),
-    kind("moves", "The price moves", &[Field::Change, Field::Unit, Field::Window, Field::Direction]),
-    kind("closes", "A candle closes beyond a level", &[Field::Level, Field::Side, Field::Bar]),
-    kind("volume", "Much is traded", &[Field::Threshold, Field::Window]),
-    kind("volatility", "Prices deviate much", &[Field::Threshold, Field::Window]),
-    kind("spread", "Two markets differ", &[Field::OtherExchange, Field::OtherTicker, Field::Change, Field::Unit]),
-    kind("stale", "No trade comes", &[Field::Seconds]),
-    kind("exchange_down", "An exchange tells nothing", &[Field::Seconds]),
-    kind("gap", "Trades are missing", &[]),
+    kind("crosses", "the price crosses a level", &[Field::Level, Field::Direction]),
+    kind("reaches", "the price reaches a level", &[Field::Level]),
+    kind("channel", "the price leaves or enters a channel", &[Field::Lower, Field::Upper, Field::Way]),
+    kind("moves", "the price moves", &[Field::Change, Field::Unit, Field::Window, Field::Direction]),
+    kind("closes", "a candle closes beyond a level", &[Field::Level, Field::Side, Field::Bar]),
+    kind("volume", "much is traded", &[Field::Threshold, Field::Window]),
+    kind("volatility", "prices deviate much", &[Field::Threshold, Field::Window]),
+    kind("spread", "two markets differ", &[Field::OtherExchange, Field::OtherTicker, Field::Change, Field::Unit]),
+    kind("stale", "no trade comes", &[Field::Seconds]),
+    kind("exchange_down", "an exchange tells nothing", &[Field::Seconds]),
+    kind("gap", "trades are missing", &[]),
 ];
 
 /// Values that are chosen, with their names.

@@ -98,7 +98,7 @@ impl Form {
             }
             None => {
                 ui.horizontal(|ui| {
-                    ui.label(RichText::new("New alert").strong());
+                    ui.label(RichText::new("Tell me when").strong());
                     choice(ui, "What is waited for", 230.0, self.draft.kind.name, |ui| {
                         for kind in KINDS {
                             if ui.selectable_label(self.draft.kind == kind, kind.name).clicked() {

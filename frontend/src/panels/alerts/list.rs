@@ -1,7 +1,7 @@
 //! The rules, each in two lines: what it waits for and what can be done with it, and below how it did.
 
 use api_types::alerts::{AlertRequest, AlertRow};
-use eframe::egui::{Align, Button, Label, Layout, Response, RichText, ScrollArea, Ui, Vec2, WidgetInfo};
+use eframe::egui::{Align, Button, Label, Layout, Response, RichText, ScrollArea, Stroke, Ui, Vec2, WidgetInfo};
 
 use super::{Alerts, Form, weak};
 use crate::{
@@ -37,18 +37,25 @@ impl Alerts {
         let size = Vec2::new(ui.available_width(), ROW_HEIGHT);
         ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
             ui.set_min_height(ROW_HEIGHT);
+            let top = ui.max_rect().top() - 3.0;
+            ui.painter().hline(ui.max_rect().x_range(), top, Stroke::new(1.0, palette.grid));
             ui.spacing_mut().item_spacing.y = 1.0;
             let line = Vec2::new(ui.available_width(), 22.0);
             ui.allocate_ui_with_layout(line, Layout::right_to_left(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = 4.0;
                 self.buttons(ui, rule, commands);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let about = about(scene, rule);
-                    let market = market_of(&rule.says);
-                    let name = Button::new(RichText::new(&about).strong()).frame(false).truncate();
-                    let response = ui.add_enabled(market.is_some(), name).on_hover_text("Show this market");
-                    if let Some(market) = market.filter(|_| response.clicked()) {
-                        commands.push(Command::Select(market));
+                    let name = RichText::new(about(scene, rule)).strong();
+                    match market_of(&rule.says) {
+                        Some(market) => {
+                            let name = Button::new(name.color(palette.accent)).frame(false).truncate();
+                            let exchange = RichText::new(market.exchange.as_str()).size(SMALL).color(palette.weak);
+                            if ui.add(name).on_hover_text("Show this market").clicked() {
+                                commands.push(Command::Select(market.clone()));
+                            }
+                            ui.add(Label::new(exchange));
+                        }
+                        None => drop(ui.label(name)),
                     }
                     ui.add(Label::new(rule_words(&rule.says)).truncate());
                 });
@@ -107,7 +114,7 @@ fn named(ui: &mut Ui, words: &str, id: i64) -> Response {
 /// What the rule is about: a market, a coin or an exchange.
 fn about(scene: &Scene<'_>, rule: &AlertRow) -> String {
     match (market_of(&rule.says), &rule.says.exchange, &rule.coin) {
-        (Some(market), ..) => format!("{} · {}", scene.name_of(&market), market.exchange),
+        (Some(market), ..) => scene.name_of(&market),
         (None, Some(exchange), _) => exchange.clone(),
         (None, None, Some(coin)) => coin.clone(),
         (None, None, None) => format::UNKNOWN.to_owned(),
