@@ -14,6 +14,8 @@ fn main() -> anyhow::Result<()> {
     }
     let settings = Settings::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dashboard=info"));
+    // It would trace requests with the token of whoever is logged in.
+    let filter = filter.add_directive("tungstenite::handshake=debug".parse()?);
     tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(io::stderr).init();
     let closed = CancellationToken::new();
     close_on_signal(closed.clone())?;

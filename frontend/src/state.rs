@@ -204,6 +204,7 @@ impl State {
             || self.tickers.value().into_iter().flatten().any(|(_, ticker)| young(ticker.time))
             || self.feeds.value().into_iter().flatten().any(|(_, feed)| !feed.delivers(self.server_time(now)))
             || self.series.values().any(|series| series.failure().is_some())
+            || self.alerts.rules.failure().is_some()
     }
 
     /// Another worker asks from now on: what was on its way does not come any more.

@@ -38,8 +38,9 @@ pub struct InvalidLevel {
     source: tracing_subscriber::filter::ParseError,
 }
 
-/// Libraries whose everyday news interest nobody. A level named for one of them in LOG_LEVEL wins.
-const QUIET: &str = "actix_server=warn,pglite_oxide=warn,refinery_core=warn,lapin=warn";
+/// Libraries whose everyday news interest nobody; the last would trace requests with the token of whoever is logged in. A level
+/// named for one of them in LOG_LEVEL wins.
+const QUIET: &str = "actix_server=warn,pglite_oxide=warn,refinery_core=warn,lapin=warn,tungstenite::handshake=debug";
 
 /// Starts logging and counting.
 ///

@@ -19,6 +19,8 @@ pub(crate) struct Account {
     password: Password,
     stays: bool,
     sent: bool,
+    /// Whether somebody was logged in at the last look: who just has been has nothing more to do here.
+    logged_in: bool,
 }
 
 /// What is being written is for nobody else either.
@@ -34,7 +36,7 @@ impl std::fmt::Debug for Password {
 impl Account {
     /// Shows it, or hides it.
     pub(crate) fn turn(&mut self) {
-        *self = Self { open: !self.open, asked: self.asked, focus: true, ..Self::default() };
+        *self = Self { open: !self.open, asked: self.asked, logged_in: self.logged_in, focus: true, ..Self::default() };
     }
 
     /// Shows it, if it is wanted, or needed.
@@ -45,28 +47,31 @@ impl Account {
             *self = Self { open: true, focus: true, ..Self::default() };
         }
         self.asked = wanted;
-        if self.sent && (alerts.refused.is_some() || alerts.username().is_some()) {
-            self.sent = false;
-            self.focus = true;
-            self.open = alerts.username().is_none();
+        let is_logged_in = alerts.username().is_some();
+        if is_logged_in && !self.logged_in {
+            *self = Self::default();
+        }
+        self.logged_in = is_logged_in;
+        if self.sent && alerts.refused.is_some() {
+            (self.sent, self.focus) = (false, true);
         }
         if self.open && ui.ctx().input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
             self.open = false;
         }
         let mut open = self.open;
         over_all(ui, "Account").open(&mut open).show(ui.ctx(), |ui| match alerts.username() {
-            Some(name) => self.logged_in(ui, scene, name, commands),
+            Some(name) => self.whose(ui, scene, name, commands),
             None => self.form(ui, scene, commands),
         });
         self.open &= open;
     }
 
-    fn logged_in(&mut self, ui: &mut Ui, scene: &Scene<'_>, name: &str, commands: &mut Vec<Command>) {
+    fn whose(&mut self, ui: &mut Ui, scene: &Scene<'_>, name: &str, commands: &mut Vec<Command>) {
         ui.horizontal(|ui| {
             ui.label("Logged in as");
             ui.label(RichText::new(name).strong());
         });
-        ui.label(RichText::new(format!("at {}", scene.api)).color(Palette::of(ui).weak));
+        ui.label(RichText::new(format!("At {}", scene.api)).color(Palette::of(ui).weak));
         ui.add_space(6.0);
         if ui.button("Log out").clicked() {
             commands.push(Command::Session(SessionOrder::LogOut));
@@ -85,7 +90,7 @@ impl Account {
             "Alerts belong to an account; prices are told to everybody."
         };
         ui.label(why);
-        ui.label(RichText::new(format!("Of the API at {}", scene.api)).color(palette.weak));
+        ui.label(RichText::new(format!("At {}", scene.api)).color(palette.weak));
         ui.add_space(6.0);
         let mut enter = false;
         Grid::new("log in").num_columns(2).spacing([12.0, 6.0]).show(ui, |ui| {

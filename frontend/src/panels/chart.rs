@@ -428,7 +428,7 @@ fn describe(plot: &Response, scene: &Scene<'_>, key: &SeriesKey, series: &Series
             .map(|(one, value)| format!(", {} {}", one.name(), format::price_f64(value, decimals)))
             .collect();
         let words = format!(
-            "Chart of {} on {}, {} candles of {}, last {}, {} in 24 hours{indicators}{}{}",
+            "Chart of {} on {}, {} candles of {}, last {}, {} in 24 hours{indicators}{}{}{}",
             scene.name_of(&key.ticker),
             key.ticker.exchange,
             series.bars().len(),
@@ -437,6 +437,7 @@ fn describe(plot: &Response, scene: &Scene<'_>, key: &SeriesKey, series: &Series
             format::percent(ticker.and_then(|ticker| ticker.change_24h)),
             stale.map(|words| format!(", {words}")).unwrap_or_default(),
             if missing > 0 { format!(", {missing} trades missing in all") } else { String::new() },
+            alerts::words(scene, &key.ticker, decimals),
         );
         WidgetInfo::labeled(Role::Image, true, words)
     });

@@ -5,13 +5,15 @@ use egui_kittest::{Harness, kittest::Queryable};
 use super::*;
 use crate::{
     choices::{ChartStyle, FAVOURITES, ScaleChoice},
+    client::{Secret, Standing},
     desk::{Group, Kind},
     settings::ThemeChoice,
     state::{
-        Part, TickerKey, Update,
+        Part, TickerKey, Update, alert_tests,
         tests::{at, candles, with_prices},
     },
     theme::{self, Hues},
+    worker::SessionOrder,
 };
 
 struct Shown {
@@ -265,6 +267,44 @@ fn panes_are_split_closed_and_put_into_groups_by_their_menus() {
     harness.get_by_label("Close this pane").click();
     harness.run();
     assert_eq!(charts(&harness), 1);
+}
+
+#[test]
+fn who_is_asked_for_an_account_logs_in_by_the_keyboard_and_out_by_the_search() {
+    let mut harness = shown(Theme::Dark);
+    let standing = |harness: &mut Harness<'static, Shown>, name: Option<&str>| {
+        let login = name.map(alert_tests::login);
+        let standing = Standing { login, is_needed: true, has_ended: false };
+        harness.state_mut().state.apply(Update::Account(standing), at("12:00:02"));
+        harness.run();
+    };
+    standing(&mut harness, None);
+    harness.get_by_label("The API at http://api tells its prices to accounts only");
+    harness.get_by_label("This API tells its prices to accounts only.");
+    let write = |harness: &mut Harness<'static, Shown>, words: &str, key| {
+        harness.event(Event::Text(words.to_owned()));
+        harness.run();
+        harness.key_press(key);
+        harness.run();
+    };
+    write(&mut harness, "ada", Key::Tab);
+    write(&mut harness, "correct horse battery", Key::Enter);
+    let password = Secret::new("correct horse battery".to_owned());
+    let log_in = SessionOrder::LogIn { username: "ada".to_owned(), password, stays: false };
+    assert_eq!(harness.state().commands, [Command::Session(log_in)]);
+    assert!(!format!("{:?}", harness.state().commands).contains("horse"));
+    harness.state_mut().state.apply(Update::LogIn("They do not belong together".to_owned()), at("12:00:02"));
+    harness.run();
+    harness.get_by_label("They do not belong together");
+    standing(&mut harness, Some("ada"));
+    assert!(harness.query_by_label("Password").is_none() && harness.query_by_label_contains("The API at").is_none());
+    harness.get_by_label("Account of ada");
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::K);
+    harness.run();
+    write(&mut harness, "log out", Key::Enter);
+    harness.get_by_label("Log out").click();
+    harness.run();
+    assert_eq!(harness.state().commands.last(), Some(&Command::Session(SessionOrder::LogOut)));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use super::tools::Canvas;
 use crate::{
+    format,
     panels::{Scene, alerts::firings},
+    state::TickerKey,
     theme::{Palette, SMALL},
     widgets::{bell::bell_shapes, tag::Tag},
 };
@@ -14,6 +16,17 @@ use crate::{
 const REACH: f32 = 9.0;
 /// Marks that are painted at most; those behind them are older.
 const MARKS: usize = 100;
+
+/// The same for whoever does not see them: `, alerts at 70,000.00 and 71,000.00, 3 fired`.
+pub(super) fn words(scene: &Scene<'_>, ticker: &TickerKey, decimals: u32) -> String {
+    let levels: Vec<String> = scene.state.alerts.levels(ticker).map(|level| format::price(level, decimals)).collect();
+    let levels = if levels.is_empty() { String::new() } else { format!(", alerts at {}", levels.join(" and ")) };
+    let fired = match scene.state.alerts.firings_of(ticker).count() {
+        0 => String::new(),
+        count => format!(", {count} fired"),
+    };
+    levels + &fired
+}
 
 /// Paints them over the prices.
 pub(super) fn paint(

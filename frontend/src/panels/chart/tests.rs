@@ -9,7 +9,7 @@ use crate::{
     indicators::Indicator,
     remote::Failure,
     state::{
-        Connection, Part, State, TickerKey, Update,
+        Connection, Order, Part, State, TickerKey, Update, alert_tests,
         tests::{at, candles, gap, with_prices},
     },
 };
@@ -271,6 +271,50 @@ fn a_level_that_rings_is_put_where_the_pointer_is() {
     harness.run();
     obey(&mut harness);
     assert!(matches!(drawings(&harness).as_slice(), [Drawing::Level { bell: true, .. }]));
+}
+
+#[test]
+fn an_alert_of_the_account_is_made_where_the_pointer_is_by_key_and_by_menu() {
+    let mut state = state_with(Some(Ok(candles("03:00", 500))));
+    alert_tests::logged_in(&mut state, at("12:00"));
+    let mut rule = alert_tests::rule(1);
+    rule.says.level = Some("64240".parse().unwrap());
+    state.apply(Update::Rules(Ok(vec![rule])), at("12:00"));
+    let rows = vec![alert_tests::firing(1, 1, "11:30:10", "64240")];
+    state.apply(Update::Firings { rows, are_news: false }, at("12:00"));
+    let mut harness = shown(state, "12:00:02");
+    let plot = harness.get_by_label_contains(", alerts at 64,240.00, 1 fired").rect();
+    harness.hover_at(plot.center());
+    harness.run();
+    harness.state_mut().chart.obey(ChartChange::LevelHere);
+    harness.run();
+    for button in [true, false] {
+        let pos = plot.center();
+        let button = Event::PointerButton {
+            pos,
+            button: eframe::egui::PointerButton::Secondary,
+            pressed: button,
+            modifiers: Modifiers::NONE,
+        };
+        harness.event(button);
+        harness.run();
+    }
+    harness.get_by_label_contains("Alert at 64,2").click();
+    harness.run();
+    let levels: Vec<_> = harness.state().commands.iter().filter_map(made).collect();
+    assert_eq!(levels.len(), 2);
+    assert_eq!(levels[0], levels[1], "of the same place");
+}
+
+/// The level of the rule that is to be made.
+fn made(command: &Command) -> Option<api_types::alerts::Amount> {
+    match command {
+        Command::Alert(_, order) => match &**order {
+            Order::Make(rule) => rule.level,
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 #[test]
