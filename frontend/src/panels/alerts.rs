@@ -6,7 +6,7 @@ mod form;
 mod list;
 
 use api_types::alerts::{AlertRequest, Amount};
-use eframe::egui::{RichText, Role, ScrollArea, Ui, WidgetInfo};
+use eframe::egui::{RichText, Role, Ui, WidgetInfo};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -81,15 +81,24 @@ impl Alerts {
         let wide = ui.available_width() >= WIDE;
         self.bar(ui, scene, wide);
         ui.add_space(2.0);
+        self.form.take_if(|form| form.hear(scene));
+        if let Some(form) = &mut self.form {
+            if !form.show(ui, scene, ticker, wide, commands) {
+                self.form = None;
+                ui.ctx().request_repaint();
+            }
+            return;
+        }
         if !wide {
-            match (&self.form, self.fired) {
-                (None, true) => firings::show(ui, scene, commands),
-                _ => self.left(ui, scene, ticker, commands),
+            if self.fired {
+                firings::show(ui, scene, commands);
+            } else {
+                self.left(ui, scene, commands);
             }
             return;
         }
         ui.columns(2, |columns| {
-            self.left(&mut columns[0], scene, ticker, commands);
+            self.left(&mut columns[0], scene, commands);
             let right = &mut columns[1];
             right.label(RichText::new("Fired").size(SMALL + 0.5).color(Palette::of(right).weak));
             firings::show(right, scene, commands);
@@ -121,17 +130,8 @@ impl Alerts {
         });
     }
 
-    /// The form, or the rules.
-    fn left(&mut self, ui: &mut Ui, scene: &Scene<'_>, ticker: Option<&TickerKey>, commands: &mut Vec<Command>) {
-        self.form.take_if(|form| form.hear(scene));
-        if let Some(form) = &mut self.form {
-            let shown = ScrollArea::vertical().id_salt("form").auto_shrink(false);
-            if !shown.show(ui, |ui| form.show(ui, scene, ticker, commands)).inner {
-                self.form = None;
-                ui.ctx().request_repaint();
-            }
-            return;
-        }
+    /// The rules, or why there are none.
+    fn left(&mut self, ui: &mut Ui, scene: &Scene<'_>, commands: &mut Vec<Command>) {
         let remote = &scene.state.alerts.rules;
         if let Some(failure) = remote.failure() {
             let next = format::countdown(failure.retry_at - scene.now);

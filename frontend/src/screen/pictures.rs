@@ -126,15 +126,21 @@ fn alerts_beside_the_chart_and_in_it() {
         screen.desk.obey(DeskChange::Open(Kind::Alerts));
         alert_tests::logged_in(state, at("12:00"));
         let mut rules = vec![alert_tests::rule(2), alert_tests::rule(1)];
-        rules[0].says.level = Some(decimal("64150"));
-        (rules[1].says.kind, rules[1].status) = ("reaches".into(), "triggered".into());
-        (rules[1].fired_count, rules[1].last_fired_at) = (1, Some(at("10:50")));
+        (rules[0].says.level, rules[0].says.direction) = (Some(decimal("64150")), Some("either".into()));
+        (rules[0].says.frequency, rules[0].says.cooldown_seconds) = ("every_time".into(), Some(300));
+        (rules[0].fired_count, rules[0].last_fired_at) = (2, Some(at("11:29:30")));
+        (rules[1].says.kind, rules[1].says.level) = ("reaches".into(), Some(decimal("64300")));
+        (rules[1].status, rules[1].fired_count) = ("triggered".into(), 1);
+        rules[1].last_fired_at = Some(at("11:48:10"));
         state.apply(Update::Rules(Ok(rules)), at("12:00"));
-        let rows = vec![
+        let mut rows = vec![
             alert_tests::firing(3, 1, "11:48:10", "64300.2"),
             alert_tests::firing(2, 2, "11:29:30", "64150"),
             alert_tests::firing(1, 2, "10:43:20", "64150"),
         ];
+        for (row, said) in rows.iter_mut().zip(["reached 64300", "rose through 64150", "fell through 64150"]) {
+            row.said = format!("BTCUSDT (binance) {said}: {}", row.price.unwrap());
+        }
         screen.notices.say(firings::words(&rows[0], Zone::Utc), at("12:00:01"));
         state.apply(Update::Firings { rows, are_news: true }, at("12:00"));
     });

@@ -177,7 +177,11 @@ impl Alerts {
 fn told(order: &Order, outcome: &Result<Done, Refusal>) -> Option<String> {
     match (order, outcome) {
         (Order::Try(_), _) => None,
-        (Order::Make(_), Ok(Done::Rule(rule))) => Some(format!("Alert made: {}", rule_words(&rule.says))),
+        (Order::Make(_), Ok(Done::Rule(rule))) => {
+            let about = rule.says.ticker.as_ref().or(rule.says.exchange.as_ref()).or(rule.coin.as_ref());
+            let about = about.map_or(format::UNKNOWN, String::as_str);
+            Some(format!("Alert made: {about} {}", rule_words(&rule.says)))
+        }
         (Order::Make(_), Err(refusal)) => Some(format!("The alert was not made: {}", refusal.words)),
         (Order::Change(..), Err(refusal)) => Some(format!("The alert was not changed: {}", refusal.words)),
         (Order::Delete(_), Err(refusal)) => Some(format!("The alert was not deleted: {}", refusal.words)),

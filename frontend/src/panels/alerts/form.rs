@@ -1,7 +1,7 @@
 //! The form in which a rule is made or changed, tried first if somebody wants to.
 
 use api_types::alerts::{AlertPreview, AlertRequest, AlertRow};
-use eframe::egui::{Button, Grid, RichText, TextEdit, Ui};
+use eframe::egui::{Button, Grid, RichText, ScrollArea, TextEdit, Ui};
 
 use super::draft::{Draft, Field, KINDS};
 use crate::{
@@ -39,12 +39,13 @@ impl Form {
         Self { draft: Draft::of(&rule.says), changes: Some(rule.id), ..Self::new() }
     }
 
-    /// Shows it; false when it is done with.
+    /// Shows it, where it is wide in two columns, so that a low pane has room for all of it; false when it is done with.
     pub(super) fn show(
         &mut self,
         ui: &mut Ui,
         scene: &Scene<'_>,
         ticker: Option<&TickerKey>,
+        wide: bool,
         commands: &mut Vec<Command>,
     ) -> bool {
         if let Some(ticker) = ticker {
@@ -61,18 +62,44 @@ impl Form {
             Some((_, Ok(Done::Tried(preview)))) => Some(preview.clone()),
             _ => None,
         };
-        self.title(ui, scene);
-        let told = self.fields(ui, refusal.as_ref());
-        if let Some(refusal) = refusal.filter(|_| !told) {
+        let area = |name| ScrollArea::vertical().id_salt(name).auto_shrink(false);
+        if !wide {
+            let shown = area("form").show(ui, |ui| {
+                self.fields(ui, scene, refusal.as_ref());
+                self.outcome(ui, scene, request.ok(), refusal.as_ref(), preview.as_ref(), commands)
+            });
+            return shown.inner;
+        }
+        ui.columns(2, |columns| {
+            area("form").show(&mut columns[0], |ui| self.fields(ui, scene, refusal.as_ref()));
+            let shown = area("outcome").show(&mut columns[1], |ui| {
+                self.outcome(ui, scene, request.ok(), refusal.as_ref(), preview.as_ref(), commands)
+            });
+            shown.inner
+        })
+    }
+
+    /// What can be done with it, and what came of that.
+    fn outcome(
+        &mut self,
+        ui: &mut Ui,
+        scene: &Scene<'_>,
+        request: Option<AlertRequest>,
+        refusal: Option<&Refusal>,
+        preview: Option<&AlertPreview>,
+        commands: &mut Vec<Command>,
+    ) -> bool {
+        let goes_on = self.buttons(ui, request, commands);
+        let is_beside = |parameter: &String| self.draft.fields().iter().any(|field| field.parameter() == parameter);
+        if let Some(refusal) = refusal.filter(|refusal| !refusal.parameter.as_ref().is_some_and(is_beside)) {
             let words = match &refusal.parameter {
                 Some(parameter) => format!("{parameter}: {}", refusal.words),
-                None => refusal.words,
+                None => refusal.words.clone(),
             };
             ui.label(RichText::new(words).color(Palette::of(ui).warn));
         }
-        let goes_on = self.buttons(ui, request.ok(), commands);
         if let Some(preview) = preview {
-            previewed(ui, scene, &preview);
+            previewed(ui, scene, preview);
         }
         goes_on
     }
@@ -111,10 +138,10 @@ impl Form {
         }
     }
 
-    /// Shows the fields, and what is wrong with one of them beside it; whether that was told.
-    fn fields(&mut self, ui: &mut Ui, refusal: Option<&Refusal>) -> bool {
+    /// Shows the fields, and what is wrong with one of them beside it.
+    fn fields(&mut self, ui: &mut Ui, scene: &Scene<'_>, refusal: Option<&Refusal>) {
         let palette = Palette::of(ui);
-        let mut told = false;
+        self.title(ui, scene);
         Grid::new("alert form").num_columns(3).spacing([10.0, 4.0]).show(ui, |ui| {
             for field in self.draft.fields() {
                 let name = field.name(self.draft.kind);
@@ -140,17 +167,14 @@ impl Form {
                 let here = |refusal: &&Refusal| refusal.parameter.as_deref() == Some(field.parameter());
                 if let Some(refusal) = refusal.filter(here) {
                     ui.label(RichText::new(&refusal.words).size(SMALL + 1.0).color(palette.warn));
-                    told = true;
                 }
                 ui.end_row();
             }
         });
-        told
     }
 
     fn buttons(&mut self, ui: &mut Ui, request: Option<AlertRequest>, commands: &mut Vec<Command>) -> bool {
         let mut goes_on = true;
-        ui.add_space(4.0);
         ui.horizontal(|ui| {
             let waits = self.asked.is_some();
             let can = request.is_some() && !waits;

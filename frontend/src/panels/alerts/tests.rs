@@ -162,12 +162,12 @@ fn rules_are_filtered_paused_and_deleted_after_a_second_question() {
 #[test]
 fn firings_are_listed_beside_or_behind_and_a_click_shows_the_market() {
     let mut wide = shown_in(Theme::Light, [1000.0, 260.0], with_rules());
-    wide.get_by_label("08:00:00 BTCUSDT (binance) rose through 70000: 70010.5 (late: noticed at 08:05:00)");
+    wide.get_by_label("08:00:00 BTCUSDT (binance) crossed a level: 70010.5 (late: noticed at 08:05:00)");
     picture(&mut wide, "alerts_wide_light");
     let mut harness = shown(with_rules());
     harness.get_by_label("Fired (3)").click();
     harness.run();
-    harness.get_by_label("11:58:20 BTCUSDT (binance) rose through 70000: 70000.1").click();
+    harness.get_by_label("11:58:20 BTCUSDT (binance) crossed a level: 70000.1").click();
     harness.run();
     assert_eq!(harness.state().commands, [Command::Select(btc())]);
 }

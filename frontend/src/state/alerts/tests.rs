@@ -53,7 +53,7 @@ pub(crate) fn firing(id: i64, alert: i64, time: &str, price: &str) -> FiringRow 
         happened_at: at(time),
         noticed_at: at(time),
         late: false,
-        said: format!("BTCUSDT (binance) rose through 70000: {price}"),
+        said: format!("BTCUSDT (binance) crossed a level: {price}"),
         price: Some(decimal(price)),
         reference: Some(decimal("69999")),
         trade_id: Some(7),
@@ -113,7 +113,10 @@ fn what_was_done_is_seen_at_once_and_what_was_refused_is_told() {
         (ids, state.take_news())
     };
     let (rules, news) = answer(Order::Make(AlertRequest::default()), Ok(Done::Rule(Box::new(rule(2)))));
-    assert_eq!((rules[0].0, rules[1].0, &news[..]), (2, 1, &["Alert made: rises through 70,000".to_owned()][..]));
+    assert_eq!(
+        (rules[0].0, rules[1].0, &news[..]),
+        (2, 1, &["Alert made: BTCUSDT rises through 70,000".to_owned()][..])
+    );
     let paused = AlertRow { status: "paused".into(), ..rule(1) };
     let (rules, news) = answer(Order::Change(1, AlertRequest::default()), Ok(Done::Rule(Box::new(paused))));
     assert_eq!((rules[1].1.as_str(), news.len()), ("paused", 0));
