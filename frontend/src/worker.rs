@@ -297,8 +297,8 @@ impl Tasks {
             () = news => {}
             _ = account::tell(&client, &self.outbox) => {}
             () = account::obey(&client, &self.outbox, self.session_wanted) => {}
-            () = alerts::rules(&client, &self.outbox, timing, &rules_changed) => {}
-            () = alerts::firings(&client, &self.outbox, timing, &rules_changed) => {}
+            () = alerts::rules(&client, &self.outbox, timing, &rules_changed, &self.hurry) => {}
+            () = alerts::firings(&client, &self.outbox, timing, &rules_changed, &self.hurry) => {}
             () = alerts::obey(&client, &self.outbox, self.orders_wanted, &rules_changed) => {}
             () = refresh::feeds(&client, &self.outbox, again.clone()) => {}
             () = refresh::holes(&client, &self.outbox, again.clone()) => {}

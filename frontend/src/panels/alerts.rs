@@ -62,6 +62,7 @@ pub(crate) struct Alerts {
     #[serde(skip)]
     form: Option<Form>,
     /// The rule of which it is asked whether it is to be deleted.
+    #[serde(skip)]
     deleting: Option<i64>,
 }
 
@@ -75,6 +76,8 @@ impl Alerts {
         commands: &mut Vec<Command>,
     ) {
         if scene.state.alerts.username().is_none() {
+            // What was written was for the account that it was.
+            (self.form, self.deleting) = (None, None);
             logged_out(ui, scene, commands);
             return;
         }

@@ -1,6 +1,6 @@
 //! The account, its rules, and what they fired for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use api_types::alerts::{AlertPreview, AlertRequest, AlertRow, AlertSays, FiringRow};
 use rust_decimal::Decimal;
@@ -158,16 +158,17 @@ impl Alerts {
     pub(crate) fn firings_of<'a>(&'a self, ticker: &'a TickerKey) -> impl Iterator<Item = (&'a FiringRow, Decimal)> {
         let prices = |row: &&AlertRow| {
             matches!(row.says.kind.as_str(), "crosses" | "reaches" | "channel" | "moves" | "closes")
-                && market_of(&row.says).as_ref() == Some(ticker)
+                && is_about(&row.says, ticker)
         };
-        let ids: Vec<i64> = self.rules.value().into_iter().flatten().filter(prices).map(|row| row.id).collect();
+        let rules = self.rules.value().into_iter().flatten();
+        let ids: BTreeSet<i64> = rules.filter(prices).map(|row| row.id).collect();
         let told = move |row: &'a FiringRow| Some((row, row.price.filter(|_| ids.contains(&row.alert))?));
         self.firings.iter().filter_map(told)
     }
 
     /// The levels that rules at work wait for in this market.
     pub(crate) fn levels<'a>(&'a self, ticker: &'a TickerKey) -> impl Iterator<Item = Decimal> + 'a {
-        let at_work = |row: &&AlertRow| row.status == "created" && market_of(&row.says).as_ref() == Some(ticker);
+        let at_work = |row: &&AlertRow| row.status == "created" && is_about(&row.says, ticker);
         let rules = self.rules.value().into_iter().flatten().filter(at_work);
         rules.flat_map(|row| [row.says.level, row.says.lower, row.says.upper]).flatten()
     }
@@ -192,6 +193,10 @@ fn told(order: &Order, outcome: &Result<Done, Refusal>) -> Option<String> {
 /// The market that a rule is about, where it is about one.
 pub(crate) fn market_of(says: &AlertSays) -> Option<TickerKey> {
     Some(TickerKey::new(says.exchange.as_deref()?, says.ticker.as_deref()?))
+}
+
+fn is_about(says: &AlertSays, ticker: &TickerKey) -> bool {
+    says.ticker.as_deref() == Some(ticker.ticker.as_str()) && says.exchange.as_deref() == Some(ticker.exchange.as_str())
 }
 
 /// The state of a rule in words.

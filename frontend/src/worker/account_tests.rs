@@ -203,7 +203,7 @@ fn rules_are_made_changed_tried_refused_and_deleted() {
     let Ok(Done::Tried(preview)) = answer(&mut worker, Order::Try(crosses("64300"))) else { panic!("not tried") };
     assert_eq!((preview.count, preview.firings.len(), preview.resolution.as_str()), (2, 2, "tick"));
     let rule = made(&mut worker, "64300");
-    assert_eq!(listed(&mut worker), [rule.clone()]);
+    assert_eq!(listed(&mut worker), std::slice::from_ref(&rule));
     let pause = AlertRequest { status: Some("paused".into()), ..AlertRequest::default() };
     let Ok(Done::Rule(paused)) = answer(&mut worker, Order::Change(rule.id, pause)) else { panic!("not paused") };
     assert_eq!(paused.status, "paused");

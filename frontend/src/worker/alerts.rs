@@ -54,7 +54,7 @@ fn refusal(error: ClientError) -> Refusal {
 }
 
 /// Keeps the rules fresh until the window is gone; `changed` says when they are others.
-pub(super) async fn rules(client: &Client, outbox: &Outbox, timing: Timing, changed: &Notify) {
+pub(super) async fn rules(client: &Client, outbox: &Outbox, timing: Timing, changed: &Notify, hurry: &Notify) {
     let keep = async || {
         let mut backoff = Backoff::new(timing.backoff_min * 2, timing.backoff_max * 2);
         let mut known = None;
@@ -68,6 +68,7 @@ pub(super) async fn rules(client: &Client, outbox: &Outbox, timing: Timing, chan
             tokio::select! {
                 () = sleep(wait) => {}
                 () = changed.notified() => {}
+                () = hurry.notified() => {}
             }
         }
     };
@@ -75,7 +76,7 @@ pub(super) async fn rules(client: &Client, outbox: &Outbox, timing: Timing, chan
 }
 
 /// Tells what the rules fire for until the window is gone, and says when that changed them.
-pub(super) async fn firings(client: &Client, outbox: &Outbox, timing: Timing, changed: &Notify) {
+pub(super) async fn firings(client: &Client, outbox: &Outbox, timing: Timing, changed: &Notify, hurry: &Notify) {
     let keep = async || {
         let mut backoff = Backoff::new(timing.backoff_min * 2, timing.backoff_max * 2);
         let mut newest = None;
@@ -94,7 +95,10 @@ pub(super) async fn firings(client: &Client, outbox: &Outbox, timing: Timing, ch
                 // The rules are asked for as well, and tell why there is no answer.
                 Err(error) => tracing::debug!(%error, "no answer"),
             }
-            sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = hurry.notified() => {}
+            }
         }
     };
     while_logged_in(client, keep).await;

@@ -51,7 +51,7 @@ impl Alerts {
                             let name = Button::new(name.color(palette.accent)).frame(false).truncate();
                             let exchange = RichText::new(market.exchange.as_str()).size(SMALL).color(palette.weak);
                             if ui.add(name).on_hover_text("Show this market").clicked() {
-                                commands.push(Command::Select(market.clone()));
+                                commands.push(Command::Select(market));
                             }
                             ui.add(Label::new(exchange));
                         }
