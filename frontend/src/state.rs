@@ -135,7 +135,8 @@ impl State {
             }
             Update::Live(batch) => self.apply_live(batch, now),
             Update::Account(_)
-            | Update::LogIn(_)
+            | Update::LogInFailed(_)
+            | Update::LogOutFailed(_)
             | Update::Rules(_)
             | Update::Firings { .. }
             | Update::Answered { .. } => {

@@ -8,6 +8,7 @@ pub(crate) mod axes;
 mod below;
 mod computed;
 mod header;
+mod measure;
 mod overlay;
 mod scale;
 mod tools;

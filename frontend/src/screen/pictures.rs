@@ -151,7 +151,7 @@ fn the_log_in_of_an_api_for_accounts_only() {
     picture(Theme::Light, "log_in_light", |_, state| {
         let standing = Standing { is_needed: true, ..Standing::default() };
         state.apply(Update::Account(standing), at("12:00"));
-        state.apply(Update::LogIn("This name and this password do not belong together".into()), at("12:00"));
+        state.apply(Update::LogInFailed("This name and this password do not belong together".into()), at("12:00"));
     });
 }
 

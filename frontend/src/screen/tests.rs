@@ -293,7 +293,7 @@ fn who_is_asked_for_an_account_logs_in_by_the_keyboard_and_out_by_the_search() {
     let log_in = SessionOrder::LogIn { username: "ada".to_owned(), password, stays: false };
     assert_eq!(harness.state().commands, [Command::Session(log_in)]);
     assert!(!format!("{:?}", harness.state().commands).contains("horse"));
-    harness.state_mut().state.apply(Update::LogIn("They do not belong together".to_owned()), at("12:00:02"));
+    harness.state_mut().state.apply(Update::LogInFailed("They do not belong together".to_owned()), at("12:00:02"));
     harness.run();
     harness.get_by_label("They do not belong together");
     standing(&mut harness, Some("ada"));

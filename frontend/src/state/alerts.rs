@@ -73,7 +73,10 @@ impl Alerts {
     pub(super) fn apply(&mut self, update: Update) -> Option<String> {
         match update {
             Update::Account(standing) => return self.apply_standing(standing),
-            Update::LogIn(words) => self.refused = Some(words),
+            Update::LogInFailed(words) => self.refused = Some(words),
+            Update::LogOutFailed(words) => {
+                return Some(format!("Logged out here, but the API could not be told: {words}"));
+            }
             Update::Rules(outcome) => self.rules.settle(outcome, |_, rules| rules),
             Update::Firings { rows, are_news } => {
                 // Another worker begins from the start again.

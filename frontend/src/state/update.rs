@@ -41,8 +41,10 @@ pub(crate) enum Update {
     },
     /// How it stands with the account.
     Account(Standing),
-    /// What became of a log-in or log-out, where it failed.
-    LogIn(String),
+    /// Why nobody is logged in now.
+    LogInFailed(String),
+    /// Why the API did not hear of the log-out.
+    LogOutFailed(String),
     /// Answer to the question for the account's rules.
     Rules(Result<Vec<AlertRow>, Failure>),
     /// What the account's rules fired for since this was last told.

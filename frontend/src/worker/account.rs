@@ -29,15 +29,13 @@ pub(super) async fn obey(client: &Client, outbox: &Outbox, mut wanted: mpsc::Rec
     while let Some(order) = wanted.recv().await {
         let outcome = match order {
             SessionOrder::LogIn { username, password, stays } => {
-                client.log_in(&username, &password, stays).await.map_err(|error| words(&error))
+                let outcome = client.log_in(&username, &password, stays).await;
+                outcome.map_err(|error| Update::LogInFailed(words(&error)))
             }
-            SessionOrder::LogOut => {
-                let told = client.log_out().await;
-                told.map_err(|error| format!("Logged out here, but the API could not be told: {}", words(&error)))
-            }
+            SessionOrder::LogOut => client.log_out().await.map_err(|error| Update::LogOutFailed(error.to_string())),
         };
-        if let Err(words) = outcome
-            && outbox.put(Update::LogIn(words)).await.is_err()
+        if let Err(failed) = outcome
+            && outbox.put(failed).await.is_err()
         {
             return;
         }

@@ -170,7 +170,7 @@ fn who_logs_in_is_told_and_who_writes_a_wrong_password_is_told_why_not() {
     assert_eq!(standing(&mut worker, |_| true), Standing::default());
     log_in(&mut worker, "wrong horse battery");
     let words = next(&mut worker, |update| match update {
-        Update::LogIn(words) => Some(words),
+        Update::LogInFailed(words) => Some(words),
         _ => None,
     });
     assert!(words.contains("password") && !words.contains("horse"), "{words}");

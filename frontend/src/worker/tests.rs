@@ -11,9 +11,12 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
-use crate::state::{
-    Connection, Part, TickerKey,
-    tests::{at, candles, feed, gap, live, minute, price, sparkline, volatility},
+use crate::{
+    client::Secret,
+    state::{
+        Connection, Part, TickerKey, alert_tests,
+        tests::{at, candles, feed, gap, live, minute, price, sparkline, volatility},
+    },
 };
 
 /// Soon enough for a test; a refresh never comes by itself.
@@ -230,6 +233,38 @@ fn after_an_outage_it_comes_back_and_asks_for_what_it_missed() {
     };
     while !asked_after_reconnecting() {
         next(&mut worker, |update| matches!(update, Update::Candles { outcome: Ok(_), .. }).then_some(()));
+    }
+}
+
+#[test]
+fn a_log_in_and_a_log_out_at_an_api_that_is_away_say_so() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let api = || address.to_string().parse().unwrap();
+    let password = Secret::new("correct horse battery".to_owned());
+    let mut worker = worker(address);
+    assert!(worker.log(SessionOrder::LogIn { username: "ada".into(), password, stays: false }));
+    let words = next(&mut worker, |update| match update {
+        Update::LogInFailed(words) => Some(words),
+        _ => None,
+    });
+    assert_eq!(words, "The API cannot be asked: connection refused: nothing listens there");
+    // Who was logged in stays so until the API says otherwise, and is logged out here all the same.
+    let login = Some(alert_tests::login("ada"));
+    let mut worker = Worker::start(api(), login.clone(), Refresh::Live, TIMING, Box::new(|_| {})).unwrap();
+    let failure = next(&mut worker, |update| match update {
+        Update::Rules(outcome) => outcome.err(),
+        _ => None,
+    });
+    assert_eq!(failure.cause, "connection refused: nothing listens there");
+    assert!(worker.log(SessionOrder::LogOut));
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        match worker.wait_for_update().unwrap() {
+            Update::Account(standing) if standing.login.is_none() => told.push("out"),
+            Update::LogOutFailed(_) => told.push("not heard"),
+            Update::Account(standing) => assert_eq!(standing.login, login),
+            _ => {}
+        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! What the pointer draws and measures.
 
-use chrono::TimeDelta;
-use eframe::egui::{CursorIcon, FontId, Key, Painter, Pos2, Rect, Response, Stroke, StrokeKind, Ui};
+use eframe::egui::{CursorIcon, FontId, Key, Painter, Pos2, Rect, Response, Stroke, Ui};
 use egui_plot::PlotTransform;
 use rust_decimal::Decimal;
 
-use super::scale::Scale;
+use super::{measure, scale::Scale};
 use crate::{
     choices::{Drawing, drawings::Point},
     format,
@@ -72,7 +71,7 @@ pub(super) struct Canvas<'a> {
 }
 
 impl Canvas<'_> {
-    fn place(&self, point: Point) -> Pos2 {
+    pub(super) fn place(&self, point: Point) -> Pos2 {
         let value = self.scale.value(point.price);
         Pos2::new(self.transform.position_from_point_x(point.second), self.transform.position_from_point_y(value))
     }
@@ -320,7 +319,7 @@ impl Tools {
     /// Paints what was measured, over everything else.
     pub(super) fn paint_measurement(&self, painter: &Painter, palette: &Palette, canvas: Canvas<'_>) {
         if let Some((from, to)) = self.measured {
-            measurement(&painter.with_clip_rect(*canvas.transform.frame()), palette, canvas, from, to);
+            measure::paint(&painter.with_clip_rect(*canvas.transform.frame()), palette, canvas, from, to);
         }
     }
 }
@@ -347,40 +346,6 @@ fn level(
     }
 }
 
-fn measurement(painter: &Painter, palette: &Palette, canvas: Canvas<'_>, from: Point, to: Point) {
-    let rect = Rect::from_two_pos(canvas.place(from), canvas.place(to));
-    let colour = if to.price >= from.price { palette.up } else { palette.down };
-    painter.rect(rect, 0.0, colour.gamma_multiply(0.16), Stroke::new(1.0, colour), StrokeKind::Inside);
-    let text = measured_words(from, to, canvas.decimals, canvas.bar);
-    let tag = Tag { text, ground: palette.tag, colour: palette.text, font: FontId::monospace(SMALL + 1.0) };
-    let (place, anchor) = if to.price >= from.price {
-        (rect.center_top() - eframe::egui::vec2(0.0, 4.0), eframe::egui::Align2::CENTER_BOTTOM)
-    } else {
-        (rect.center_bottom() + eframe::egui::vec2(0.0, 4.0), eframe::egui::Align2::CENTER_TOP)
-    };
-    tag.paint(painter, place, anchor, *canvas.transform.frame());
-}
-
-/// `+120.50 (+0.19%) · 14 candles · 1h 10m`.
-fn measured_words(from: Point, to: Point, decimals: u32, bar: f64) -> String {
-    let difference = Decimal::from_f64_retain(to.price - from.price).unwrap_or_default();
-    let candles = ((to.second - from.second) / bar).round();
-    let seconds = (to.second - from.second).abs();
-    let time = TimeDelta::seconds(seconds as i64);
-    let (days, hours, minutes) = (time.num_days(), time.num_hours() % 24, time.num_minutes() % 60);
-    let time = match (days, hours) {
-        (0, 0) => format!("{minutes}m"),
-        (0, hours) => format!("{hours}h {minutes}m"),
-        (days, hours) => format!("{days}d {hours}h"),
-    };
-    format!(
-        "{} ({}) · {} candles · {time}",
-        format::signed(difference, decimals),
-        format::percent_f64((to.price / from.price - 1.0) * 100.0),
-        format::price_f64(candles, 0),
-    )
-}
-
 fn number_of(price: Decimal) -> f64 {
     use rust_decimal::prelude::ToPrimitive;
     price.to_f64().unwrap_or_default()
@@ -395,15 +360,6 @@ fn distance_to_segment(place: Pos2, from: Pos2, to: Pos2) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_measurement_tells_price_share_candles_and_time() {
-        let from = Point { second: 0.0, price: 100.0 };
-        let words = |second: f64, price: f64| measured_words(from, Point { second, price }, 2, 300.0);
-        assert_eq!(words(4_200.0, 101.5), "+1.50 (+1.50%) · 14 candles · 1h 10m");
-        assert_eq!(words(-600.0, 99.0), "−1.00 (−1.00%) · −2 candles · 10m");
-        assert_eq!(words(180_000.0, 100.0), "0.00 (0.00%) · 600 candles · 2d 2h");
-    }
 
     #[test]
     fn a_line_is_near_along_its_whole_length_and_not_beyond() {
