@@ -199,6 +199,24 @@ impl Watched {
         &mut self.moves[place].1
     }
 
+    /// The places of those windows in which these prices may mean something: most of the time none.
+    fn signals_in_reach(&mut self, prices: &[(Seen, bool)]) -> Vec<usize> {
+        let (Some((first, _)), false) = (prices.first(), self.moves.is_empty()) else { return Vec::new() };
+        let all = || prices.iter().map(|(seen, _)| seen.price);
+        let (lowest, highest) = (all().min().unwrap_or(first.price), all().max().unwrap_or(first.price));
+        let mut places = Vec::new();
+        for (place, (signal, thresholds)) in self.moves.iter().enumerate() {
+            let before = self.extremes.of(signal.minutes, first.time);
+            let window = before.map_or((lowest, highest), |(low, high)| (low.min(lowest), high.max(highest)));
+            let least = thresholds.armed.first().map(|(change, _)| *change);
+            let is_in_reach = |least| signal.reaches(least, window, highest) || signal.reaches(least, window, lowest);
+            if !thresholds.disarmed.is_empty() || least.is_some_and(is_in_reach) {
+                places.push(place);
+            }
+        }
+        places
+    }
+
     /// Looks at prices, and puts to `found` what they mean. The rules here stay as they are: what changes is in `found`. After
     /// [`rewind`](Self::rewind) the same can be looked at again.
     pub fn evaluate(&mut self, sequence: &Sequence<'_>, found: &mut Found) {
@@ -210,6 +228,7 @@ impl Watched {
             }
         }
         let mut near: Vec<i64> = Vec::new();
+        let signals = self.signals_in_reach(sequence.prices);
         let mut quiet: Option<(Option<Decimal>, Option<Decimal>)> = None;
         let mut before = sequence.before;
         for (seen, is_late) in sequence.prices {
@@ -239,10 +258,11 @@ impl Watched {
                 self.extremes.add(seen.time, seen.price);
             }
             if sequence.is_in_order {
-                for (signal, thresholds) in &self.moves {
+                for (signal, thresholds) in signals.iter().map(|place| &self.moves[*place]) {
                     let Some(window) = self.extremes.of(signal.minutes, seen.time) else { continue };
                     let least = thresholds.armed.first().map(|(change, _)| *change);
-                    if thresholds.disarmed.is_empty() && least.is_none_or(|least| !signal.reaches(least, window, seen))
+                    if thresholds.disarmed.is_empty()
+                        && least.is_none_or(|least| !signal.reaches(least, window, seen.price))
                     {
                         continue;
                     }
@@ -306,7 +326,7 @@ impl Signal {
     }
 
     /// Whether it may have moved by so much: the same without dividing, where nearly every price is done with.
-    fn reaches(self, change: Decimal, (low, high): (Decimal, Decimal), seen: &Seen) -> bool {
+    fn reaches(self, change: Decimal, (low, high): (Decimal, Decimal), price: Decimal) -> bool {
         let reaches = |from: Decimal, by: Decimal| match self.unit {
             Unit::Price => by >= change,
             Unit::Percent => {
@@ -314,8 +334,8 @@ impl Signal {
                 sides.is_none_or(|(moved, needed)| moved >= needed)
             }
         };
-        let rises = || reaches(low, seen.price.saturating_sub(low));
-        let falls = || reaches(high, high.saturating_sub(seen.price));
+        let rises = || reaches(low, price.saturating_sub(low));
+        let falls = || reaches(high, high.saturating_sub(price));
         match self.direction {
             Direction::Up => rises(),
             Direction::Down => falls(),
