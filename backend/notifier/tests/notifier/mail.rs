@@ -45,7 +45,15 @@ async fn trade(bench: &Bench) {
         .iter()
         .map(|tick| database::ingest::NewPrice { ticker_id: bench.ticker_id, source: TickSource::Stream, tick })
         .collect();
-    database::ingest::store(&mut client, prices, &[bench.ticker_id], false).await.unwrap();
+    database::ingest::store(
+        &mut client,
+        prices,
+        &[bench.ticker_id],
+        false,
+        &database::alerts::Alerts::default().turn(),
+    )
+    .await
+    .unwrap();
     while database::rollup::round(&mut client, 1_000).await.unwrap() > 0 {}
 }
 

@@ -36,7 +36,9 @@ async fn trade(bench: &Bench, minutes_before: i64, prices: [i64; 3]) {
         };
         let ticker_id = known[ticker];
         let prices = vec![database::ingest::NewPrice { ticker_id, source: TickSource::Stream, tick: &tick }];
-        database::ingest::store(&mut client, prices, &[ticker_id], false).await.unwrap();
+        database::ingest::store(&mut client, prices, &[ticker_id], false, &database::alerts::Alerts::default().turn())
+            .await
+            .unwrap();
     }
 }
 
