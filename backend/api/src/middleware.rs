@@ -54,7 +54,8 @@ pub(crate) async fn finish(
     let sender = has_body.then(|| Connection::of(request.request())).flatten();
     let mut early =
         counted.err().map(|failure| failure.error_response()).or_else(|| answered_early(&request, has_body));
-    if early.is_none() && state.as_ref().is_some_and(|state| state.require_auth) && !is_open(request.path()) {
+    let is_closed = state.as_ref().is_some_and(|state| state.require_auth);
+    if early.is_none() && is_closed && !is_open(request.path()) {
         early = auth::bearer(request.request().clone()).await.err().map(|failure| failure.error_response());
     }
     let mut route = None;
@@ -85,6 +86,10 @@ pub(crate) async fn finish(
     let headers = response.headers_mut();
     for (name, value) in HEADERS.into_iter().chain(standing.into_iter().flat_map(|standing| standing.headers())) {
         headers.insert(name, value);
+    }
+    if is_closed && headers.get(header::CACHE_CONTROL).is_some_and(|kept| kept.as_bytes().starts_with(b"public")) {
+        // Whoever stands between must not tell it to strangers.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
     if !headers.contains_key(header::CACHE_CONTROL) && is(headers, "application/json") {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -116,8 +116,8 @@ codes! {
     ChannelInUse "channel_in_use" CONFLICT "Alerts are told by this channel"
         "Alerts or schedules name it, and nobody would be told of them any more."
         "Change their `channels` first, or switch the channel off: PATCH with `active` false.";
-    TooManyTests "too_many_tests" CONFLICT "Tests of this channel wait already"
-        "A channel has ten waiting tests at most."
+    TooManyTests "too_many_tests" CONFLICT "This channel was tested often enough"
+        "A channel is tested ten times an hour at most."
         "GET /notifications tells what became of them.";
     UnknownNotification "unknown_notification" NOT_FOUND "No such failed notification"
         "It never existed, did not fail, or is another account's."

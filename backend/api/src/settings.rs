@@ -39,7 +39,7 @@ pub struct Settings {
     #[arg(long, env = "API_TRUST_PROXY", value_name = "BOOL", default_value_t = false,
           action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub api_trust_proxy: bool,
-    /// Whether prices are told to accounts only, too: every request but those to log in, and about health, needs a token or key
+    /// Whether prices are told to accounts only, too: every request but those to log in, about health and metrics, and for the description needs a token or key
     #[arg(long, env = "API_REQUIRE_AUTH", value_name = "BOOL", default_value_t = false,
           action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub api_require_auth: bool,

@@ -40,6 +40,7 @@ CREATE INDEX rule_account ON alert.rule (account_id, id);
 CREATE INDEX rule_changed ON alert.rule (ticker_id, revision);
 CREATE INDEX rule_by_the_clock ON alert.rule (id)
     WHERE state = 'created' AND (ticker_id IS NULL OR evaluate = 'close' OR kind NOT IN ('crosses', 'reaches', 'moves', 'channel'));
+CREATE INDEX rule_deleted ON alert.rule (updated_at) WHERE state = 'deleted';
 CREATE INDEX rule_expiry ON alert.rule (expires_at) WHERE state IN ('created', 'paused') AND expires_at IS NOT NULL;
 COMMENT ON TABLE alert.rule IS 'What accounts want to be told of.';
 COMMENT ON COLUMN alert.rule.id IS 'Key.';

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod firings;
+mod forget;
 pub mod past;
 pub mod rules;
 pub mod turns;
@@ -9,5 +10,6 @@ pub mod watching;
 
 pub use clock::Clock;
 pub use firings::Written;
+pub use forget::forget;
 pub use turns::{Alerts, Turn};
 pub use watching::Watchers;

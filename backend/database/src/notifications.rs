@@ -369,7 +369,8 @@ pub async fn reconsider(client: &impl GenericClient, account_id: i64) -> Result<
     client.execute(hurry, &[&account_id, &AT_ONCE]).await.context("looking again at what was held back")
 }
 
-/// Has a channel tested. Returns the notification's id; `None` where the account has no such channel, or enough tests of it wait.
+/// Has a channel tested. Returns the notification's id; `None` where the account has no such channel, or tested it often enough in
+/// the last hour.
 ///
 /// # Errors
 /// When the database refuses.
@@ -380,7 +381,8 @@ pub async fn create_test(client: &impl GenericClient, account_id: i64, channel_i
         SELECT id FROM alert.channel
         WHERE id = $2 AND account_id = $1 AND (
             SELECT count(*) FROM alert.notification
-            WHERE channel_id = $2 AND state = 'waiting' AND num_nonnulls(firing_id, computed_id) = 0) < $3
+            WHERE channel_id = $2 AND created_at > now() - interval '1 hour'
+              AND num_nonnulls(firing_id, computed_id) = 0) < $3
         RETURNING id";
     let row = client.query_opt(create, &[&account_id, &channel_id, &MOST_TESTS]).await.context(doing)?;
     row.map(|row| row.try_get(0)).transpose().context(doing)

@@ -17,6 +17,7 @@ use domain::alert::{
     Bar, Condition, Firing, Rule, State as Standing, Subject, bars, likely_prices, on_close, on_value, replay, said,
 };
 use rust_decimal::Decimal;
+use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
 use crate::{
@@ -34,6 +35,9 @@ const MOST_TICKS: usize = 100_000;
 
 /// How far back it may be looked.
 const LONGEST: TimeDelta = TimeDelta::days(31);
+
+/// How many look at the same time.
+static LOOKING: Semaphore = Semaphore::const_new(2);
 
 /// So many firings are told.
 const MOST_TOLD: usize = 100;
@@ -89,6 +93,7 @@ pub(crate) async fn preview(
     });
     let (definition, past, subject) = past.await?;
     // A hundred thousand prices take a moment.
+    let _seat = LOOKING.acquire().await;
     let looked = web::block(move || past.look(&definition, &subject, from, to)).await;
     let data =
         looked.map_err(|_| Failure::new(Code::Internal, "the preview was given up; the server's log says why"))??;

@@ -139,7 +139,7 @@ pub(crate) async fn test(
         Ok(notifications::create_test(client, account_id, number).await?)
     });
     let queued = queued.await?.ok_or_else(|| {
-        let detail = format!("{} tests of this channel wait already", notifications::MOST_TESTS);
+        let detail = format!("a channel is tested {} times an hour at most", notifications::MOST_TESTS);
         Failure::new(Code::TooManyTests, detail).at("id", &id)
     })?;
     Ok(HttpResponse::Accepted().json(Data { data: Queued { id: queued.to_string() }, as_of: None }))

@@ -40,8 +40,8 @@ const LONGEST_PAST: TimeDelta = TimeDelta::days(7);
 /// Prices that are older are not compared with others.
 const FRESH: TimeDelta = TimeDelta::seconds(60);
 
-/// What is looked at so long after it happened is late.
-const LATE: TimeDelta = TimeDelta::seconds(60);
+/// A candle that is looked at so long after its end is late: longer than one waits for what belongs to it.
+const LATE: TimeDelta = TimeDelta::seconds(90);
 
 /// How far candles have been looked at from here.
 #[derive(Debug, Default)]
@@ -59,6 +59,10 @@ struct Outcome {
     states: Vec<firings::NewState>,
     /// The revisions of the rules when they were read, and their pairs.
     read: HashMap<i64, (i64, Option<i32>)>,
+    /// How far candles were looked at, true as soon as it is written.
+    farther: HashMap<(i32, Interval), DateTime<Utc>>,
+    /// Prices of coins that were looked at.
+    coins: BTreeMap<i32, (DateTime<Utc>, Decimal)>,
 }
 
 impl Clock {
@@ -86,13 +90,15 @@ impl Clock {
             }
         }
         self.ticks += 1;
+        let farther = std::mem::take(&mut outcome.farther);
         let written = outcome.write(client).await?;
+        self.farther.extend(farther);
         self.advance(&*client, now).await?;
         Ok(written)
     }
 
     async fn look_at(
-        &mut self,
+        &self,
         client: &impl GenericClient,
         rules: &[Ticking],
         now: DateTime<Utc>,
@@ -116,7 +122,7 @@ impl Clock {
 
     /// Candles that ended since they were looked at last.
     async fn look_at_closes(
-        &mut self,
+        &self,
         client: &impl GenericClient,
         rules: &[Ticking],
         now: DateTime<Utc>,
@@ -133,7 +139,7 @@ impl Clock {
             let from = self.farther.get(&(pair, bar)).copied().unwrap_or(looked_until);
             // The last end that is over.
             let to = bar.open_time(now - GRACE);
-            if to <= from || (now - to < PATIENCE && !is_complete(client, pair, to).await?) {
+            if to <= from || (now - to < PATIENCE && !is_complete(client, pair, bar, to).await?) {
                 continue;
             }
             let closes = Closes::read(client, pair, bar, from, to).await?;
@@ -151,7 +157,7 @@ impl Clock {
                 }
                 outcome.stands(ticking, state);
             }
-            self.farther.insert((pair, bar), to);
+            outcome.farther.insert((pair, bar), to);
         }
         Ok(())
     }
@@ -175,14 +181,15 @@ async fn looked_until(client: &impl GenericClient) -> Result<DateTime<Utc>> {
     Ok(client.query_one("SELECT looked_until FROM alert.clock", &[]).await.context(doing)?.get(0))
 }
 
-/// Whether prices behind this moment were stored already, and nothing before it is being fetched.
-async fn is_complete(client: &impl GenericClient, pair: i32, moment: DateTime<Utc>) -> Result<bool> {
+/// Whether prices behind the end of a candle were stored already, and nothing of it is being fetched.
+async fn is_complete(client: &impl GenericClient, pair: i32, bar: Interval, end: DateTime<Utc>) -> Result<bool> {
     let doing = "looking whether a candle is complete";
-    let query = "SELECT EXISTS (SELECT FROM alert.watch WHERE ticker_id = $1 AND time >= $2)
+    let query = "SELECT EXISTS (SELECT FROM alert.watch WHERE ticker_id = $1 AND time >= $3)
                         AND NOT EXISTS (SELECT FROM gap WHERE ticker_id = $1 AND state IN ('open', 'filling')
-                                        AND coalesce(from_time, to_time) < $2)";
+                                        AND coalesce(from_time, to_time) < $3 AND coalesce(to_time, from_time) >= $2)";
     let statement = client.prepare_cached(query).await.context(doing)?;
-    Ok(client.query_one(&statement, &[&pair, &moment]).await.context(doing)?.get(0))
+    let row = client.query_one(&statement, &[&pair, &(end - bar.duration()), &end]).await.context(doing)?;
+    Ok(row.get(0))
 }
 
 /// Candles of a pair that are over, and whether nothing is missing in each.
@@ -245,7 +252,7 @@ impl Outcome {
 
     /// Writes it, without the rules that somebody changed since they were read.
     async fn write(mut self, client: &mut Client) -> Result<Written> {
-        if self.read.is_empty() {
+        if self.read.is_empty() && self.coins.is_empty() {
             return Ok(Written::default());
         }
         let doing = "locking rules that fired";
@@ -269,6 +276,9 @@ impl Outcome {
         self.firings.retain(|(firing, _)| unchanged.contains(&firing.rule_id));
         self.states.retain(|(id, ..)| unchanged.contains(id));
         let written = firings::write(&transaction, &self.firings, &self.states, &[]).await?;
+        for (coin, (now, price)) in &self.coins {
+            note_coin_price(&transaction, *coin, *now, *price).await?;
+        }
         transaction.commit().await.context("committing what fired")?;
         Ok(written)
     }
@@ -297,7 +307,8 @@ async fn coins(
     for (coin, rules) in by_coin {
         let price = codes.get(&coin).and_then(|code| consolidated_price(code, &pairs, &usd, now));
         let Some(price) = price else { continue };
-        let before = note_coin_price(client, coin, now, price).await?;
+        let before = coin_price(client, coin).await?;
+        outcome.coins.insert(coin, (now, price));
         // Across a span in which nobody looked, nothing fires.
         let before = before.filter(|(time, _)| now - *time <= FRESH).map(|(_, price)| price);
         for ticking in rules {
@@ -310,22 +321,24 @@ async fn coins(
     Ok(())
 }
 
-/// Notes the price of a coin. Returns the one before, and when it was looked at.
-async fn note_coin_price(
-    client: &impl GenericClient,
-    coin: i32,
-    now: DateTime<Utc>,
-    price: Decimal,
-) -> Result<Option<(DateTime<Utc>, Decimal)>> {
-    let doing = "noting the price of a coin";
-    let query = "WITH before AS (SELECT time, price FROM alert.coin_price WHERE coin_id = $1), noted AS (
-                     INSERT INTO alert.coin_price AS old (coin_id, time, price) VALUES ($1, $2, $3)
-                     ON CONFLICT (coin_id) DO UPDATE SET time = excluded.time, price = excluded.price
-                     WHERE old.time < excluded.time)
-                 SELECT time, price FROM before";
-    let statement = client.prepare_cached(query).await.context(doing)?;
-    let row = client.query_opt(&statement, &[&coin, &now, &price]).await.context(doing)?;
+/// The price of a coin as it was looked at last, and when.
+async fn coin_price(client: &impl GenericClient, coin: i32) -> Result<Option<(DateTime<Utc>, Decimal)>> {
+    let doing = "reading the price of a coin";
+    let statement =
+        client.prepare_cached("SELECT time, price FROM alert.coin_price WHERE coin_id = $1").await.context(doing)?;
+    let row = client.query_opt(&statement, &[&coin]).await.context(doing)?;
     Ok(row.map(|row| (row.get(0), row.get(1))))
+}
+
+/// Notes the price of a coin.
+async fn note_coin_price(client: &impl GenericClient, coin: i32, now: DateTime<Utc>, price: Decimal) -> Result<()> {
+    let doing = "noting the price of a coin";
+    let query = "INSERT INTO alert.coin_price AS old (coin_id, time, price) VALUES ($1, $2, $3)
+                 ON CONFLICT (coin_id) DO UPDATE SET time = excluded.time, price = excluded.price
+                 WHERE old.time < excluded.time";
+    let statement = client.prepare_cached(query).await.context(doing)?;
+    client.execute(&statement, &[&coin, &now, &price]).await.context(doing)?;
+    Ok(())
 }
 
 /// Differences between two markets.
@@ -448,31 +461,34 @@ async fn silences(
             _ => {}
         }
     }
+    // What was not heard for longer than any rule waits need not be found.
+    let longest = rules.iter().map(|ticking| match ticking.rule.condition {
+        Condition::Stale { seconds } | Condition::ExchangeDown { seconds } => seconds,
+        _ => 0,
+    });
+    let oldest = now - TimeDelta::seconds(i64::from(longest.max().unwrap_or_default())) - TimeDelta::hours(1);
     let mut last: HashMap<(bool, i32), DateTime<Utc>> = HashMap::new();
     if !pairs.is_empty() {
-        let query = "SELECT ticker_id, max(received_at) FROM (
-                         SELECT ticker_id, received_at FROM market WHERE ticker_id = ANY($1)
-                         UNION ALL
-                         SELECT wanted.id, newest.received_at FROM unnest($1::int[]) AS wanted (id)
-                         CROSS JOIN LATERAL (SELECT received_at FROM price WHERE price.ticker_id = wanted.id
-                                             ORDER BY time DESC, trade_id DESC LIMIT 1) AS newest) AS heard
-                     GROUP BY ticker_id";
+        let query = "SELECT ticker.id, greatest(market.received_at, newest.received_at, $2)
+                     FROM ticker LEFT JOIN market ON market.ticker_id = ticker.id
+                     LEFT JOIN LATERAL (SELECT received_at FROM price WHERE price.ticker_id = ticker.id AND time > $2
+                                        ORDER BY time DESC, trade_id DESC LIMIT 1) AS newest ON true
+                     WHERE ticker.id = ANY($1) AND (market.ticker_id IS NOT NULL OR ticker.first_tick_at IS NOT NULL)";
         let statement = client.prepare_cached(query).await.context(doing)?;
-        let rows = client.query(&statement, &[&pairs]).await.context(doing)?;
+        let rows = client.query(&statement, &[&pairs, &oldest]).await.context(doing)?;
         last.extend(rows.iter().map(|row| ((true, row.get(0)), row.get(1))));
     }
     if !exchanges.is_empty() {
-        let query = "SELECT exchange_id, max(received_at) FROM (
-                         SELECT ticker.exchange_id, market.received_at FROM market JOIN ticker ON ticker.id = market.ticker_id
-                         WHERE ticker.exchange_id = ANY($1)
-                         UNION ALL
-                         SELECT ticker.exchange_id, newest.received_at FROM ticker
-                         CROSS JOIN LATERAL (SELECT received_at FROM price WHERE price.ticker_id = ticker.id
-                                             ORDER BY time DESC, trade_id DESC LIMIT 1) AS newest
-                         WHERE ticker.exchange_id = ANY($1) AND ticker.first_tick_at IS NOT NULL) AS heard
-                     GROUP BY exchange_id";
+        let query = "SELECT ticker.exchange_id, greatest(max(market.received_at), max(newest.received_at), $2)
+                     FROM ticker LEFT JOIN market ON market.ticker_id = ticker.id
+                     LEFT JOIN LATERAL (SELECT received_at FROM price WHERE price.ticker_id = ticker.id AND time > $2
+                                        AND ticker.first_tick_at IS NOT NULL
+                                        ORDER BY time DESC, trade_id DESC LIMIT 1) AS newest ON true
+                     WHERE ticker.exchange_id = ANY($1)
+                       AND (market.ticker_id IS NOT NULL OR ticker.first_tick_at IS NOT NULL)
+                     GROUP BY ticker.exchange_id";
         let statement = client.prepare_cached(query).await.context(doing)?;
-        let rows = client.query(&statement, &[&exchanges]).await.context(doing)?;
+        let rows = client.query(&statement, &[&exchanges, &oldest]).await.context(doing)?;
         last.extend(rows.iter().map(|row| ((false, i32::from(row.get::<_, i16>(0))), row.get(1))));
     }
     for ticking in rules {
@@ -496,13 +512,27 @@ async fn silences(
 async fn missing(client: &impl GenericClient, rules: &[Ticking], outcome: &mut Outcome) -> Result<()> {
     let doing = "looking for new gaps";
     let waiting: Vec<&Ticking> = rules.iter().filter(|ticking| ticking.rule.condition == Condition::Gap).collect();
-    let pairs: Vec<i32> = waiting.iter().filter_map(|ticking| ticking.pair()).collect();
-    let Some(oldest) = waiting.iter().map(|ticking| since(&ticking.rule)).min() else { return Ok(()) };
-    let query = "SELECT ticker_id, found_at, first_trade_id, missing FROM gap
-                 WHERE ticker_id = ANY($1) AND found_at > $2 AND state IN ('open', 'filling', 'unfillable')
-                 ORDER BY found_at, first_trade_id LIMIT 1000";
+    let mut since_when: BTreeMap<i32, DateTime<Utc>> = BTreeMap::new();
+    for ticking in &waiting {
+        if let Some(pair) = ticking.pair() {
+            let since = since(&ticking.rule);
+            since_when.entry(pair).and_modify(|oldest| *oldest = since.min(*oldest)).or_insert(since);
+        }
+    }
+    if since_when.is_empty() {
+        return Ok(());
+    }
+    let query = "SELECT wanted.ticker_id, hole.found_at, hole.first_trade_id, hole.missing
+                 FROM unnest($1::int[], $2::timestamptz[]) AS wanted (ticker_id, since)
+                 CROSS JOIN LATERAL (
+                     SELECT found_at, first_trade_id, missing FROM gap
+                     WHERE gap.ticker_id = wanted.ticker_id AND found_at > wanted.since
+                       AND state IN ('open', 'filling', 'unfillable')
+                     ORDER BY found_at DESC, first_trade_id LIMIT 100) AS hole
+                 ORDER BY hole.found_at, hole.first_trade_id";
     let statement = client.prepare_cached(query).await.context(doing)?;
-    let rows = client.query(&statement, &[&pairs, &oldest]).await.context(doing)?;
+    let (pairs, since_when): (Vec<i32>, Vec<DateTime<Utc>>) = since_when.into_iter().unzip();
+    let rows = client.query(&statement, &[&pairs, &since_when]).await.context(doing)?;
     for ticking in waiting {
         let mut state = ticking.rule.state;
         for row in rows.iter().filter(|row| Some(row.get(0)) == ticking.pair()) {

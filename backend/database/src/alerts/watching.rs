@@ -40,8 +40,10 @@ pub struct Watchers {
 struct Pair {
     subject: Subject,
     version: i64,
-    /// The newest price that was looked at from here.
+    /// The newest price that was looked at from here, where nothing was missed: then the last minutes are known.
     newest: Option<Seen>,
+    /// The same, as soon as it is committed.
+    newest_next: Option<Option<Seen>>,
     watched: Watched,
     /// The version that was just written, and how the rules stand in it: true as soon as it is committed.
     next: Option<(i64, HashMap<i64, State>)>,
@@ -108,6 +110,10 @@ impl Watchers {
         for pair in self.pairs.values_mut() {
             pair.watched.rewind();
             pair.next = None;
+            if pair.newest_next.take().is_some() {
+                // Whether it was committed is not known.
+                pair.newest = None;
+            }
         }
     }
 
@@ -153,7 +159,7 @@ impl Watchers {
         for of_pair in by_pair {
             let Some(pair) = self.pairs.get_mut(&of_pair.watch.ticker_id) else { continue };
             let found = pair.find(transaction, of_pair).await?;
-            pair.newest = of_pair.newest();
+            pair.newest_next = Some(of_pair.newest().filter(|_| !of_pair.in_order.is_empty()));
             for firing in found.firings {
                 if let Some(rule) = pair.watched.rule(firing.rule_id) {
                     let said = said(&pair.subject, &rule.condition, firing.at.price, firing.reference);
@@ -184,6 +190,9 @@ impl Watchers {
     pub fn confirm(&mut self) {
         for pair in self.pairs.values_mut() {
             pair.watched.confirm();
+            if let Some(newest) = pair.newest_next.take() {
+                pair.newest = newest;
+            }
             if let Some((version, states)) = pair.next.take() {
                 pair.version = version;
                 for (id, state) in states {
@@ -211,7 +220,14 @@ impl Watchers {
             let subjects = subjects(transaction, &changed).await?;
             let new = changed.iter().zip(subjects.into_iter().zip(&since)).filter(|(_, (_, since))| **since < 0);
             for (ticker_id, (subject, _)) in new {
-                let pair = Pair { subject, version: -1, newest: None, watched: Watched::default(), next: None };
+                let pair = Pair {
+                    subject,
+                    version: -1,
+                    newest: None,
+                    newest_next: None,
+                    watched: Watched::default(),
+                    next: None,
+                };
                 self.pairs.insert(*ticker_id, pair);
             }
         }
@@ -252,11 +268,13 @@ impl Pair {
 
     fn evaluate(&mut self, prices: &Prices, around: &[Run], gaps: &[Gap]) -> Found {
         let mut found = Found::default();
+        let newest = prices.watch.newest.map(|seen| seen.price);
         for (before, prices) in around {
-            let sequence = Sequence { before: *before, prices, is_in_order: false, gaps };
+            let sequence = Sequence { before: *before, prices, is_in_order: false, newest, gaps };
             self.watched.evaluate(&sequence, &mut found);
         }
-        let sequence = Sequence { before: prices.watch.newest, prices: &prices.in_order, is_in_order: true, gaps };
+        let before = prices.watch.newest;
+        let sequence = Sequence { before, prices: &prices.in_order, is_in_order: true, newest, gaps };
         self.watched.evaluate(&sequence, &mut found);
         found
     }
@@ -404,7 +422,9 @@ async fn around(transaction: &Transaction<'_>, prices: &Prices) -> Result<Vec<Ru
     stored.sort_unstable_by_key(Seen::key);
     let new: HashMap<_, bool> = prices.behind.iter().map(|(seen, is_late)| (seen.key(), *is_late)).collect();
     if stored.len() >= usize::try_from(MOST_AROUND).unwrap_or(usize::MAX) {
-        stored.retain(|seen| new.contains_key(&seen.key()));
+        // Too many lie between: only those are compared of which the numbers say that they follow each other.
+        let follow = |(one, _): &(Seen, bool), (next, _): &(Seen, bool)| one.is_followed_by(next);
+        return Ok(prices.behind.chunk_by(follow).map(|run| (None, run.to_vec())).collect());
     }
     let mut runs: Vec<Run> = Vec::new();
     // The price before, and whether it is a new one, and late.

@@ -213,3 +213,43 @@ async fn what_its_owner_changed_meanwhile_is_left_alone() {
     assert_eq!(look(&mut bench, &mut clock, 11 * SECOND).await, 1);
     assert_eq!((bench.state(ended).await.as_str(), bench.state(stale).await.as_str()), ("expired", "created"));
 }
+
+#[tokio::test]
+async fn what_was_told_long_ago_is_forgotten() {
+    let mut bench = Bench::start().await;
+    bench.stream(&[trade(1, 99, at(0))]).await;
+    let up = bench.add(&every_time(rule(bench.pair, crosses(100, Direction::Up)))).await;
+    let channel = "INSERT INTO alert.channel (account_id, kind, name, settings) VALUES ($1, 'console', 'c', '{}')";
+    bench.client.execute(channel, &[&bench.account]).await.unwrap();
+    bench.stream(&[trade(2, 101, at(10)), trade(3, 99, at(2_000)), trade(4, 101, at(4_000))]).await;
+    assert_eq!(bench.fired().await.len(), 2);
+    let gone = bench.add(&rule(bench.pair, crosses(500, Direction::Up))).await;
+    let age = format!(
+        "UPDATE alert.firing SET happened_at = now() - interval '366 days', noticed_at = now() - interval '366 days' WHERE trade_id = 2;
+         INSERT INTO alert.notification (channel_id, created_at) SELECT id, now() - interval '91 days' FROM alert.channel;
+         UPDATE alert.rule SET state = 'deleted', updated_at = now() - interval '91 days' WHERE id = {gone}"
+    );
+    bench.client.batch_execute(&age).await.unwrap();
+    assert_eq!(database::alerts::forget(&bench.client).await.unwrap(), 3);
+    assert_eq!(bench.fired().await.iter().map(|one| one.trade_id).collect::<Vec<_>>(), [Some(4)]);
+    let told = bench.client.query_one("SELECT count(*) FROM alert.notification", &[]).await.unwrap();
+    assert_eq!(told.get::<_, i64>(0), 1);
+    assert!(rules::find(&bench.client, bench.account, gone).await.unwrap().is_none());
+    assert_eq!(bench.state(up).await, "created");
+}
+
+#[tokio::test]
+async fn a_round_that_fails_is_looked_at_again() {
+    let mut bench = Bench::start().await;
+    let mut clock = Clock::default();
+    let beyond = Condition::Closes { level: 100.into(), direction: Direction::Up, bar: Interval::OneMinute };
+    bench.add(&every_time(rule(bench.pair, beyond))).await;
+    bench.rules_are_old().await;
+    bench.client.execute("UPDATE alert.clock SET looked_until = $1", &[&begin()]).await.unwrap();
+    bench.stream(&[trade(1, 105, at(SECOND)), trade(2, 105, at(MINUTE))]).await;
+    // What fires cannot be written: no connection, no lock, no room.
+    bench.client.batch_execute("ALTER TABLE alert.firing RENAME TO away").await.unwrap();
+    assert!(clock.look(&mut bench.client, at(MINUTE + 4 * SECOND), true).await.is_err());
+    bench.client.batch_execute("ALTER TABLE alert.away RENAME TO firing").await.unwrap();
+    assert_eq!(look(&mut bench, &mut clock, MINUTE + 5 * SECOND).await, 1);
+}

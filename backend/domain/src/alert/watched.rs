@@ -68,6 +68,8 @@ pub struct Sequence<'a> {
     pub prices: &'a [(Seen, bool)],
     /// They come after everything that was looked at before.
     pub is_in_order: bool,
+    /// The newest price of the pair that was looked at; of prices in order, that before them.
+    pub newest: Option<Decimal>,
     /// Where trades are missing.
     pub gaps: &'a [Gap],
 }
@@ -137,7 +139,7 @@ impl Watched {
 
     /// Takes a rule in, in the place of what it was before.
     pub fn set(&mut self, rule: Rule) {
-        self.remove(rule.id);
+        self.take_out(rule.id);
         let State { is_armed, .. } = rule.state;
         for level in rule.condition.levels(is_armed, rule.hysteresis) {
             self.levels.insert((level, rule.id));
@@ -171,6 +173,14 @@ impl Watched {
 
     /// Forgets a rule.
     pub fn remove(&mut self, id: i64) {
+        self.take_out(id);
+        if self.lengths.is_empty() {
+            // From here on nothing is added: what is known grows old.
+            self.extremes = Extremes::default();
+        }
+    }
+
+    fn take_out(&mut self, id: i64) {
         let Some(rule) = self.rules.remove(&id) else { return };
         for level in rule.condition.levels(rule.state.is_armed, rule.hysteresis) {
             self.levels.remove(&(level, id));
@@ -364,11 +374,15 @@ impl Met<'_, '_> {
         let state = self.state(rule);
         match rule.condition.step(state.is_armed, rule.hysteresis, before.price, self.at.price) {
             Step::Nothing => {}
+            // What was before it fired arms nothing.
+            Step::Rearms if !self.sequence.is_in_order && Some(self.at.time) < state.last_fired_at => {}
             Step::Rearms => self.rearm(rule, state),
             Step::Meets => {
                 if self.may_fire(rule, state) && !self.is_across_a_gap() {
-                    let is_armed =
-                        rule.condition.step(false, rule.hysteresis, before.price, self.at.price) == Step::Rearms;
+                    // Where it stands now counts, not where a late price stood.
+                    let now = if self.sequence.is_in_order { None } else { self.sequence.newest };
+                    let now = now.unwrap_or(self.at.price);
+                    let is_armed = rule.condition.step(false, rule.hysteresis, before.price, now) == Step::Rearms;
                     self.fire(rule, state, before.price, is_armed);
                 }
             }

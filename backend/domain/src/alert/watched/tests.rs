@@ -125,7 +125,7 @@ proptest! {
         for length in lengths {
             let batch: Vec<(Seen, bool)> = prices[place..place + length].iter().map(|seen| (*seen, false)).collect();
             place += length;
-            let sequence = Sequence { before, prices: &batch, is_in_order: true, gaps: &gaps };
+            let sequence = Sequence { before, prices: &batch, is_in_order: true, newest: None, gaps: &gaps };
             let mut found = Found::default();
             watched.evaluate(&sequence, &mut found);
             // The same once more finds the same.
@@ -146,4 +146,64 @@ proptest! {
             prop_assert_eq!(fired, expected.iter().collect::<Vec<_>>(), "{:?}", rule);
         }
     }
+}
+
+fn at(second: i64, price: i64) -> Seen {
+    Seen { time: begin() + TimeDelta::seconds(second), trade_id: None, price: price.into() }
+}
+
+#[test]
+fn late_prices_neither_arm_what_fired_since_nor_disarm_what_has_passed() {
+    let condition = Condition::Crosses { level: 100.into(), direction: Direction::Up };
+    let rule = Rule {
+        id: 1,
+        condition,
+        frequency: Frequency::EveryTime(TimeDelta::seconds(1)),
+        hysteresis: 1.into(),
+        tell_late: true,
+        since: begin(),
+        expires_at: None,
+        state: State { is_armed: false, last_fired_at: Some(at(100, 0).time), fired: 1, is_over: false },
+    };
+    let late = |watched: &mut Watched, prices: &[Seen], newest: i64| {
+        let prices: Vec<(Seen, bool)> = prices.iter().map(|seen| (*seen, true)).collect();
+        let newest = Some(newest.into());
+        let mut found = Found::default();
+        watched.evaluate(
+            &Sequence { before: Some(at(1, 99)), prices: &prices, is_in_order: false, newest, gaps: &[] },
+            &mut found,
+        );
+        found
+    };
+    let mut rests = Watched::default();
+    rests.set(rule.clone());
+    assert_eq!(late(&mut rests, &[at(10, 98), at(20, 95)], 101), Found::default());
+    let mut armed = Watched::default();
+    armed.set(Rule { state: State::default(), ..rule });
+    let found = late(&mut armed, &[at(10, 101)], 95);
+    assert!(found.firings.len() == 1 && found.states[&1].is_armed, "it has passed since: {found:?}");
+}
+
+#[test]
+fn without_rules_that_look_back_nothing_is_known_of_the_past() {
+    let change = Decimal::ONE;
+    let moves = Condition::Moves { change, unit: Unit::Percent, direction: Direction::Up, minutes: 5 };
+    let rule = Rule {
+        id: 1,
+        condition: moves,
+        frequency: Frequency::Once,
+        hysteresis: Decimal::ZERO,
+        tell_late: true,
+        since: begin(),
+        expires_at: None,
+        state: State::default(),
+    };
+    let mut watched = Watched::default();
+    watched.set(rule.clone());
+    assert!(!watched.knows_its_window());
+    watched.set_extremes(Extremes::new(5, []));
+    assert!(watched.knows_its_window());
+    watched.remove(1);
+    watched.set(rule);
+    assert!(!watched.knows_its_window());
 }
