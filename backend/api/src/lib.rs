@@ -4,6 +4,7 @@
 //! the live feed goes on while the database is down, and stored prices are served while nothing is live.
 
 mod alert_request;
+mod alert_row;
 mod attempts;
 mod auth;
 mod body;

@@ -11,5 +11,6 @@ pub mod watching;
 pub use clock::Clock;
 pub use firings::Written;
 pub use forget::forget;
+pub(crate) use turns::Looking;
 pub use turns::{Alerts, Turn};
 pub use watching::Watchers;

@@ -20,7 +20,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use crate::{
     Client, Context as _, Error, Result,
-    alerts::{Turn, Written},
+    alerts::{Looking, Turn, Written},
     partitions,
 };
 
@@ -81,12 +81,12 @@ pub async fn store(
     prices.sort_unstable_by_key(|price| (price.day(), price.key()));
     prices.dedup_by_key(|price| price.key());
     if !maybe_stored {
-        match store_in_transaction(client, &prices, first_ticks, turn, Way::Copy).await {
+        match store_in_turn(client, &prices, first_ticks, turn, Way::Copy).await {
             Err(error) if error.is_misplaced_optimism() => {}
             outcome => return outcome.map(|done| done.counted(received)),
         }
     }
-    store_in_transaction(client, &prices, first_ticks, turn, Way::Insert).await.map(|done| done.counted(received))
+    store_in_turn(client, &prices, first_ticks, turn, Way::Insert).await.map(|done| done.counted(received))
 }
 
 /// What a transaction did.
@@ -110,13 +110,30 @@ enum Way {
     Insert,
 }
 
-async fn store_in_transaction(
+/// Where rules must wait for prices that were received earlier, what was inserted is given up meanwhile.
+async fn store_in_turn(
     client: &mut Client,
     prices: &[NewPrice<'_>],
     first_ticks: &[i32],
     turn: &Turn,
     way: Way,
 ) -> Result<Done> {
+    loop {
+        if let Some(done) = store_in_transaction(client, prices, first_ticks, turn, way).await? {
+            return Ok(done);
+        }
+        turn.comes().await;
+    }
+}
+
+/// `None` where it is not yet the turn: nothing is stored then.
+async fn store_in_transaction(
+    client: &mut Client,
+    prices: &[NewPrice<'_>],
+    first_ticks: &[i32],
+    turn: &Turn,
+    way: Way,
+) -> Result<Option<Done>> {
     let transaction = client.transaction().await.context("beginning a transaction")?;
     let received = prices.len();
     let open = in_open_days(&transaction, prices).await?;
@@ -135,10 +152,14 @@ async fn store_in_transaction(
     let mut ticker_ids: Vec<i32> = new.iter().map(|price| price.ticker_id).collect();
     ticker_ids.sort_unstable();
     ticker_ids.dedup();
-    let mut watchers = turn.watchers(&transaction, &ticker_ids).await?;
-    let alerts = match &mut watchers {
-        Some(watchers) => watchers.look(&transaction, &new, turn).await?,
-        None => Written::default(),
+    let mut looking = turn.looking(&transaction, &ticker_ids).await?;
+    let alerts = match &mut looking {
+        Looking::Nobody => Written::default(),
+        Looking::Watchers(watchers) => watchers.look(&transaction, &new, turn).await?,
+        Looking::Later => {
+            transaction.rollback().await.context("giving way to earlier prices")?;
+            return Ok(None);
+        }
     };
     fold(&transaction, new.iter().copied()).await?;
     if !first_ticks.is_empty() {
@@ -151,10 +172,10 @@ async fn store_in_transaction(
             .context("marking pairs as recorded")?;
     }
     transaction.commit().await.context("committing prices")?;
-    if let Some(mut watchers) = watchers {
+    if let Looking::Watchers(mut watchers) = looking {
         watchers.confirm();
     }
-    Ok(Done { inserted: new.len(), of_dropped_days: received - open.len(), alerts })
+    Ok(Some(Done { inserted: new.len(), of_dropped_days: received - open.len(), alerts }))
 }
 
 /// How old a tick is at least before it is asked whether its day was dropped: the last two days never are.

@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 
 use crate::{
     Client, Context as _, Result,
-    alerts::{Turn, Written},
+    alerts::{Looking, Turn, Written},
     ingest::{self, NewPrice},
     partitions,
 };
@@ -61,6 +61,8 @@ pub async fn store(client: &mut Client, report: &MarketReport, turn: &Turn) -> R
     // Of what came long ago, as from a recording.
     let dropped = partitions::create_months(&*client, days).await?;
     let each = |part: fn(&MarketRow) -> Option<Decimal>| rows.iter().map(|(_, row)| part(row)).collect::<Vec<_>>();
+    // Reports are few: they wait with no row in their hands.
+    turn.comes().await;
     let transaction = client.transaction().await.context("beginning a transaction")?;
     let statement = transaction.prepare_cached(STORE).await.context(doing)?;
     let applied = transaction
@@ -92,16 +94,14 @@ pub async fn store(client: &mut Client, report: &MarketReport, turn: &Turn) -> R
     let price = |ticker_id, tick| NewPrice { ticker_id, source: TickSource::Poll, tick };
     let prices: Vec<NewPrice<'_>> = samples.iter().map(|(ticker_id, tick)| price(*ticker_id, tick)).collect();
     let ticker_ids: Vec<i32> = prices.iter().map(|price| price.ticker_id).collect();
-    let mut watchers = turn.watchers(&transaction, &ticker_ids).await?;
-    let alerts = match &mut watchers {
-        Some(watchers) => {
-            watchers.look_at_market(&transaction, &ticker_ids, &prices.iter().collect::<Vec<_>>()).await?
-        }
-        None => Written::default(),
-    };
+    let mut looking = turn.looking(&transaction, &ticker_ids).await?;
+    let mut alerts = Written::default();
+    if let Looking::Watchers(watchers) = &mut looking {
+        alerts = watchers.look_at_market(&transaction, &ticker_ids, &prices.iter().collect::<Vec<_>>()).await?;
+    }
     ingest::fold(&transaction, prices.iter()).await?;
     transaction.commit().await.context("committing the state of a market")?;
-    if let Some(mut watchers) = watchers {
+    if let Looking::Watchers(mut watchers) = looking {
         watchers.confirm();
     }
     let outdated = report.rows.len() - unknown - applied.len();

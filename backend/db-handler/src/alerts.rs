@@ -12,16 +12,12 @@ use crate::ingest::count_alerts;
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How often something old is forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
-
 /// How long after the start it means nothing yet that nothing came: what waits in the queue comes first.
 const SETTLING: Duration = Duration::from_secs(30);
 
 /// Looks until asked to stop.
 pub(crate) async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
     let (mut clock, began) = (Clock::default(), Instant::now());
-    let mut forgot = began;
     let mut seconds = interval(EVERY);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -30,13 +26,6 @@ pub(crate) async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
             () = shutdown.cancelled() => return,
         }
         let looked = match pool.get().await {
-            Ok(mut client) if forgot.elapsed() > FORGET_EVERY => {
-                forgot = Instant::now();
-                match database::alerts::forget(&client).await {
-                    Ok(_) => clock.look(&mut client, Utc::now(), began.elapsed() > SETTLING).await,
-                    Err(error) => Err(error),
-                }
-            }
             Ok(mut client) => clock.look(&mut client, Utc::now(), began.elapsed() > SETTLING).await,
             Err(error) => Err(error.into()),
         };

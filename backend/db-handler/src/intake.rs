@@ -5,6 +5,7 @@
 
 use broker::{ConsumeError, Consumer, Source};
 use database::alerts::{Alerts, Turn};
+use process::Check;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// What all writers take from.
@@ -12,6 +13,7 @@ pub struct Intake {
     source: Source,
     prefetch: u16,
     alerts: Alerts,
+    check: Check,
     open: Mutex<Open>,
 }
 
@@ -25,13 +27,13 @@ struct Open {
 /// The writer whose turn it is to gather.
 pub(crate) struct Gathering<'a> {
     open: MutexGuard<'a, Open>,
-    alerts: &'a Alerts,
+    intake: &'a Intake,
 }
 
 impl Intake {
-    /// Takes from `source`, at most `prefetch` deliveries unacknowledged.
-    pub fn new(source: Source, prefetch: u16) -> Self {
-        Self { source, prefetch, alerts: Alerts::default(), open: Mutex::default() }
+    /// Takes from `source`, at most `prefetch` deliveries unacknowledged; `check` is told whether that works.
+    pub fn new(source: Source, prefetch: u16, check: Check) -> Self {
+        Self { source, prefetch, alerts: Alerts::default(), check, open: Mutex::default() }
     }
 
     /// Waits until no other writer gathers, and for a connection.
@@ -41,10 +43,12 @@ impl Intake {
     pub(crate) async fn gather(&self) -> Result<Gathering<'_>, ConsumeError> {
         let mut open = self.open.lock().await;
         if open.consumer.is_none() {
-            open.consumer = Some(self.source.consume(self.prefetch).await?);
+            let consumer = self.source.consume(self.prefetch).await.inspect_err(|error| self.failed(error))?;
+            open.consumer = Some(consumer);
             open.connection += 1;
+            self.check.ok();
         }
-        Ok(Gathering { open, alerts: &self.alerts })
+        Ok(Gathering { open, intake: self })
     }
 
     /// The next turn, without deliveries.
@@ -52,12 +56,16 @@ impl Intake {
         self.alerts.turn()
     }
 
-    /// Gives up a connection, unless that was done already. Everything unacknowledged comes again.
-    pub(crate) async fn close(&self, connection: u64) {
+    /// Gives up a connection that failed, unless that was done already. Everything unacknowledged comes again.
+    pub(crate) async fn close(&self, connection: u64, error: &ConsumeError) {
         let mut open = self.open.lock().await;
-        if open.connection == connection {
-            open.consumer = None;
+        if open.connection == connection && open.consumer.take().is_some() {
+            self.failed(error);
         }
+    }
+
+    fn failed(&self, error: &ConsumeError) {
+        self.check.failed(error.to_string());
     }
 }
 
@@ -74,14 +82,15 @@ impl Gathering<'_> {
     pub(crate) async fn next(&mut self) -> Result<broker::Delivery, ConsumeError> {
         let consumer = self.open.consumer.as_mut().ok_or(ConsumeError::Closed)?;
         let next = consumer.next().await;
-        if next.is_err() {
+        if let Err(error) = &next {
             self.open.consumer = None;
+            self.intake.failed(error);
         }
         next
     }
 
     /// Takes the turn of what was gathered, and lets the next writer gather.
     pub(crate) fn end(self) -> Turn {
-        self.alerts.turn()
+        self.intake.turn()
     }
 }

@@ -68,15 +68,13 @@ pub async fn run(
     let announcer = source.announcer();
     let writers = settings.db_handler_writers.max(1);
     let prefetch = settings.db_handler_prefetch.saturating_mul(writers);
-    let intake = Arc::new(intake::Intake::new(source.clone(), prefetch));
-    for number in 0..writers {
-        let queue = health.register(format!("queue (writer {})", number + 1));
+    let intake = Arc::new(intake::Intake::new(source.clone(), prefetch, health.register("queue")));
+    for _ in 0..writers {
         let writer = writer::Writer {
             settings: settings.clone(),
             intake: Arc::clone(&intake),
             pool: pool.clone(),
             database: database.clone(),
-            queue,
             announcer: announcer.clone(),
         };
         tasks.spawn(writer.run(shutdown.clone()));

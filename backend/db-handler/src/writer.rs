@@ -31,7 +31,6 @@ pub struct Writer {
     pub(crate) intake: Arc<Intake>,
     pub(crate) pool: Pool,
     pub(crate) database: Check,
-    pub(crate) queue: Check,
     pub(crate) announcer: Announcer,
 }
 
@@ -73,9 +72,6 @@ impl Writer {
                     break interrupted;
                 }
             };
-            if let Interrupted::Broker(_) = interrupted {
-                self.intake.close(held.connection).await;
-            }
             // Each new connection counts as a delivery of what the last one held; one that fails at once must not.
             if began.elapsed() > SUSTAINED {
                 delays = retry_delays();
@@ -83,9 +79,9 @@ impl Writer {
             let Interrupted::Broker(error) = interrupted else {
                 return;
             };
+            self.intake.close(held.connection, &error).await;
             let delay = delays.next().unwrap_or(LONGEST_DELAY);
             tracing::warn!(%error, retry_in = ?delay, "no messages");
-            self.queue.failed(error.to_string());
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = shutdown.cancelled() => return,
@@ -146,7 +142,6 @@ impl Writer {
             gathering = self.intake.gather() => gathering?,
             () = &mut look_again, if kept > 0 => return Ok((gathered, self.intake.turn())),
         };
-        self.queue.ok();
         if held.connection != gathering.connection() {
             // What came over another connection comes again.
             *held = Held { connection: gathering.connection(), ..Held::default() };

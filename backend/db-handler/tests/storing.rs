@@ -526,3 +526,28 @@ async fn a_message_without_a_name_that_comes_twice_is_kept_once() {
     host.wait_for_queue_depth("crypto-prices.dead-letters", 0, SOON).await;
     bench.dead_letters(2).await;
 }
+
+const CHECKS: [&str; 6] = ["alerts", "database", "dead letters", "queue", "retention", "wider candles"];
+
+#[tokio::test]
+async fn it_is_ready_before_anything_comes_and_again_when_the_broker_is_back() {
+    let host = VirtualHost::create();
+    let bench = Bench::start(Some(&host)).await;
+    let all = async || {
+        let reached = async {
+            let report = || bench.health.report();
+            while report().len() < CHECKS.len() || !report().iter().all(|check| check.ok) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(timeout(SOON, reached).await.is_ok(), "{:?}", bench.health.report());
+    };
+    all().await;
+    let names: Vec<String> = bench.health.report().into_iter().map(|check| check.name).collect();
+    assert_eq!(names, CHECKS);
+    host.close_all_connections();
+    bench.publish(catalogue()).await;
+    bench.publish(trades(0..10)).await;
+    bench.wait_for_prices(10).await;
+    all().await;
+}

@@ -7,11 +7,18 @@ use rust_decimal::Decimal;
 
 use crate::{Context as _, Result};
 
-/// A firing that stands already is no second one.
+/// A firing that stands already is no second one; and a late one is none within the rest after or before another.
 const WRITE: &str = "
     WITH fired AS (
         INSERT INTO alert.firing (rule_id, happened_at, trade_id, is_late, said, price, reference)
-        SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::boolean[], $5::text[], $6::numeric[], $7::numeric[])
+        SELECT new.* FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::boolean[], $5::text[], $6::numeric[],
+                                 $7::numeric[])
+            AS new (rule_id, happened_at, trade_id, is_late, said, price, reference)
+        WHERE NOT new.is_late OR NOT EXISTS (
+            SELECT FROM alert.rule JOIN alert.firing AS old ON old.rule_id = rule.id
+            WHERE rule.id = new.rule_id AND rule.frequency = 'every_time'
+              AND old.happened_at > new.happened_at - rule.cooldown_seconds * interval '1 second'
+              AND old.happened_at < new.happened_at + rule.cooldown_seconds * interval '1 second')
         ON CONFLICT DO NOTHING
         RETURNING id, rule_id
     ), told AS (

@@ -13,12 +13,19 @@ use std::{
 };
 
 use deadpool_postgres::Transaction;
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::{
+    sync::{Mutex, MutexGuard, Notify},
+    time::timeout,
+};
 
 use super::Watchers;
 use crate::{Context as _, Result};
 
-/// How long a batch waits for those before it. One of them may itself be waiting for a row that this one has inserted.
+/// How long a batch waits for those before it with its rows inserted: one of those may be waiting for a row of it. Then it gives its
+/// rows up, and waits without.
+const WITH_ROWS: Duration = Duration::from_millis(250);
+
+/// How long a batch without rows waits until another one before it is over; then those before it are passed over.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The watchers of all writers of a process, and whose turn it is. Clones are the same.
@@ -40,6 +47,18 @@ struct Line {
     serving: u64,
     /// Those behind the one that is served that are over already.
     over: BTreeSet<u64>,
+    /// Those that wait.
+    waiting: BTreeSet<u64>,
+}
+
+/// Who looks at prices.
+pub(crate) enum Looking<'a> {
+    /// Nobody: no rule watches them.
+    Nobody,
+    /// The watchers, until the commit.
+    Watchers(MutexGuard<'a, Watchers>),
+    /// It is not known yet: those before are not over. What was inserted is to be given up until [`Turn::comes`].
+    Later,
 }
 
 /// A place in the line, until it is dropped.
@@ -63,62 +82,90 @@ impl Alerts {
 }
 
 impl Turn {
-    /// The watchers, where rules watch any of these pairs, as soon as it is the turn.
+    /// Who looks at prices of these pairs, which were inserted.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub(crate) async fn watchers(
-        &self,
-        transaction: &Transaction<'_>,
-        ticker_ids: &[i32],
-    ) -> Result<Option<MutexGuard<'_, Watchers>>> {
+    pub(crate) async fn looking(&self, transaction: &Transaction<'_>, ticker_ids: &[i32]) -> Result<Looking<'_>> {
         if !self.alerts.0.is_watched.load(Ordering::Relaxed) {
             let doing = "looking for rules";
             let query = "SELECT EXISTS (SELECT FROM alert.watch WHERE ticker_id = ANY($1))";
             let statement = transaction.prepare_cached(query).await.context(doing)?;
             let row = transaction.query_one(&statement, &[&ticker_ids]).await.context(doing)?;
             if !row.get::<_, bool>(0) {
-                return Ok(None);
+                return Ok(Looking::Nobody);
             }
         }
-        Ok(Some(self.come().await))
+        let served = timeout(WITH_ROWS, self.moved_until(|line, number| line.serving >= number));
+        Ok(match served.await {
+            Ok(()) => Looking::Watchers(self.alerts.0.watchers.lock().await),
+            Err(_) => Looking::Later,
+        })
+    }
+
+    /// Waits until those before are over, or passed over.
+    pub(crate) async fn comes(&self) {
+        self.alerts.line().waiting.insert(self.number);
+        loop {
+            let served = self.alerts.line().serving;
+            let moved = self.moved_until(|line, number| line.serving >= number || line.serving > served);
+            let has_moved = timeout(PATIENCE, moved).await.is_ok();
+            let mut line = self.alerts.line();
+            // Of those that wait, the first one passes over what holds them all up: so they stay in order.
+            if !has_moved && line.serving < self.number && line.waiting.first() == Some(&self.number) {
+                tracing::warn!("prices received earlier are still not stored; rules look at later ones before them");
+                line.serve(self.number);
+            }
+            if line.serving >= self.number {
+                line.waiting.remove(&self.number);
+                drop(line);
+                self.alerts.0.moved.notify_waiters();
+                return;
+            }
+        }
+    }
+
+    async fn moved_until(&self, is_reached: impl Fn(&Line, u64) -> bool + Send) {
+        loop {
+            let moved = self.alerts.0.moved.notified();
+            tokio::pin!(moved);
+            // From here on nothing is missed.
+            moved.as_mut().enable();
+            if is_reached(&self.alerts.line(), self.number) {
+                return;
+            }
+            moved.await;
+        }
     }
 
     /// Whether rules watched any of the prices that were looked at.
     pub(crate) fn was_watched(&self, is_watched: bool) {
         self.alerts.0.is_watched.store(is_watched, Ordering::Relaxed);
     }
+}
 
-    /// Waits until those before are over, or for as long as is reasonable, and has the watchers.
-    async fn come(&self) -> MutexGuard<'_, Watchers> {
-        let served = async {
-            loop {
-                let moved = self.alerts.0.moved.notified();
-                tokio::pin!(moved);
-                // From here on nothing is missed.
-                moved.as_mut().enable();
-                if self.alerts.line().serving >= self.number {
-                    return;
-                }
-                moved.await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, served).await.is_err() {
-            tracing::warn!("prices received earlier are still not stored; rules look at later ones before them");
+impl Line {
+    /// It is this one's turn, and of those behind it that are over already.
+    fn serve(&mut self, number: u64) {
+        self.serving = number;
+        self.over = self.over.split_off(&number);
+        while self.over.remove(&self.serving) {
+            self.serving += 1;
         }
-        self.alerts.0.watchers.lock().await
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut guard = self.alerts.line();
-        let line = &mut *guard;
-        line.over.insert(self.number);
-        while line.over.remove(&line.serving) {
-            line.serving += 1;
+        let mut line = self.alerts.line();
+        line.waiting.remove(&self.number);
+        // One that was passed over is not counted again.
+        if self.number >= line.serving {
+            line.over.insert(self.number);
+            let serving = line.serving;
+            line.serve(serving);
         }
-        drop(guard);
+        drop(line);
         self.alerts.0.moved.notify_waiters();
     }
 }
@@ -127,24 +174,41 @@ impl Drop for Turn {
 mod tests {
     use super::*;
 
+    /// Waits, and notes when it came.
+    fn waiting(turn: Turn, order: &Arc<StdMutex<Vec<u64>>>) -> tokio::task::JoinHandle<()> {
+        let order = Arc::clone(order);
+        tokio::spawn(async move {
+            turn.comes().await;
+            order.lock().unwrap().push(turn.number);
+        })
+    }
+
     #[tokio::test]
     async fn turns_come_in_order_whatever_ends_first() {
-        let alerts = Alerts::default();
+        let (alerts, order) = (Alerts::default(), Arc::default());
         let (first, second, third) = (alerts.turn(), alerts.turn(), alerts.turn());
         drop(second);
-        let order = Arc::new(StdMutex::new(Vec::new()));
-        let waiting = tokio::spawn({
-            let order = Arc::clone(&order);
-            async move {
-                drop(third.come().await);
-                order.lock().unwrap().push("third");
-            }
-        });
+        let third = waiting(third, &order);
         tokio::task::yield_now().await;
-        drop(first.come().await);
-        order.lock().unwrap().push("first");
-        drop(first);
-        waiting.await.unwrap();
-        assert_eq!(*order.lock().unwrap(), ["first", "third"]);
+        waiting(first, &order).await.unwrap();
+        third.await.unwrap();
+        assert_eq!(*order.lock().unwrap(), [0, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_never_over_is_passed_over_and_the_others_stay_in_order() {
+        let (alerts, order) = (Alerts::default(), Arc::default());
+        let stuck = alerts.turn();
+        let mut others: Vec<Turn> = (0..5).map(|_| alerts.turn()).collect();
+        others.reverse();
+        let waiting: Vec<_> = others.into_iter().map(|turn| waiting(turn, &order)).collect();
+        for one in waiting {
+            one.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), [1, 2, 3, 4, 5]);
+        drop(stuck);
+        let last = alerts.turn();
+        last.comes().await;
+        assert_eq!(alerts.line().serving, last.number);
     }
 }

@@ -42,11 +42,17 @@ struct Pair {
     version: i64,
     /// The newest price that was looked at from here, where nothing was missed: then the last minutes are known.
     newest: Option<Seen>,
-    /// The same, as soon as it is committed.
-    newest_next: Option<Option<Seen>>,
     watched: Watched,
-    /// The version that was just written, and how the rules stand in it: true as soon as it is committed.
-    next: Option<(i64, HashMap<i64, State>)>,
+    unconfirmed: Option<Unconfirmed>,
+}
+
+/// What is true as soon as the transaction is committed.
+#[derive(Debug)]
+struct Unconfirmed {
+    newest: Option<Seen>,
+    version: i64,
+    /// How rules stand that changed.
+    states: HashMap<i64, State>,
 }
 
 /// The row of a pair in `alert.watch`.
@@ -109,8 +115,7 @@ impl Watchers {
     fn rewind(&mut self) {
         for pair in self.pairs.values_mut() {
             pair.watched.rewind();
-            pair.next = None;
-            if pair.newest_next.take().is_some() {
+            if pair.unconfirmed.take().is_some() {
                 // Whether it was committed is not known.
                 pair.newest = None;
             }
@@ -159,7 +164,6 @@ impl Watchers {
         for of_pair in by_pair {
             let Some(pair) = self.pairs.get_mut(&of_pair.watch.ticker_id) else { continue };
             let found = pair.find(transaction, of_pair).await?;
-            pair.newest_next = Some(of_pair.newest().filter(|_| !of_pair.in_order.is_empty()));
             for firing in found.firings {
                 if let Some(rule) = pair.watched.rule(firing.rule_id) {
                     let said = said(&pair.subject, &rule.condition, firing.at.price, firing.reference);
@@ -171,10 +175,13 @@ impl Watchers {
                     states.push((*id, *state, state.fired - rule.state.fired));
                 }
             }
+            let mut version = pair.version;
             if !found.states.is_empty() {
-                versions.push((of_pair.watch.ticker_id, pair.version + 1));
-                pair.next = Some((pair.version + 1, found.states));
+                version += 1;
+                versions.push((of_pair.watch.ticker_id, version));
             }
+            let newest = of_pair.newest().filter(|_| !of_pair.in_order.is_empty());
+            pair.unconfirmed = Some(Unconfirmed { newest, version, states: found.states });
         }
         let written = firings::write(transaction, &firings, &states, &versions).await?;
         if written.lost > 0 {
@@ -190,11 +197,8 @@ impl Watchers {
     pub fn confirm(&mut self) {
         for pair in self.pairs.values_mut() {
             pair.watched.confirm();
-            if let Some(newest) = pair.newest_next.take() {
-                pair.newest = newest;
-            }
-            if let Some((version, states)) = pair.next.take() {
-                pair.version = version;
+            if let Some(Unconfirmed { newest, version, states }) = pair.unconfirmed.take() {
+                (pair.newest, pair.version) = (newest, version);
                 for (id, state) in states {
                     pair.watched.set_state(id, state);
                 }
@@ -220,14 +224,7 @@ impl Watchers {
             let subjects = subjects(transaction, &changed).await?;
             let new = changed.iter().zip(subjects.into_iter().zip(&since)).filter(|(_, (_, since))| **since < 0);
             for (ticker_id, (subject, _)) in new {
-                let pair = Pair {
-                    subject,
-                    version: -1,
-                    newest: None,
-                    newest_next: None,
-                    watched: Watched::default(),
-                    next: None,
-                };
+                let pair = Pair { subject, version: -1, newest: None, watched: Watched::default(), unconfirmed: None };
                 self.pairs.insert(*ticker_id, pair);
             }
         }
@@ -270,11 +267,11 @@ impl Pair {
         let mut found = Found::default();
         let newest = prices.watch.newest.map(|seen| seen.price);
         for (before, prices) in around {
-            let sequence = Sequence { before: *before, prices, is_in_order: false, newest, gaps };
+            let sequence = Sequence { before: *before, prices, behind: newest, gaps };
             self.watched.evaluate(&sequence, &mut found);
         }
         let before = prices.watch.newest;
-        let sequence = Sequence { before, prices: &prices.in_order, is_in_order: true, newest, gaps };
+        let sequence = Sequence { before, prices: &prices.in_order, behind: None, gaps };
         self.watched.evaluate(&sequence, &mut found);
         found
     }

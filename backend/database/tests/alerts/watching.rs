@@ -180,7 +180,8 @@ fn expected(definition: &Definition, prices: &[(DateTime<Utc>, i64, Decimal)]) -
                 let from = Interval::OneMinute.open_time(*time) - TimeDelta::minutes((*minutes).into());
                 let low = prices[..=place]
                     .iter()
-                    .filter(|(time, ..)| *time >= from)
+                    .rev()
+                    .take_while(|(time, ..)| *time >= from)
                     .map(|(_, _, price)| *price)
                     .min()
                     .unwrap();

@@ -25,7 +25,7 @@ pub fn replay(rule: Rule, before: Option<Seen>, prices: &[Seen], gaps: &[Gap]) -
     watched.set_extremes(Extremes::new(watched.longest_window(), []));
     let prices: Vec<(Seen, bool)> = prices.iter().map(|seen| (*seen, false)).collect();
     let mut found = Found::default();
-    watched.evaluate(&Sequence { before, prices: &prices, is_in_order: true, newest: None, gaps }, &mut found);
+    watched.evaluate(&Sequence { before, prices: &prices, behind: None, gaps }, &mut found);
     found.firings
 }
 

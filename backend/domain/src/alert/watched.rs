@@ -1,6 +1,6 @@
 //! The rules of one pair, and which of them its prices meet.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -46,6 +46,8 @@ pub struct Found {
     pub firings: Vec<Firing>,
     /// How the rules stand that changed.
     pub states: HashMap<i64, State>,
+    /// When that happened which each rule last fired for, among these.
+    pub last: HashMap<i64, DateTime<Utc>>,
     /// Something fired between two prices of which numbers do not say that they follow each other, and no known gap lies between.
     pub is_doubtful: bool,
 }
@@ -66,10 +68,8 @@ pub struct Sequence<'a> {
     pub before: Option<Seen>,
     /// They, and of each whether it comes late.
     pub prices: &'a [(Seen, bool)],
-    /// They come after everything that was looked at before.
-    pub is_in_order: bool,
-    /// The newest price of the pair that was looked at; of prices in order, that before them.
-    pub newest: Option<Decimal>,
+    /// Where they come behind prices that were looked at: the newest of these. `None` where they come in order.
+    pub behind: Option<Decimal>,
     /// Where trades are missing.
     pub gaps: &'a [Gap],
 }
@@ -97,7 +97,6 @@ pub struct Watched {
     rules: HashMap<i64, Rule>,
     levels: BTreeSet<(Decimal, i64)>,
     moves: Vec<(Signal, Thresholds)>,
-    lengths: BTreeMap<u16, usize>,
     extremes: Extremes,
 }
 
@@ -114,7 +113,7 @@ impl Watched {
 
     /// How many minutes back its rules look; 0 where none does.
     pub fn longest_window(&self) -> u16 {
-        self.lengths.last_key_value().map_or(0, |(minutes, _)| *minutes)
+        self.moves.iter().map(|(signal, _)| signal.minutes).max().unwrap_or_default()
     }
 
     /// Whether what is known of the last minutes reaches as far back as its rules look.
@@ -144,10 +143,9 @@ impl Watched {
         for level in rule.condition.levels(is_armed, rule.hysteresis) {
             self.levels.insert((level, rule.id));
         }
-        if let Condition::Moves { change, minutes, .. } = rule.condition {
-            *self.lengths.entry(minutes).or_default() += 1;
-            let (of, entry) = (signal(&rule.condition), (rearmed_below(&rule, change), rule.id));
-            let thresholds = self.thresholds(of);
+        if let (Condition::Moves { change, .. }, Some(signal)) = (&rule.condition, signal(&rule.condition)) {
+            let (change, entry) = (*change, (rearmed_below(&rule, *change), rule.id));
+            let thresholds = self.thresholds(signal);
             if is_armed {
                 thresholds.armed.insert((change, rule.id))
             } else {
@@ -174,7 +172,7 @@ impl Watched {
     /// Forgets a rule.
     pub fn remove(&mut self, id: i64) {
         self.take_out(id);
-        if self.lengths.is_empty() {
+        if self.moves.is_empty() {
             // From here on nothing is added: what is known grows old.
             self.extremes = Extremes::default();
         }
@@ -185,23 +183,15 @@ impl Watched {
         for level in rule.condition.levels(rule.state.is_armed, rule.hysteresis) {
             self.levels.remove(&(level, id));
         }
-        if let Condition::Moves { change, minutes, .. } = rule.condition {
-            let (of, entry) = (signal(&rule.condition), (rearmed_below(&rule, change), id));
-            let thresholds = self.thresholds(of);
-            thresholds.armed.remove(&(change, id));
-            thresholds.disarmed.remove(&entry);
+        if let (Condition::Moves { change, .. }, Some(signal)) = (&rule.condition, signal(&rule.condition)) {
+            let thresholds = self.thresholds(signal);
+            thresholds.armed.remove(&(*change, id));
+            thresholds.disarmed.remove(&(rearmed_below(&rule, *change), id));
             self.moves.retain(|(_, thresholds)| !thresholds.armed.is_empty() || !thresholds.disarmed.is_empty());
-            if let Some(count) = self.lengths.get_mut(&minutes) {
-                *count -= 1;
-                if *count == 0 {
-                    self.lengths.remove(&minutes);
-                }
-            }
         }
     }
 
-    fn thresholds(&mut self, of: Option<Signal>) -> &mut Thresholds {
-        let of = of.unwrap_or(Signal { minutes: 0, unit: Unit::Price, direction: Direction::Either });
+    fn thresholds(&mut self, of: Signal) -> &mut Thresholds {
         let place = self.moves.iter().position(|(signal, _)| *signal == of).unwrap_or_else(|| {
             self.moves.push((of, Thresholds::default()));
             self.moves.len() - 1
@@ -267,7 +257,7 @@ impl Watched {
             if !self.moves.is_empty() {
                 self.extremes.add(seen.time, seen.price);
             }
-            if sequence.is_in_order {
+            if sequence.behind.is_none() {
                 for (signal, thresholds) in signals.iter().map(|place| &self.moves[*place]) {
                     let Some(window) = self.extremes.of(signal.minutes, seen.time) else { continue };
                     let least = thresholds.armed.first().map(|(change, _)| *change);
@@ -294,7 +284,7 @@ impl Watched {
                             met.step(rule, before);
                         }
                     }
-                    Some(signal) if sequence.is_in_order => {
+                    Some(signal) if sequence.behind.is_none() => {
                         let window = self.extremes.of(signal.minutes, seen.time);
                         if let Some((size, reference)) = window.and_then(|window| signal.size(window, seen)) {
                             met.grown(rule, size, reference);
@@ -375,13 +365,12 @@ impl Met<'_, '_> {
         match rule.condition.step(state.is_armed, rule.hysteresis, before.price, self.at.price) {
             Step::Nothing => {}
             // What was before it fired arms nothing.
-            Step::Rearms if !self.sequence.is_in_order && Some(self.at.time) < state.last_fired_at => {}
+            Step::Rearms if self.sequence.behind.is_some() && Some(self.at.time) < state.last_fired_at => {}
             Step::Rearms => self.rearm(rule, state),
             Step::Meets => {
                 if self.may_fire(rule, state) && !self.is_across_a_gap() {
                     // Where it stands now counts, not where a late price stood.
-                    let now = if self.sequence.is_in_order { None } else { self.sequence.newest };
-                    let now = now.unwrap_or(self.at.price);
+                    let now = self.sequence.behind.unwrap_or(self.at.price);
                     let is_armed = rule.condition.step(false, rule.hysteresis, before.price, now) == Step::Rearms;
                     self.fire(rule, state, before.price, is_armed);
                 }
@@ -403,9 +392,11 @@ impl Met<'_, '_> {
     fn may_fire(&self, rule: &Rule, state: State) -> bool {
         !state.is_over
             && (rule.tell_late || !self.is_late)
-            && (self.sequence.is_in_order || rule.since <= self.at.time)
+            && (self.sequence.behind.is_none() || rule.since <= self.at.time)
             && rule.expires_at.is_none_or(|end| self.at.time < end)
             && rule.frequency.allows(state.last_fired_at, self.at.time)
+            // Late ones leave the time of a later firing as it was.
+            && rule.frequency.allows(self.found.last.get(&rule.id).copied(), self.at.time)
     }
 
     /// Whether trades are missing between the price before and this one.
@@ -420,6 +411,7 @@ impl Met<'_, '_> {
         let is_over = rule.frequency == Frequency::Once;
         let last_fired_at = state.last_fired_at.max(Some(self.at.time));
         let after = State { is_armed: is_armed && !is_over, last_fired_at, fired: state.fired + 1, is_over };
+        self.found.last.insert(rule.id, self.at.time);
         self.found.firings.push(Firing { rule_id: rule.id, at: self.at, reference, is_late: self.is_late });
         self.change(rule, after);
     }

@@ -125,7 +125,7 @@ proptest! {
         for length in lengths {
             let batch: Vec<(Seen, bool)> = prices[place..place + length].iter().map(|seen| (*seen, false)).collect();
             place += length;
-            let sequence = Sequence { before, prices: &batch, is_in_order: true, newest: None, gaps: &gaps };
+            let sequence = Sequence { before, prices: &batch, behind: None, gaps: &gaps };
             let mut found = Found::default();
             watched.evaluate(&sequence, &mut found);
             // The same once more finds the same.
@@ -169,15 +169,18 @@ fn late_prices_neither_arm_what_fired_since_nor_disarm_what_has_passed() {
         let prices: Vec<(Seen, bool)> = prices.iter().map(|seen| (*seen, true)).collect();
         let newest = Some(newest.into());
         let mut found = Found::default();
-        watched.evaluate(
-            &Sequence { before: Some(at(1, 99)), prices: &prices, is_in_order: false, newest, gaps: &[] },
-            &mut found,
-        );
+        watched.evaluate(&Sequence { before: Some(at(1, 99)), prices: &prices, behind: newest, gaps: &[] }, &mut found);
         found
     };
     let mut rests = Watched::default();
     rests.set(rule.clone());
     assert_eq!(late(&mut rests, &[at(10, 98), at(20, 95)], 101), Found::default());
+    let rule_without =
+        Rule { hysteresis: Decimal::ZERO, frequency: Frequency::EveryTime(TimeDelta::seconds(10)), ..rule.clone() };
+    let mut often = Watched::default();
+    often.set(Rule { state: State { is_armed: true, ..rule.state }, ..rule_without });
+    let found = late(&mut often, &[at(2, 101), at(3, 99), at(4, 101), at(5, 99), at(12, 101)], 101);
+    assert_eq!(found.firings.iter().map(|firing| firing.at).collect::<Vec<_>>(), [at(2, 101), at(12, 101)]);
     let mut armed = Watched::default();
     armed.set(Rule { state: State::default(), ..rule });
     let found = late(&mut armed, &[at(10, 101)], 95);
