@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(*order.lock().unwrap(), [0, 2]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn one_that_is_never_over_is_passed_over_and_the_others_stay_in_order() {
         let (alerts, order) = (Alerts::default(), Arc::default());
         let stuck = alerts.turn();

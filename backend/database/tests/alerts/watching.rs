@@ -165,7 +165,13 @@ async fn the_state_of_a_market_serves_pairs_whose_trades_are_not_recorded() {
 /// What a rule should have fired for, by a look at every stored price: written without what the program uses.
 fn expected(definition: &Definition, prices: &[(DateTime<Utc>, i64, Decimal)]) -> Vec<i64> {
     let (mut fired, mut last, mut armed) = (Vec::new(), None::<DateTime<Utc>>, true);
-    for (place, (time, id, price)) in prices.iter().enumerate().skip(1) {
+    let mut lows: BTreeMap<DateTime<Utc>, Decimal> = BTreeMap::new();
+    for (place, (time, id, price)) in prices.iter().enumerate() {
+        let low = lows.entry(Interval::OneMinute.open_time(*time)).or_insert(*price);
+        *low = (*low).min(*price);
+        if place == 0 {
+            continue;
+        }
         let before = prices[place - 1].2;
         let crossed = |level: Decimal| (before < level && *price >= level, before > level && *price <= level);
         let hit = match &definition.condition {
@@ -178,13 +184,7 @@ fn expected(definition: &Definition, prices: &[(DateTime<Utc>, i64, Decimal)]) -
             }
             Condition::Moves { change, minutes, .. } => {
                 let from = Interval::OneMinute.open_time(*time) - TimeDelta::minutes((*minutes).into());
-                let low = prices[..=place]
-                    .iter()
-                    .rev()
-                    .take_while(|(time, ..)| *time >= from)
-                    .map(|(_, _, price)| *price)
-                    .min()
-                    .unwrap();
+                let low = *lows.range(from..).map(|(_, low)| low).min().unwrap();
                 let is_met = (*price - low) * Decimal::ONE_HUNDRED / low >= *change;
                 let hit = is_met && armed;
                 // Armed anew only when it is no longer so; whether it fired is decided below.
