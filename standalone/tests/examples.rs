@@ -21,6 +21,7 @@ const SOON: Duration = Duration::from_secs(60);
 /// Examples that cannot run here, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo run --release -- demo", "it is what answers here"),
+    ("crypto-tracker demo", "the same"),
     ("cargo run --release", "follows Binance"),
     (
         "BINANCE_REST_URL=https://data-api.binance.vision BINANCE_STREAM_URL=wss://data-stream.binance.vision cargo run --release",
