@@ -16,10 +16,16 @@ pub enum Fault {
     TrackerKilled,
     /// kill -9 of both, and a start three seconds later.
     HandlersKilled,
-    /// kill -9 of one; the other goes on alone.
+    /// kill -9 of one, and when it is back, of the other: one of them was at work, and the other took over.
     OneHandlerKilled,
-    /// kill -9 of both while each is in the middle of a transaction.
+    /// kill -9 of both while one is in the middle of a transaction.
     HandlersKilledMidway,
+    /// kill -9 of both, and a start three seconds later.
+    NotifiersKilled,
+    /// Every connection to whom rules are to tell.
+    ReceiverUnreachable,
+    /// Connections to whom rules are to tell stand, and nothing passes.
+    ReceiverStalled,
     /// kill -9 while trades are missing that the exchange does not give yet.
     TrackerKilledWithHole,
     /// SIGTERM, and a start two seconds later.
@@ -100,12 +106,13 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of a full run.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 46] = [
         Self::Nothing,
         Self::TrackerKilled,
         Self::HandlersKilled,
         Self::OneHandlerKilled,
         Self::HandlersKilledMidway,
+        Self::NotifiersKilled,
         Self::TrackerKilledWithHole,
         Self::TrackerStopped,
         Self::HandlersStopped,
@@ -143,13 +150,16 @@ impl Fault {
         Self::ExchangeLimits,
         Self::ExchangeBans,
         Self::ExchangeShutsDown,
+        Self::ReceiverUnreachable,
+        Self::ReceiverStalled,
         Self::Poison,
     ];
 
     /// Those of the short run: a kill of each part, and what an exchange does most.
-    pub const SHORT: [Self; 8] = [
+    pub const SHORT: [Self; 9] = [
         Self::TrackerKilled,
         Self::OneHandlerKilled,
+        Self::NotifiersKilled,
         Self::PostgresKilled,
         Self::RabbitMqKilled,
         Self::TrackerCutOff,
@@ -166,6 +176,9 @@ impl Fault {
             Self::HandlersKilled => "db-handlers-killed",
             Self::OneHandlerKilled => "one-db-handler-killed",
             Self::HandlersKilledMidway => "db-handlers-killed-midway",
+            Self::NotifiersKilled => "notifiers-killed",
+            Self::ReceiverUnreachable => "receiver-unreachable",
+            Self::ReceiverStalled => "receiver-stalled",
             Self::TrackerKilledWithHole => "tracker-killed-with-hole",
             Self::TrackerStopped => "tracker-stopped",
             Self::HandlersStopped => "db-handlers-stopped",
@@ -215,6 +228,7 @@ impl Fault {
             Self::TrackerStopped | Self::HandlersStopped => 2,
             Self::RabbitMqFrozen | Self::HandlersFrozen | Self::TrackerStalled | Self::HandlersStalled => 15,
             Self::ExchangeShutsDown
+            | Self::ReceiverStalled
             | Self::PostgresFrozen
             | Self::PostgresStalled
             | Self::ExchangeStalled

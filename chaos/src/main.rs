@@ -86,10 +86,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 continue;
             }
             match try_fault(&mut stage, fault).await {
-                Ok(verdicts) => {
+                Ok((verdicts, told)) => {
                     for verdict in verdicts {
                         println!("{verdict}");
                         bad += u32::from(!verdict.is_good());
+                    }
+                    if let Some(told) = told {
+                        println!("{told}");
+                        bad += u32::from(!told.is_good());
                     }
                 }
                 Err(error) => {

@@ -17,7 +17,7 @@ use testbed::{
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls};
 
-use crate::{Fault, Protocol, disk::Disk, proxy::Proxy, service::Service};
+use crate::{Fault, Protocol, disk::Disk, proxy::Proxy, receiver::Receiver, service::Service, watch};
 
 /// Where a fault can strike.
 pub struct Stage {
@@ -35,12 +35,18 @@ pub struct Stage {
     pub tracker_to_rabbitmq: Proxy,
     /// Between db-handlers and RabbitMQ.
     pub handlers_to_rabbitmq: Proxy,
-    /// Between db-handlers and PostgreSQL.
+    /// Between PostgreSQL and db-handlers and notifiers.
     pub to_postgres: Proxy,
+    /// Between notifiers and the receiver.
+    pub to_receiver: Proxy,
+    /// Where notifications arrive.
+    pub receiver: Receiver,
     /// The program.
     pub tracker: Service,
-    /// Two of them share the work.
+    /// One of them works, the other waits until it is gone.
     pub handlers: [Service; 2],
+    /// Two of them share the work.
+    pub notifiers: [Service; 2],
     /// Where the tracker tells how it does.
     pub tracker_probe: u16,
     /// How long the fault that is none lasts.
@@ -125,6 +131,9 @@ impl Stage {
         let handlers_to_rabbitmq = Proxy::before(broker).await?;
         let to_postgres = Proxy::before(SocketAddr::from(([127, 0, 0, 1], postgres.address().port))).await?;
 
+        let receiver = Receiver::start()?;
+        let to_receiver = Proxy::before(receiver.address()).await?;
+
         let rabbitmq_settings = |port: u16| {
             let address = host.address();
             vec![
@@ -160,14 +169,23 @@ impl Stage {
         ]);
         settings.extend(Protocol::ALL.into_iter().flat_map(|protocol| protocol.settings(proxied)));
         let tracker = Service::start("tracker", 1, settings, folder.path())?;
+        let database = ServerAddress { port: to_postgres.address().port(), ..postgres.address().clone() };
+        let database = || ("DATABASE_URL", database.url("postgres"));
         let handler = |number| {
             let mut settings = rabbitmq_settings(handlers_to_rabbitmq.address().port());
-            let proxied = ServerAddress { port: to_postgres.address().port(), ..postgres.address().clone() };
-            let url = proxied.url("postgres");
-            settings.extend([("DATABASE_URL", url), ("DB_HANDLER_PROBE_BIND", "127.0.0.1:0".to_owned())]);
+            settings.extend([database(), ("DB_HANDLER_PROBE_BIND", "127.0.0.1:0".to_owned())]);
             Service::start("db-handler", number, settings, folder.path())
         };
         let handlers = [handler(1)?, handler(2)?];
+        let notifier = |number| {
+            let settings = vec![
+                database(),
+                ("NOTIFIER_PROBE_BIND", "127.0.0.1:0".to_owned()),
+                ("NOTIFIER_ALLOW_NETWORKS", "127.0.0.1/32".to_owned()),
+            ];
+            Service::start("notifier", number, settings, folder.path())
+        };
+        let notifiers = [notifier(1)?, notifier(2)?];
         let stage = Self {
             exchange,
             postgres,
@@ -177,8 +195,11 @@ impl Stage {
             tracker_to_rabbitmq,
             handlers_to_rabbitmq,
             to_postgres,
+            to_receiver,
+            receiver,
             tracker,
             handlers,
+            notifiers,
             tracker_probe,
             nothing_lasts: Fault::Nothing.lasts(),
             holding: None,
@@ -196,6 +217,7 @@ impl Stage {
                 row.is_ok_and(|row| row.get::<_, i64>(0) == Protocol::ALL.len() as i64)
             })
             .await?;
+        watch::settle(&stage.client().await?, &format!("http://{}/hook", stage.to_receiver.address())).await?;
         Ok(stage)
     }
 

@@ -26,16 +26,24 @@ impl Fault {
             Self::Nothing => {}
             Self::TrackerKilled => stage.tracker.kill(),
             Self::HandlersKilled => stage.handlers.iter_mut().for_each(service::Service::kill),
-            Self::OneHandlerKilled => stage.handlers[0].kill(),
+            Self::OneHandlerKilled => {
+                stage.handlers[0].kill();
+                sleep(Duration::from_secs(2)).await;
+                stage.handlers[0].start_again()?;
+                sleep(Duration::from_secs(2)).await;
+                stage.handlers[1].kill();
+            }
+            Self::NotifiersKilled => stage.notifiers.iter_mut().for_each(service::Service::kill),
+            Self::ReceiverUnreachable => stage.to_receiver.set(Network::Cut),
+            Self::ReceiverStalled => stage.to_receiver.set(Network::Stalled),
             Self::HandlersKilledMidway => {
                 let client = stage.client().await?;
                 client.batch_execute("BEGIN; LOCK TABLE candle IN ACCESS EXCLUSIVE MODE").await?;
                 stage.holding = Some(client);
                 // Prices are copied by then, and folding them waits.
-                // More of them wait than one of the two has writers.
-                let waiting = "SELECT count(*) > 3 FROM pg_stat_activity
-                               WHERE application_name = 'crypto-tracker' AND wait_event_type = 'Lock'";
-                until(stage, "both are in the middle of a transaction", waiting).await?;
+                let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                                              WHERE application_name = 'crypto-tracker' AND wait_event_type = 'Lock')";
+                until(stage, "one is in the middle of a transaction", waiting).await?;
                 stage.handlers.iter_mut().for_each(service::Service::kill);
                 stage.holding = None;
             }
@@ -126,7 +134,12 @@ impl Fault {
                     handler.start_again()?;
                 }
             }
-            Self::OneHandlerKilled => stage.handlers[0].start_again()?,
+            Self::OneHandlerKilled => stage.handlers[1].start_again()?,
+            Self::NotifiersKilled => {
+                for notifier in &mut stage.notifiers {
+                    notifier.start_again()?;
+                }
+            }
             Self::RabbitMqKilled => block_in_place(|| stage.rabbitmq.start_again())?,
             Self::PostgresKilled => block_in_place(|| stage.postgres.start_again())?,
             Self::RabbitMqAlarmed => block_in_place(|| stage.rabbitmq.limit_memory(2_048))?,
@@ -163,7 +176,8 @@ impl Fault {
         }
         // What is left of trades to be withheld, doubled or refused is not the next fault's.
         stage.exchange.inject(simulator::Fault::Recover);
-        for proxy in [&stage.to_exchange, &stage.tracker_to_rabbitmq, &stage.handlers_to_rabbitmq, &stage.to_postgres] {
+        let brokers = [&stage.tracker_to_rabbitmq, &stage.handlers_to_rabbitmq];
+        for proxy in [&stage.to_exchange, &stage.to_postgres, &stage.to_receiver].into_iter().chain(brokers) {
             proxy.set(Network::Up);
         }
         Ok(())

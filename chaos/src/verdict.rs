@@ -13,6 +13,7 @@ use crate::{
     Fault, Protocol, Stage,
     effect::Effect,
     record::{Begin, Comparison, LATE, rows, wrong_candles},
+    watch::{Told, Watch},
 };
 
 /// How long everything may take to be stored after the fault is mended.
@@ -95,14 +96,20 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Lets a fault strike while trades flow, mends it, waits until everything is stored, and compares.
+/// Lets a fault strike while trades flow and rules watch them, mends it, waits until everything is stored, and compares. What became
+/// of the rules is absent where they do not watch what the fault strikes.
 ///
 /// # Errors
-/// When the fault cannot be made or mended, or the tables cannot be read; what it did is in the verdict.
-pub async fn try_fault(stage: &mut Stage, fault: Fault) -> anyhow::Result<Vec<Verdict>> {
+/// When the fault cannot be made or mended, or the tables cannot be read; what it did is in the verdicts.
+pub async fn try_fault(stage: &mut Stage, fault: Fault) -> anyhow::Result<(Vec<Verdict>, Option<Told>)> {
     if fault == Fault::StandaloneKilled {
-        return Ok(vec![crate::standalone::try_kill(stage).await?]);
+        return Ok((vec![crate::standalone::try_kill(stage).await?], None));
     }
+    stage.exchange.pause();
+    drain(stage, &Begin::now(&stage.exchange), 0).await?;
+    let watch = Watch::begin(stage).await;
+    stage.exchange.resume();
+    let watch = watch?;
     let begin = Begin::now(&stage.exchange);
     let dead_before = dead_letters(&stage.client().await?).await?;
     let effect = Effect::before(stage, fault).await?;
@@ -119,8 +126,10 @@ pub async fn try_fault(stage: &mut Stage, fault: Fault) -> anyhow::Result<Vec<Ve
     stage.exchange.pause();
     drain(stage, &begin, dead_before + fault.dead_letters()).await?;
     let verdicts = compare_all(stage, fault, &begin, &recovered, dead_before).await;
+    let told = watch.end(stage).await;
     stage.exchange.resume();
-    Ok(verdicts?.into_iter().map(|verdict| Verdict { struck, ..verdict }).collect())
+    let verdicts = verdicts?.into_iter().map(|verdict| Verdict { struck, ..verdict }).collect();
+    Ok((verdicts, Some(told?)))
 }
 
 /// Waits until a trade that is made from now on is stored, by each protocol. Those by which none was are absent.

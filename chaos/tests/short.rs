@@ -11,7 +11,10 @@ async fn through_any_of_these_faults_nothing_is_lost_doubled_or_falsified() {
     let mut stage = Stage::build(2, 200.0, 7, 20, None).await.unwrap();
     let mut verdicts = Vec::new();
     for fault in Fault::SHORT {
-        verdicts.extend(try_fault(&mut stage, fault).await.unwrap());
+        let (of_fault, told) = try_fault(&mut stage, fault).await.unwrap();
+        verdicts.extend(of_fault);
+        let told = told.expect("rules watch");
+        assert!(told.is_good(), "{}\n{told}", fault.name());
     }
     let table: Vec<String> = verdicts.iter().map(Verdict::to_string).collect();
     assert!(verdicts.iter().all(Verdict::is_good), "{}\n{}", Verdict::HEAD, table.join("\n"));

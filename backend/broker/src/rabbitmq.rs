@@ -151,8 +151,8 @@ pub(crate) async fn acknowledge(delivery: &lapin::message::Delivery) -> Result<(
 
 /// Takes messages from the db-handler's queue.
 pub(crate) struct QueueConsumer {
-    link: Link,
-    deliveries: LapinConsumer,
+    /// Until it is dropped.
+    open: Option<(Link, LapinConsumer)>,
     dead_letters: ShortString,
 }
 
@@ -179,19 +179,35 @@ impl QueueConsumer {
             ),
         )
         .await?;
-        Ok(Self { link, deliveries, dead_letters: settings.dead_letters().into() })
+        Ok(Self { open: Some((link, deliveries)), dead_letters: settings.dead_letters().into() })
     }
 
     /// The next message. Safe to give up waiting for.
     pub(crate) async fn next(&mut self) -> Result<QueueDelivery, RabbitMqError> {
-        match self.deliveries.next().await {
+        let (link, deliveries) = self.open.as_mut().ok_or(RabbitMqError::Gone)?;
+        match deliveries.next().await {
             Some(Ok(delivery)) => Ok(QueueDelivery {
                 delivery,
-                channel: self.link.channel.clone(),
+                channel: link.channel.clone(),
                 dead_letters: self.dead_letters.clone(),
             }),
             Some(Err(error)) => Err(RabbitMqError::new("receiving", error)),
             None => Err(RabbitMqError::Gone),
+        }
+    }
+}
+
+impl Drop for QueueConsumer {
+    /// Closes the connection as a whole. Dropped by itself, the consumer would be cancelled first, and the next one would get what comes
+    /// behind the messages that this one holds before these.
+    fn drop(&mut self) {
+        let Some((link, deliveries)) = self.open.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // An error means that it is closed.
+                let _ = link.connection.close(200, "done".into()).await;
+                drop(deliveries);
+            });
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What must stand in RabbitMQ before messages can flow. Declared by everyone who needs it; again changes nothing.
 //!
 //! One durable topic exchange. One durable quorum queue for storing, bounded in size: when it is full the publisher is
-//! refused and keeps its messages. Messages that can never be stored, or were delivered too often, go to the
+//! refused and keeps its messages. One consumer at a time gets what is in it, so that it is stored in the order in which it was
+//! published; any other waits until that one is gone. Messages that can never be stored, or were delivered too often, go to the
 //! dead-letter queue.
 
 use lapin::{
@@ -42,6 +43,7 @@ pub(crate) async fn declare(channel: &Channel, settings: &RabbitMqSettings) -> R
         .map_err(|error| RabbitMqError::new("declaring the topic exchange", error))?;
     let mut arguments = quorum(i64::try_from(settings.rabbitmq_queue_max_bytes).unwrap_or(i64::MAX));
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(settings.rabbitmq_delivery_limit.into()));
+    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
     arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString(settings.dead_letters().into()));
     arguments.insert("x-dead-letter-strategy".into(), AMQPValue::LongString("at-least-once".into()));
     let queue = ShortString::from(settings.rabbitmq_queue_name.as_str());

@@ -227,6 +227,10 @@ impl Writer {
         shutdown: &Shutdown,
     ) -> Result<Result<(), String>, Interrupted> {
         let mut delays = retry_delays();
+        if let Report::Gaps(_) = report {
+            // A gap that is called filled before all of it was looked at would be fired across.
+            turn.comes().await;
+        }
         // News that waited elsewhere for so long wait no longer here: else those behind them would add up.
         let waited = report.passing_since().and_then(|since| (Utc::now() - since).to_std().ok()).unwrap_or_default();
         let patience = Instant::now() + CATALOGUE_PATIENCE.saturating_sub(waited);

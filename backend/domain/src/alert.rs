@@ -41,6 +41,15 @@ impl Frequency {
         }
     }
 
+    /// How far two firings of a rule may lie apart and be too close; `None` where it fires once.
+    pub fn rest(self) -> Option<TimeDelta> {
+        match self {
+            Self::Once => None,
+            Self::OncePerBar(bar) => Some(bar.duration()),
+            Self::EveryTime(cooldown) => Some(cooldown),
+        }
+    }
+
     /// Whether a rule that fired for something of `last` may fire for something of `time`.
     pub fn allows(self, last: Option<DateTime<Utc>>, time: DateTime<Utc>) -> bool {
         let Some(last) = last else { return true };

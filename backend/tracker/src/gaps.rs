@@ -214,9 +214,13 @@ impl Ledger {
         for ticker in touched {
             if let Some(line) = book.lines.get(ticker).copied() {
                 learned.notes.push(self.mark(ticker, line));
-                // Another task has found them and is not through with noting them; the number must not be on disk first.
+                // Another task has found them and is not through with telling them; neither the number nor what was traded behind
+                // them must be in the queue first.
                 let unwritten = book.unwritten.iter().filter(|(of, _)| of == ticker);
-                learned.notes.extend(unwritten.filter_map(|name| book.holes.get(name)).map(|hole| self.note(hole)));
+                for hole in unwritten.filter_map(|name| book.holes.get(name)) {
+                    learned.notes.push(self.note(hole));
+                    learned.found.push(hole.gap.clone());
+                }
             }
         }
         if !learned.found.is_empty() {

@@ -1,24 +1,21 @@
 //! What rules fired for, and what follows from it: one row for each firing and one for each channel that is to tell it.
 
-use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::{GenericClient, Transaction};
 use domain::alert::{Firing, State};
 use rust_decimal::Decimal;
 
 use crate::{Context as _, Result};
 
-/// A firing that stands already is no second one; and a late one is none within the rest after or before another.
+/// A firing that stands already is no second one.
 const WRITE: &str = "
     WITH fired AS (
         INSERT INTO alert.firing (rule_id, happened_at, trade_id, is_late, said, price, reference)
         SELECT new.* FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::boolean[], $5::text[], $6::numeric[],
                                  $7::numeric[])
             AS new (rule_id, happened_at, trade_id, is_late, said, price, reference)
-        WHERE NOT new.is_late OR NOT EXISTS (
-            SELECT FROM alert.rule JOIN alert.firing AS old ON old.rule_id = rule.id
-            WHERE rule.id = new.rule_id AND rule.frequency = 'every_time'
-              AND old.happened_at > new.happened_at - rule.cooldown_seconds * interval '1 second'
-              AND old.happened_at < new.happened_at + rule.cooldown_seconds * interval '1 second')
         ON CONFLICT DO NOTHING
         RETURNING id, rule_id
     ), told AS (
@@ -134,6 +131,30 @@ async fn try_write(
         .await
         .context(doing)?;
     Ok(written)
+}
+
+/// When that happened which these rules fired for, each so long before the first and behind the last of two moments.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub(crate) async fn list_times(
+    transaction: &Transaction<'_>,
+    rules: &[(i64, TimeDelta)],
+    (first, last): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<HashMap<i64, Vec<DateTime<Utc>>>> {
+    let doing = "looking when rules fired";
+    let query = "SELECT firing.rule_id, firing.happened_at
+                 FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS wanted (rule_id, first, last)
+                 JOIN alert.firing ON firing.rule_id = wanted.rule_id AND firing.happened_at BETWEEN first AND last";
+    let statement = transaction.prepare_cached(query).await.context(doing)?;
+    let ids: Vec<i64> = rules.iter().map(|(id, _)| *id).collect();
+    let before: Vec<DateTime<Utc>> = rules.iter().map(|(_, span)| first - *span).collect();
+    let behind: Vec<DateTime<Utc>> = rules.iter().map(|(_, span)| last + *span).collect();
+    let mut times: HashMap<i64, Vec<DateTime<Utc>>> = HashMap::new();
+    for row in transaction.query(&statement, &[&ids, &before, &behind]).await.context(doing)? {
+        times.entry(row.get(0)).or_default().push(row.get(1));
+    }
+    Ok(times)
 }
 
 /// A firing, as its owner sees it.

@@ -61,13 +61,16 @@ pub async fn list_gaps(
     to: DateTime<Utc>,
 ) -> Result<Vec<Gap>> {
     let doing = "looking for gaps between prices";
-    // Where only one end is known, the step over it is not to be trusted.
-    let query = "SELECT coalesce(from_time, to_time - interval '1 microsecond'),
-                        coalesce(to_time, from_time + interval '1 microsecond') FROM gap
+    // Where the end is not known, it is not later than the moment in which the gap was found; where the beginning is not, the step
+    // to the end is not to be trusted.
+    let query = "SELECT coalesce(from_time, until - interval '1 microsecond'), until,
+                        CASE WHEN NOT by_time THEN first_trade_id END, CASE WHEN NOT by_time THEN last_trade_id END
+                 FROM gap, coalesce(to_time, greatest(found_at, from_time + interval '1 microsecond')) AS until
                  WHERE ticker_id = $1 AND state IN ('open', 'filling', 'unfillable')
-                   AND coalesce(from_time, to_time) <= $3 AND coalesce(to_time, from_time) >= $2
+                   AND coalesce(from_time, until) <= $3 AND (to_time IS NULL OR to_time >= $2)
                  LIMIT 10000";
     let statement = client.prepare_cached(query).await.context(doing)?;
     let rows = client.query(&statement, &[&ticker_id, &from, &to]).await.context(doing)?;
-    Ok(rows.iter().map(|row| Gap { from: row.get(0), to: row.get(1) }).collect())
+    let numbers = |row: &tokio_postgres::Row| row.get::<_, Option<i64>>(2).zip(row.get(3));
+    Ok(rows.iter().map(|row| Gap { from: row.get(0), to: row.get(1), trades: numbers(row) }).collect())
 }

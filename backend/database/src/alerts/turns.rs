@@ -103,8 +103,8 @@ impl Turn {
         })
     }
 
-    /// Waits until those before are over, or passed over.
-    pub(crate) async fn comes(&self) {
+    /// Waits until those before are over, or passed over. Whoever waits should hold neither rows nor a connection.
+    pub async fn comes(&self) {
         self.alerts.line().waiting.insert(self.number);
         loop {
             let served = self.alerts.line().serving;

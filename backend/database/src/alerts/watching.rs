@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::Transaction;
 use domain::{
     Interval, TickSource,
-    alert::{Extremes, Found, Gap, Seen, Sequence, State, Subject, Watched, said},
+    alert::{Extremes, Firing, Found, Gap, Seen, Sequence, State, Subject, Watched, said},
 };
 use tokio_postgres::Row;
 
@@ -72,7 +72,7 @@ struct Prices {
     watch: Watch,
     /// Those that come after everything that was looked at, and whether they are late.
     in_order: Vec<(Seen, bool)>,
-    /// Those that come before something that was.
+    /// Trades that come before something that was. A price that was asked for tells nothing then.
     behind: Vec<(Seen, bool)>,
 }
 
@@ -252,25 +252,52 @@ impl Pair {
         }
         self.know_window(transaction, prices).await?;
         let around = around(transaction, prices).await?;
-        let mut found = self.evaluate(prices, &around, &[]);
-        if found.is_doubtful {
-            let gaps = gaps(transaction, prices, &around).await?;
-            if !gaps.is_empty() {
-                self.watched.rewind();
-                found = self.evaluate(prices, &around, &gaps);
-            }
+        let before = before(transaction, prices).await?;
+        let found = self.evaluate(prices, before, &around, &[], HashMap::new());
+        let times = self.times(transaction, prices, &found).await?;
+        let gaps = match found.is_doubtful || !times.is_empty() {
+            true => gaps(transaction, prices, &around).await?,
+            false => Vec::new(),
+        };
+        if gaps.is_empty() && times.is_empty() {
+            return Ok(found);
         }
-        Ok(found)
+        self.watched.rewind();
+        Ok(self.evaluate(prices, before, &around, &gaps, times))
     }
 
-    fn evaluate(&mut self, prices: &Prices, around: &[Run], gaps: &[Gap]) -> Found {
-        let mut found = Found::default();
+    /// When that happened which rules fired for that late prices fired: these may lie within the rest before or behind another firing.
+    async fn times(
+        &self,
+        transaction: &Transaction<'_>,
+        prices: &Prices,
+        found: &Found,
+    ) -> Result<HashMap<i64, Vec<DateTime<Utc>>>> {
+        let is_late = |firing: &&Firing| firing.is_late || prices.is_behind(&firing.at);
+        let late = || found.firings.iter().filter(is_late);
+        let rest = |firing: &Firing| Some((firing.rule_id, self.watched.rule(firing.rule_id)?.frequency.rest()?));
+        let rules: BTreeMap<i64, TimeDelta> = late().filter_map(rest).collect();
+        let times = || late().map(|firing| firing.at.time);
+        let (Some(first), Some(last), false) = (times().min(), times().max(), rules.is_empty()) else {
+            return Ok(HashMap::new());
+        };
+        firings::list_times(transaction, &rules.into_iter().collect::<Vec<_>>(), (first, last)).await
+    }
+
+    fn evaluate(
+        &mut self,
+        prices: &Prices,
+        before: Option<Seen>,
+        around: &[Run],
+        gaps: &[Gap],
+        times: HashMap<i64, Vec<DateTime<Utc>>>,
+    ) -> Found {
+        let mut found = Found { times, ..Found::default() };
         let newest = prices.watch.newest.map(|seen| seen.price);
         for (before, prices) in around {
             let sequence = Sequence { before: *before, prices, behind: newest, gaps };
             self.watched.evaluate(&sequence, &mut found);
         }
-        let before = prices.watch.newest;
         let sequence = Sequence { before, prices: &prices.in_order, behind: None, gaps };
         self.watched.evaluate(&sequence, &mut found);
         found
@@ -304,9 +331,15 @@ impl Prices {
     fn add(&mut self, price: &NewPrice<'_>, now: DateTime<Utc>) {
         let seen = seen_of(price);
         let is_late = price.source == TickSource::Backfill || now - seen.time > LATE;
-        let is_behind = self.watch.newest.is_some_and(|newest| seen.key() <= newest.key());
-        let side = if is_behind { &mut self.behind } else { &mut self.in_order };
-        side.push((seen, is_late));
+        if !self.is_behind(&seen) {
+            self.in_order.push((seen, is_late));
+        } else if seen.trade_id.is_some() {
+            self.behind.push((seen, is_late));
+        }
+    }
+
+    fn is_behind(&self, seen: &Seen) -> bool {
+        self.watch.newest.is_some_and(|newest| seen.key() <= newest.key())
     }
 
     fn newest(&self) -> Option<Seen> {
@@ -388,8 +421,29 @@ async fn subjects(transaction: &Transaction<'_>, ticker_ids: &[i32]) -> Result<V
     Ok(rows.iter().map(|row| Subject::Pair { exchange: row.get(0), ticker: row.get(1) }).collect())
 }
 
-/// Late prices among those that were stored before: each run of them, with the price before it and the price behind it. What lies
-/// between two runs was looked at already.
+/// The price before the first that comes in order: the newest that was looked at; but where that was asked for while trades did not come,
+/// and the trade before the first one has been fetched since, that trade.
+async fn before(transaction: &Transaction<'_>, prices: &Prices) -> Result<Option<Seen>> {
+    let doing = "looking for the trade before a trade";
+    let newest = prices.watch.newest;
+    let (Some(asked), Some((first, _))) = (newest.filter(|newest| newest.trade_id.is_none()), prices.in_order.first())
+    else {
+        return Ok(newest);
+    };
+    let query = "SELECT time, trade_id, price FROM price
+                 WHERE ticker_id = $1 AND trade_id < $3 AND time <= $2 AND time > $2 - interval '1 day'
+                 ORDER BY time DESC, trade_id DESC LIMIT 1";
+    let statement = transaction.prepare_cached(query).await.context(doing)?;
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+        [&prices.watch.ticker_id, &first.time, &first.trade_id];
+    let row = transaction.query_opt(&statement, &parameters).await.context(doing)?;
+    let trade = row.and_then(|row| seen(&row, 0)).filter(|trade| trade.is_followed_by(first));
+    Ok(Some(trade.unwrap_or(asked)))
+}
+
+/// Late trades among those that were stored before: each run of them, with the trade before it and the trade behind it. What lies
+/// between two runs was looked at already. Prices that were asked for while trades did not come are left out: beside the trades they
+/// tell nothing, and stand between two of which the numbers say that they follow each other.
 async fn around(transaction: &Transaction<'_>, prices: &Prices) -> Result<Vec<Run>> {
     let doing = "reading prices around late ones";
     let (Some((first, _)), Some((last, _))) = (prices.behind.first(), prices.behind.last()) else {
@@ -397,16 +451,16 @@ async fn around(transaction: &Transaction<'_>, prices: &Prices) -> Result<Vec<Ru
     };
     let query = "
         (SELECT time, trade_id, price FROM price
-         WHERE ticker_id = $1 AND time <= $2 AND time > $2 - interval '7 days'
-           AND (time < $2 OR coalesce(trade_id, -1) < coalesce($3::bigint, -1)) ORDER BY time DESC, trade_id DESC LIMIT 1)
-        UNION ALL
-        (SELECT time, trade_id, price FROM price WHERE ticker_id = $1 AND time >= $2 AND time <= $4
-           AND (time > $2 OR coalesce(trade_id, -1) >= coalesce($3::bigint, -1))
-           AND (time < $4 OR coalesce(trade_id, -1) <= coalesce($5::bigint, -1)) ORDER BY time, trade_id LIMIT $6)
+         WHERE ticker_id = $1 AND trade_id IS NOT NULL AND time <= $2 AND time > $2 - interval '7 days'
+           AND (time < $2 OR trade_id < $3) ORDER BY time DESC, trade_id DESC LIMIT 1)
         UNION ALL
         (SELECT time, trade_id, price FROM price
-         WHERE ticker_id = $1 AND time >= $4 AND time < $4 + interval '7 days'
-           AND (time > $4 OR coalesce(trade_id, -1) > coalesce($5::bigint, -1)) ORDER BY time, trade_id LIMIT 1)";
+         WHERE ticker_id = $1 AND trade_id IS NOT NULL AND time >= $2 AND time <= $4
+           AND (time > $2 OR trade_id >= $3) AND (time < $4 OR trade_id <= $5) ORDER BY time, trade_id LIMIT $6)
+        UNION ALL
+        (SELECT time, trade_id, price FROM price
+         WHERE ticker_id = $1 AND trade_id IS NOT NULL AND time >= $4 AND time < $4 + interval '7 days'
+           AND (time > $4 OR trade_id > $5) ORDER BY time, trade_id LIMIT 1)";
     let statement = transaction.prepare_cached(query).await.context(doing)?;
     let rows = transaction
         .query(

@@ -84,6 +84,26 @@ async fn what_an_owner_changes_counts_from_the_next_transaction_on() {
     let _ = expired;
 }
 
+/// Four trades are missing behind the first one.
+fn gap(state: GapState) -> Gap {
+    Gap {
+        ticker: "BTCUSDT".into(),
+        first_trade_id: 2,
+        last_trade_id: 5,
+        from: Some(at(0)),
+        to: Some(at(1_000)),
+        cause: GapCause::Disconnected,
+        state,
+        missing: 4,
+        by_time: false,
+        attempts: 0,
+        detail: None,
+        found_at: at(1_000),
+        updated_at: at(1_000),
+        revision: if state == GapState::Open { 1 } else { 2 },
+    }
+}
+
 #[tokio::test]
 async fn nothing_fires_across_a_gap_and_what_is_fetched_fires_late_where_that_is_wanted() {
     let mut bench = Bench::start().await;
@@ -93,26 +113,8 @@ async fn nothing_fires_across_a_gap_and_what_is_fetched_fires_late_where_that_is
     let live = bench.add(&Definition { tell_late: false, ..rule(pair, crosses(100, Direction::Up)) }).await;
     let peak = bench.add(&rule(pair, Condition::Reaches { level: 150.into() })).await;
     bench.rules_are_old().await;
-    let gap = |state| GapReport {
-        exchange: "binance".into(),
-        gaps: vec![Gap {
-            ticker: "BTCUSDT".into(),
-            first_trade_id: 2,
-            last_trade_id: 5,
-            from: Some(at(0)),
-            to: Some(at(1_000)),
-            cause: GapCause::Disconnected,
-            state,
-            missing: 4,
-            by_time: false,
-            attempts: 0,
-            detail: None,
-            found_at: at(1_000),
-            updated_at: at(1_000),
-            revision: if state == GapState::Open { 1 } else { 2 },
-        }],
-    };
-    gaps::store(&mut bench.client, &gap(GapState::Open)).await.unwrap();
+    let report = GapReport { exchange: "binance".into(), gaps: vec![gap(GapState::Open)] };
+    gaps::store(&mut bench.client, &report).await.unwrap();
     bench.stream(&[trade(6, 101, at(1_000)), trade(7, 102, at(1_100))]).await;
     assert_eq!(bench.fired().await, []);
     // What was missing, in two parts, the newer one first.
@@ -127,6 +129,45 @@ async fn nothing_fires_across_a_gap_and_what_is_fetched_fires_late_where_that_is
     // The way down and up again is live.
     bench.stream(&[trade(8, 98, at(1_200)), trade(9, 100, at(1_300))]).await;
     assert_eq!(bench.fired().await.last().map(|one| (one.rule_id, one.trade_id)), Some((live, Some(9))));
+}
+
+/// A hole that the exchange was asked about, so that its end is a number and no moment.
+#[tokio::test]
+async fn what_is_fetched_of_a_gap_in_parts_fires_nothing_across_what_is_still_missing() {
+    let mut bench = Bench::start().await;
+    bench.stream(&[trade(1, 99, at(0))]).await;
+    let up = bench.add(&rule(bench.pair, crosses(100, Direction::Up))).await;
+    bench.rules_are_old().await;
+    let gap = Gap { to: None, ..gap(GapState::Open) };
+    gaps::store(&mut bench.client, &GapReport { exchange: "binance".into(), gaps: vec![gap] }).await.unwrap();
+    bench.stream(&[trade(6, 101, at(2_000)), trade(7, 102, at(2_100))]).await;
+    bench.store(&[trade(2, 99, at(1_100)), trade(3, 98, at(1_200))], TickSource::Backfill).await;
+    assert_eq!(bench.fired().await, []);
+    bench.store(&[trade(4, 120, at(1_300)), trade(5, 121, at(1_400))], TickSource::Backfill).await;
+    let told: Vec<_> = bench.fired().await.iter().map(|one| (one.rule_id, one.trade_id, one.is_late)).collect();
+    assert_eq!(told, [(up, Some(4), true)]);
+}
+
+/// While the stream is down prices are asked for, and its trades are fetched later, some before and some behind such a price.
+#[tokio::test]
+async fn trades_that_are_fetched_are_compared_with_trades_whatever_was_asked_for_meanwhile() {
+    let mut bench = Bench::start().await;
+    bench.stream(&[trade(1, 99, at(0))]).await;
+    let frequency = Frequency::EveryTime(TimeDelta::seconds(3));
+    let up = bench.add(&Definition { frequency, ..rule(bench.pair, crosses(100, Direction::Up)) }).await;
+    let down = bench.add(&rule(bench.pair, crosses(100, Direction::Down))).await;
+    bench.rules_are_old().await;
+    let asked = |price: i64, milliseconds| Tick { trade_id: None, quantity: None, ..trade(0, price, at(milliseconds)) };
+    bench.store(&[asked(101, 5_000)], TickSource::Poll).await;
+    let report = GapReport { exchange: "binance".into(), gaps: vec![Gap { to: None, ..gap(GapState::Open) }] };
+    gaps::store(&mut bench.client, &report).await.unwrap();
+    // The fourth is late, and comes behind nothing that was looked at; the step to the fifth is one of trades all the same.
+    let first = [trade(2, 101, at(1_000)), trade(3, 99, at(1_500)), trade(4, 101, at(4_900))];
+    bench.store(&first, TickSource::Backfill).await;
+    bench.store(&[trade(5, 99, at(5_100))], TickSource::Backfill).await;
+    let told: Vec<_> = bench.fired().await.iter().map(|one| (one.rule_id, one.trade_id)).collect();
+    // What was asked for fired it first; the second trade is farther from that than three seconds, the fourth is not.
+    assert_eq!(told, [(up, None), (up, Some(2)), (down, Some(3))]);
 }
 
 #[tokio::test]

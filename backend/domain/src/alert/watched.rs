@@ -46,8 +46,8 @@ pub struct Found {
     pub firings: Vec<Firing>,
     /// How the rules stand that changed.
     pub states: HashMap<i64, State>,
-    /// When that happened which each rule last fired for, among these.
-    pub last: HashMap<i64, DateTime<Utc>>,
+    /// When that happened which each rule fired for, among these; and what is known of before and behind, where prices come late.
+    pub times: HashMap<i64, Vec<DateTime<Utc>>>,
     /// Something fired between two prices of which numbers do not say that they follow each other, and no known gap lies between.
     pub is_doubtful: bool,
 }
@@ -59,6 +59,18 @@ pub struct Gap {
     pub from: DateTime<Utc>,
     /// The first behind it.
     pub to: DateTime<Utc>,
+    /// The first and the last number of what is missing; `None` where trades have no numbers of which one follows the other.
+    pub trades: Option<(i64, i64)>,
+}
+
+impl Gap {
+    /// Whether trades are missing between these two prices.
+    fn lies_between(&self, before: &Seen, after: &Seen) -> bool {
+        match (self.trades, before.trade_id, after.trade_id) {
+            (Some((first, last)), Some(before), Some(after)) => before < last && first < after,
+            _ => self.from < after.time && before.time < self.to,
+        }
+    }
 }
 
 /// Prices that follow each other.
@@ -231,7 +243,12 @@ impl Watched {
         let signals = self.signals_in_reach(sequence.prices);
         let mut quiet: Option<(Option<Decimal>, Option<Decimal>)> = None;
         let mut before = sequence.before;
+        // The last price that was one of a trade: between two that follow each other nothing counts.
+        let mut last_trade = sequence.before.filter(|before| before.trade_id.is_some());
         for (seen, is_late) in sequence.prices {
+            if let Some(trade) = last_trade.filter(|trade| Some(*trade) != before && trade.is_followed_by(seen)) {
+                (before, quiet) = (Some(trade), None);
+            }
             // Those that move at this price are looked at again with the next.
             let earlier = moved.clone();
             let mut met = Met { at: *seen, is_late: *is_late, sequence, before, found: &mut *found, moved: &mut moved };
@@ -294,6 +311,7 @@ impl Watched {
                 }
             }
             before = Some(*seen);
+            last_trade = before.filter(|before| before.trade_id.is_some()).or(last_trade);
         }
     }
 }
@@ -396,13 +414,15 @@ impl Met<'_, '_> {
             && rule.expires_at.is_none_or(|end| self.at.time < end)
             && rule.frequency.allows(state.last_fired_at, self.at.time)
             // Late ones leave the time of a later firing as it was.
-            && rule.frequency.allows(self.found.last.get(&rule.id).copied(), self.at.time)
+            && self.found.times.get(&rule.id).is_none_or(|times| {
+                times.iter().all(|time| rule.frequency.allows(Some(*time), self.at.time))
+            })
     }
 
     /// Whether trades are missing between the price before and this one.
     fn is_across_a_gap(&mut self) -> bool {
         let Some(before) = self.before.filter(|before| !before.is_followed_by(&self.at)) else { return false };
-        let is_across = self.sequence.gaps.iter().any(|gap| gap.from < self.at.time && before.time < gap.to);
+        let is_across = self.sequence.gaps.iter().any(|gap| gap.lies_between(&before, &self.at));
         self.found.is_doubtful |= !is_across;
         is_across
     }
@@ -411,7 +431,7 @@ impl Met<'_, '_> {
         let is_over = rule.frequency == Frequency::Once;
         let last_fired_at = state.last_fired_at.max(Some(self.at.time));
         let after = State { is_armed: is_armed && !is_over, last_fired_at, fired: state.fired + 1, is_over };
-        self.found.last.insert(rule.id, self.at.time);
+        self.found.times.entry(rule.id).or_default().push(self.at.time);
         self.found.firings.push(Firing { rule_id: rule.id, at: self.at, reference, is_late: self.is_late });
         self.change(rule, after);
     }

@@ -137,11 +137,15 @@ fn a_number_is_not_on_disk_before_the_hole_that_another_task_found() {
     let first = ledger(&[]);
     first.observe(&[tick(1)], &[], None);
     let behind = first.is_behind(&"BTCUSDT".into(), 5, noon());
-    let notes = first.observe(&[tick(9)], &[], None).notes;
+    let learned = first.observe(&[tick(9)], &[], None);
+    let told: Vec<_> = learned.found.iter().map(|gap| (gap.first_trade_id, gap.last_trade_id)).collect();
+    assert_eq!(told, [(6, 8), (2, 5)], "nor is the trade in the queue before the hole");
+    let notes = learned.notes;
     let restarted = ledger(&noted(notes, &[]));
     assert_eq!(missing(&restarted), (2..=8).collect());
     first.written(&behind.found);
-    assert_eq!(first.observe(&[tick(10)], &[], None).notes.len(), 1);
+    let learned = first.observe(&[tick(10)], &[], None);
+    assert_eq!((learned.notes.len(), learned.found.len()), (1, 0));
 }
 
 #[test]

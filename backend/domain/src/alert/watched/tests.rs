@@ -100,11 +100,12 @@ fn prices() -> impl Strategy<Value = (Vec<Seen>, Vec<bool>, Vec<Gap>)> {
     prop::collection::vec((0i64..40, 88i64..113, 1i64..3, prop::bool::weighted(0.2)), 1..120).prop_map(|steps| {
         let (mut time, mut number, mut seen, mut gaps) = (begin(), 0, Vec::new(), Vec::new());
         for (seconds, price, numbers, _) in &steps {
-            let before = time;
+            let (before, first) = (time, number + 1);
             time += TimeDelta::seconds(*seconds);
             number += numbers;
             if *numbers > 1 && seconds % 3 == 0 && *seconds > 0 {
-                gaps.push(Gap { from: before, to: time });
+                let trades = (seconds % 2 == 0).then_some((first, number - 1));
+                gaps.push(Gap { from: before, to: time, trades });
             }
             seen.push(Seen { time, trade_id: Some(number), price: Decimal::from(*price) });
         }
