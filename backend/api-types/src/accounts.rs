@@ -81,6 +81,9 @@ pub struct AccountRow {
     /// On whose clocks their days are.
     #[schema(example = "Europe/London")]
     pub time_zone: String,
+    /// In what they count where nothing else is said: the code of a currency or coin.
+    #[schema(example = "USD")]
+    pub currency: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -97,6 +100,10 @@ pub struct AccountChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Europe/London")]
     pub time_zone: Option<String>,
+    /// In what they count where nothing else is said: the code of a currency or coin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "EUR")]
+    pub currency: Option<String>,
 }
 
 /// Null is something else than nothing.

@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod live;
 pub mod notifications;
 mod operation;
+pub mod portfolios;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;

@@ -8,6 +8,7 @@ mod alert_row;
 mod attempts;
 mod auth;
 mod body;
+mod books;
 mod cache;
 mod closest;
 mod connection;

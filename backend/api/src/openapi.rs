@@ -11,9 +11,10 @@ use utoipa::{
 
 use crate::conventions::Conventions;
 use crate::handlers::{
-    account, alert_preview, alerts, api_keys, candles, channels, consolidated, dead_letters, exchanges, export, feeds,
-    firings, gaps, health, live, metrics, notifications, pairs, price_history, prices, problems, schedules, sparklines,
-    statistics, storage, symbols, tickers, ticks, tokens, top, udf, volatility,
+    account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters, exchanges,
+    export, feeds, firings, gaps, health, live, metrics, notifications, pairs, performance, portfolios, price_history,
+    prices, problems, schedules, sparklines, statistics, storage, symbols, tickers, ticks, tokens, top, transactions,
+    udf, volatility, worth,
 };
 
 #[derive(OpenApi)]
@@ -34,7 +35,9 @@ use crate::handlers::{
         alerts::change, alerts::delete, alerts::delete_earlier, firings::list, channels::list, channels::make, channels::change,
         channels::delete, channels::test, notifications::list, notifications::resend, notifications::preference,
         notifications::set_preference, notifications::preview, schedules::list, schedules::make, schedules::change, schedules::delete,
-        schedules::results
+        schedules::results, portfolios::list, portfolios::make, portfolios::show, portfolios::change, portfolios::delete,
+        transactions::list, transactions::add, transactions::show, transactions::change, transactions::delete, balance::show,
+        balance::disposals, performance::values, performance::show, worth::list
     ),
     components(schemas(api_types::live::LiveEvent)),
     modifiers(&Conventions, &Bearer),
@@ -47,6 +50,7 @@ use crate::handlers::{
         (name = "accounts", description = "Who you are, and what proves it"),
         (name = "alerts", description = "What you want to be told of, and what was"),
         (name = "notifications", description = "Where and how you are told, and what was"),
+        (name = "portfolios", description = "What you bought and sold, what it is worth, and what it earned"),
         (name = "operation", description = "For whoever keeps it running")
     )
 )]
@@ -77,7 +81,7 @@ pub(crate) enum AccountFailures {
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// There are as many as there may be: `too_many_api_keys`, `too_many_alerts`, `too_many_channels`, `too_many_schedules`, `too_many_tests`,
-    /// `channel_in_use`, `name_taken`.
+    /// `channel_in_use`, `name_taken`, `too_many_portfolios`, `too_many_transactions`, `transaction_known`, `amounts_too_large`.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
     /// `body_too_large`.

@@ -128,6 +128,27 @@ codes! {
     TooManySchedules "too_many_schedules" CONFLICT "Too many schedules"
         "An account has 50 at most."
         "Take one away that is not needed any more.";
+    UnknownPortfolio "unknown_portfolio" NOT_FOUND "No such portfolio"
+        "It never existed, was taken away, or is another account's."
+        "GET /portfolios lists yours.";
+    TooManyPortfolios "too_many_portfolios" CONFLICT "Too many portfolios"
+        "An account has 50 at most."
+        "Take one away that is not needed any more.";
+    UnknownTransaction "unknown_transaction" NOT_FOUND "No such transaction"
+        "It never existed, was taken away, or belongs to another portfolio."
+        "GET /portfolios/{id}/transactions lists those of a portfolio.";
+    TooManyTransactions "too_many_transactions" CONFLICT "Too many transactions"
+        "A portfolio has 500,000 at most."
+        "Keep them in several portfolios.";
+    TransactionKnown "transaction_known" CONFLICT "This transaction is written down already"
+        "Another transaction of the portfolio has the same source and source_id."
+        "Change that one, or give this one an id of its own.";
+    UnreadableFile "unreadable_file" BAD_REQUEST "The file cannot be read"
+        "It is empty, is no text, has another header than its format, or lines in it are wrong."
+        "Try it with preview=true, which tells line by line what is wrong.";
+    AmountsTooLarge "amounts_too_large" CONFLICT "The amounts are too large"
+        "Added up, they have more digits than are counted with."
+        "Look for a transaction whose volume or value is far too large.";
     NotPreviewed "not_previewed" BAD_REQUEST "This alert cannot be tried on the past"
         "What it looks at is not kept: the price of a coin over all markets, differences between markets, the state of feeds."
         "Make it, and see.";

@@ -16,9 +16,10 @@ use crate::{
     data_route,
     error::Failure,
     handlers::{
-        account, alert_preview, alerts, api_keys, candles, channels, consolidated, dead_letters, exchanges, export,
-        feeds, firings, gaps, health, index, live, metrics, notifications, pairs, price_history, prices, problems,
-        schedules, sparklines, statistics, storage, symbols, tickers, ticks, tokens, top, udf, volatility,
+        account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters, exchanges,
+        export, feeds, firings, gaps, health, index, live, metrics, notifications, pairs, performance, portfolios,
+        price_history, prices, problems, schedules, sparklines, statistics, storage, symbols, tickers, ticks, tokens,
+        top, transactions, udf, volatility, worth,
     },
     openapi,
 };
@@ -49,6 +50,7 @@ fn table() -> Vec<Entry> {
         data("/statistics/{exchange}/{ticker}", statistics::find),
         data("/volatility", volatility::list),
         data("/consolidated/{coin}", consolidated::find),
+        data("/worth", worth::list),
         data("/candles/{exchange}/{ticker}", candles::list),
         data("/ticks/{exchange}/{ticker}", ticks::list),
         data("/gaps", gaps::list),
@@ -111,6 +113,30 @@ fn table() -> Vec<Entry> {
             vec![web::patch().to(schedules::change), web::delete().to(schedules::delete)],
         ),
         changing("/schedules/{id}/results", "GET, HEAD", vec![get(schedules::results)]),
+        changing("/portfolios", "GET, HEAD, POST", vec![get(portfolios::list), web::post().to(portfolios::make)]),
+        changing(
+            "/portfolios/{id}",
+            "GET, HEAD, PATCH, DELETE",
+            vec![get(portfolios::show), web::patch().to(portfolios::change), web::delete().to(portfolios::delete)],
+        ),
+        changing(
+            "/portfolios/{id}/transactions",
+            "GET, HEAD, POST",
+            vec![get(transactions::list), web::post().to(transactions::add)],
+        ),
+        changing(
+            "/portfolios/{id}/transactions/{number}",
+            "GET, HEAD, PATCH, DELETE",
+            vec![
+                get(transactions::show),
+                web::patch().to(transactions::change),
+                web::delete().to(transactions::delete),
+            ],
+        ),
+        changing("/portfolios/{id}/balance", "GET, HEAD", vec![get(balance::show)]),
+        changing("/portfolios/{id}/disposals", "GET, HEAD", vec![get(balance::disposals)]),
+        changing("/portfolios/{id}/values", "GET, HEAD", vec![get(performance::values)]),
+        changing("/portfolios/{id}/performance", "GET, HEAD", vec![get(performance::show)]),
         changing("/alerts", "GET, HEAD, POST", vec![get(alerts::list), web::post().to(alerts::make)]),
         changing("/alerts/create", "POST", vec![web::post().to(alerts::create)]),
         changing("/alerts/preview", "POST", vec![web::post().to(alert_preview::preview)]),
@@ -174,9 +200,9 @@ pub(crate) fn changes(path: &str) -> Option<&'static str> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let fits = |pattern: &str| {
         let mut parts = path.split('/');
-        let all_fit = pattern
-            .split('/')
-            .all(|wanted| parts.next().is_some_and(|part| part == wanted || (wanted == "{id}" && !part.is_empty())));
+        let all_fit = pattern.split('/').all(|wanted| {
+            parts.next().is_some_and(|part| part == wanted || (wanted.starts_with('{') && !part.is_empty()))
+        });
         all_fit && parts.next().is_none()
     };
     CHANGING.iter().find(|(pattern, _)| fits(pattern)).map(|(_, methods)| *methods)

@@ -9,7 +9,7 @@ use process::{Health, Shutdown};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    Settings, attempts::Attempts, cache::Cache, connection::Connection, export, live::Hub, middleware,
+    Settings, attempts::Attempts, books::Books, cache::Cache, connection::Connection, export, live::Hub, middleware,
     rate_limit::RateLimit, reader::Reader, readiness::DatabaseChecks, routes, top_halves,
 };
 
@@ -34,6 +34,7 @@ pub(crate) struct State {
     pub(crate) reader: Reader,
     pub(crate) hub: Hub,
     pub(crate) cache: Cache,
+    pub(crate) books: Books,
     /// Where there is a limit.
     pub(crate) rate_limit: Option<RateLimit>,
     /// One for each export that may run.
@@ -85,6 +86,7 @@ impl Server {
             reader,
             hub: hub.clone(),
             cache: Cache::new(settings, hub.news()),
+            books: Books::default(),
             rate_limit: RateLimit::new(settings),
             exports: export::seats(settings.api_exports),
             health,

@@ -186,11 +186,9 @@ impl QueueConsumer {
     pub(crate) async fn next(&mut self) -> Result<QueueDelivery, RabbitMqError> {
         let (link, deliveries) = self.open.as_mut().ok_or(RabbitMqError::Gone)?;
         match deliveries.next().await {
-            Some(Ok(delivery)) => Ok(QueueDelivery {
-                delivery,
-                channel: link.channel.clone(),
-                dead_letters: self.dead_letters.clone(),
-            }),
+            Some(Ok(delivery)) => {
+                Ok(QueueDelivery { delivery, channel: link.channel.clone(), dead_letters: self.dead_letters.clone() })
+            }
             Some(Err(error)) => Err(RabbitMqError::new("receiving", error)),
             None => Err(RabbitMqError::Gone),
         }

@@ -32,6 +32,8 @@ pub struct Account {
     pub time_zone: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// In what they count: the code of a currency or coin.
+    pub currency: String,
 }
 
 impl Role {
@@ -46,7 +48,8 @@ impl Role {
 
 /// The columns that [`read`] reads, in order.
 pub(crate) const COLUMNS: &str =
-    "account.id, account.username, account.role, account.email, account.time_zone, account.created_at";
+    "account.id, account.username, account.role, account.email, account.time_zone, account.created_at,
+     account.currency";
 
 /// Reads an account that a row begins with.
 pub(crate) fn read(row: &Row) -> std::result::Result<Account, tokio_postgres::Error> {
@@ -58,6 +61,7 @@ pub(crate) fn read(row: &Row) -> std::result::Result<Account, tokio_postgres::Er
         email: row.try_get(3)?,
         time_zone: row.try_get(4)?,
         created_at: row.try_get(5)?,
+        currency: row.try_get(6)?,
     })
 }
 
@@ -71,7 +75,7 @@ pub async fn find_for_login(client: &impl GenericClient, username: &str) -> Resu
         format!("SELECT {COLUMNS}, password_hash FROM secret.account WHERE username = $1 AND disabled_at IS NULL");
     let statement = client.prepare_cached(&query).await.context(doing)?;
     let row = client.query_opt(&statement, &[&username]).await.context(doing)?;
-    let read = |row: &Row| Ok((read(row)?, row.try_get(6)?));
+    let read = |row: &Row| Ok((read(row)?, row.try_get(7)?));
     row.as_ref().map(read).transpose().context(doing)
 }
 
@@ -84,16 +88,20 @@ pub async fn change(
     id: i64,
     email: Option<Option<&str>>,
     time_zone: Option<&str>,
+    currency: Option<&str>,
 ) -> Result<Account> {
     let doing = "changing an account";
     let query = format!(
         "UPDATE secret.account
-         SET email = CASE WHEN $2 THEN $3 ELSE email END, time_zone = coalesce($4, time_zone)
+         SET email = CASE WHEN $2 THEN $3 ELSE email END, time_zone = coalesce($4, time_zone),
+             currency = coalesce($5, currency)
          WHERE id = $1 RETURNING {COLUMNS}"
     );
     let statement = client.prepare_cached(&query).await.context(doing)?;
-    let row =
-        client.query_one(&statement, &[&id, &email.is_some(), &email.flatten(), &time_zone]).await.context(doing)?;
+    let row = client
+        .query_one(&statement, &[&id, &email.is_some(), &email.flatten(), &time_zone, &currency])
+        .await
+        .context(doing)?;
     read(&row).context(doing)
 }
 

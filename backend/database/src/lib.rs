@@ -26,6 +26,7 @@ pub mod obstacles;
 pub mod packing;
 pub mod partitions;
 pub mod pool;
+pub mod portfolios;
 pub mod prices;
 pub mod question;
 pub mod retention;
@@ -40,6 +41,7 @@ pub mod storage;
 pub mod symbols;
 pub mod tickers;
 pub mod vacuum;
+pub mod worth;
 
 pub use deadpool_postgres::{GenericClient, Object as Client, Pool};
 

@@ -174,7 +174,7 @@ pub async fn bearer_of_token(client: &impl GenericClient, token: &Digest) -> Res
     let statement = client.prepare_cached(&query).await.context(doing)?;
     let row = client.query_opt(&statement, &[&token.as_slice()]).await.context(doing)?;
     let read = |row: &Row| {
-        Ok(Bearer { account: accounts::read(row)?, scope: Scope::Write, session_id: Some(row.try_get(6)?) })
+        Ok(Bearer { account: accounts::read(row)?, scope: Scope::Write, session_id: Some(row.try_get(7)?) })
     };
     row.as_ref().map(read).transpose().context(doing)
 }
@@ -198,7 +198,7 @@ pub async fn bearer_of_key(client: &impl GenericClient, key: &Digest) -> Result<
     let statement = client.prepare_cached(&query).await.context(doing)?;
     let row = client.query_opt(&statement, &[&key.as_slice()]).await.context(doing)?;
     let read = |row: &Row| {
-        let scope = Scope::parse(row.try_get(6)?).unwrap_or(Scope::Read);
+        let scope = Scope::parse(row.try_get(7)?).unwrap_or(Scope::Read);
         Ok(Bearer { account: accounts::read(row)?, scope, session_id: None })
     };
     row.as_ref().map(read).transpose().context(doing)

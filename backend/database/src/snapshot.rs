@@ -46,6 +46,7 @@ impl PairAtMinute {
             name: format!("{}:{}", self.exchange, self.ticker),
             price: self.price,
             quote_volume: self.quote_volume,
+            time: self.time,
         }
     }
 

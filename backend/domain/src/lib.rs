@@ -18,6 +18,7 @@ pub mod interval;
 pub mod listing;
 pub mod market;
 pub mod notification;
+pub mod portfolio;
 pub mod symbol;
 pub mod tick;
 pub mod top_list;

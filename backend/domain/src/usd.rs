@@ -1,11 +1,15 @@
-//! What things are worth in US dollars, by a path that can be told.
+//! What things are worth in US dollars, or in another currency or coin, by a path that can be told.
 //!
 //! A thing's dollar price is, in this order: that of its pair with USD; its price in USDT, in USDC or in BTC times what these
 //! are worth in dollars; or the same by a pair that is listed the other way round. Where nobody trades USDT against USD, a
 //! USDT counts as one dollar, and the path says so. Of several pairs that say the same, the one with the most turnover counts.
+//!
+//! Its price in anything else is that of the pair of the two, either way round; where nobody trades that, what the one is worth in
+//! dollars divided by what the other is worth.
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
@@ -25,15 +29,26 @@ pub struct PricedPair {
     pub price: Decimal,
     /// Units of the quote that changed hands lately.
     pub quote_volume: Decimal,
+    /// When it cost that.
+    pub time: DateTime<Utc>,
 }
 
 /// What one unit of something is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsdPrice {
-    /// In US dollars.
+    /// In US dollars, or in what was asked for.
     pub price: Decimal,
     /// The pairs by which it is known, each with its price: `binance:ETHBTC 0.05 × binance:BTCUSDT 64000 × USDT 1 (assumed)`.
     pub path: String,
+    /// When the oldest of these prices was made; `None` where there is none.
+    pub time: Option<DateTime<Utc>>,
+}
+
+impl UsdPrice {
+    /// What is worth that of itself.
+    fn itself() -> Self {
+        Self { price: Decimal::ONE, path: String::new(), time: None }
+    }
 }
 
 /// What everything is worth that some pairs tell of.
@@ -59,9 +74,9 @@ impl UsdPrices {
                 prices.pairs.insert(key, pair);
             }
         }
-        let usdt = prices.step("USDT", USD, &UsdPrice { price: Decimal::ONE, path: String::new() });
-        let assumed = || UsdPrice { price: Decimal::ONE, path: "USDT 1 (assumed)".to_owned() };
-        prices.known.insert(USD.into(), UsdPrice { price: Decimal::ONE, path: String::new() });
+        let usdt = prices.step("USDT", USD, &UsdPrice::itself());
+        let assumed = || UsdPrice { path: "USDT 1 (assumed)".to_owned(), ..UsdPrice::itself() };
+        prices.known.insert(USD.into(), UsdPrice::itself());
         prices.known.insert("USDT".into(), usdt.unwrap_or_else(assumed));
         for hub in ["USDC", "BTC"] {
             if let Some(price) = prices.find(hub) {
@@ -76,6 +91,31 @@ impl UsdPrices {
         self.known.get(code).cloned().or_else(|| self.find(code))
     }
 
+    /// What one unit of this is worth in units of `currency`; `None` where no path leads there.
+    pub fn of_in(&self, code: &str, currency: &str) -> Option<UsdPrice> {
+        if code == currency {
+            return Some(UsdPrice::itself());
+        }
+        if currency == USD {
+            return self.of(code);
+        }
+        self.step(code, currency, &UsdPrice::itself()).or_else(|| {
+            let (code, currency) = (self.of(code)?, self.of(currency)?);
+            let price = if currency.price == Decimal::ONE {
+                code.price
+            } else {
+                rounded(code.price.checked_div(currency.price)?)
+            };
+            let path = match (code.path.is_empty(), currency.path.is_empty()) {
+                (_, true) => code.path,
+                (true, false) => format!("1 / ({})", currency.path),
+                (false, false) => format!("{} / ({})", code.path, currency.path),
+            };
+            let time = code.time.into_iter().chain(currency.time).min();
+            (price > Decimal::ZERO).then_some(UsdPrice { price, path, time })
+        })
+    }
+
     fn find(&self, code: &str) -> Option<UsdPrice> {
         [USD]
             .iter()
@@ -87,16 +127,18 @@ impl UsdPrices {
     /// By the pair of `code` and `hub`, either way round.
     fn step(&self, code: &str, hub: &str, worth: &UsdPrice) -> Option<UsdPrice> {
         let pair = |base: &str, quote: &str| self.pairs.get(&(SmolStr::new(base), SmolStr::new(quote)));
-        let (price, name) = if let Some(pair) = pair(code, hub) {
+        let (price, name, time) = if let Some(pair) = pair(code, hub) {
             let price =
                 if worth.price == Decimal::ONE { pair.price } else { rounded(pair.price.checked_mul(worth.price)?) };
-            (price, format!("{} {}", pair.name, pair.price.normalize()))
+            (price, format!("{} {}", pair.name, pair.price.normalize()), pair.time)
         } else {
             let pair = pair(hub, code)?;
-            (rounded(worth.price.checked_div(pair.price)?), format!("1 / {} {}", pair.name, pair.price.normalize()))
+            let price = rounded(worth.price.checked_div(pair.price)?);
+            (price, format!("1 / {} {}", pair.name, pair.price.normalize()), pair.time)
         };
         let path = if worth.path.is_empty() { name } else { format!("{name} × {}", worth.path) };
-        (price > Decimal::ZERO).then_some(UsdPrice { price, path })
+        let time = Some(worth.time.map_or(time, |worth| worth.min(time)));
+        (price > Decimal::ZERO).then_some(UsdPrice { price, path, time })
     }
 }
 
@@ -116,6 +158,7 @@ mod tests {
             name: name.to_owned(),
             price: price.parse().unwrap(),
             quote_volume: quote_volume.into(),
+            time: DateTime::from_timestamp(quote_volume, 0).unwrap(),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
     auth::{LoggedIn, Reading, Writing},
     body::Body,
     error::{Code, Failure},
+    handlers,
     openapi::{AccountFailures, Failures},
     password, rate_limit,
     server::State,
@@ -82,7 +83,7 @@ pub(crate) async fn sign_up(
     Ok(HttpResponse::Created().finish())
 }
 
-/// Change where your mail goes, or on whose clocks your days are
+/// Change where your mail goes, on whose clocks your days are, or in what you count
 #[utoipa::path(
     patch,
     path = "/account",
@@ -94,7 +95,7 @@ pub(crate) async fn sign_up(
 pub(crate) async fn change(
     Writing(bearer): Writing,
     state: web::Data<State>,
-    Body(AccountChange { email, time_zone }): Body<AccountChange>,
+    Body(AccountChange { email, time_zone, currency }): Body<AccountChange>,
 ) -> Result<HttpResponse, Failure> {
     if let Some(Some(email)) = &email
         && !is_email(email)
@@ -112,11 +113,13 @@ pub(crate) async fn change(
         let allowed = "a name of the IANA database, such as Europe/Berlin";
         return Err(Failure::parameter("time_zone", zone, "no time zone is called so", allowed));
     }
+    let currency = handlers::portfolios::currency("currency", currency.as_deref())?;
     let email = email.as_ref().map(|email| email.as_deref());
     let id = bearer.account.id;
-    let changed =
-        state.reader.read(async |client| Ok(accounts::change(client, id, email, time_zone.as_deref()).await?)).await?;
-    Ok(told(&changed))
+    let changed = state
+        .reader
+        .read(async |client| Ok(accounts::change(client, id, email, time_zone.as_deref(), currency.as_deref()).await?));
+    Ok(told(&changed.await?))
 }
 
 /// Set another password; your other sessions end
@@ -166,6 +169,7 @@ fn told(account: &Account) -> HttpResponse {
         role: account.role.as_str().to_owned(),
         email: account.email.clone(),
         time_zone: account.time_zone.clone(),
+        currency: account.currency.clone(),
         created_at: account.created_at,
     };
     HttpResponse::Ok().json(Data { data: row, as_of: None })

@@ -286,7 +286,9 @@ async fn every_described_route_that_needs_an_account_says_so_to_strangers() {
             if operation["security"].is_array() {
                 guarded += 1;
                 let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                let (status, body) = send(&server, method.clone(), &path.replace("{id}", "1"), "", Value::Null).await;
+                let (status, body) =
+                    send(&server, method.clone(), &path.replace("{id}", "1").replace("{number}", "1"), "", Value::Null)
+                        .await;
                 assert_eq!((status, &body["code"]), (401, &json!("not_logged_in")), "{method} {path}");
             }
         }

@@ -292,6 +292,9 @@ async fn what_is_another_s_is_not_there_whatever_is_asked_of_it() {
     let schedule = json!({"name": "n", "kind": "rose", "threshold_percent": 1, "every": "01:00"});
     send(&server, Method::POST, "/schedules", &ada, schedule).await;
     server.sql("INSERT INTO alert.notification (channel_id, state) SELECT id, 'failed' FROM alert.channel").await;
+    send(&server, Method::POST, "/portfolios", &ada, json!({"name": "p"})).await;
+    let bought = json!({"symbol": "BTC", "order_type": "BUY", "volume": 1, "value": 5});
+    send(&server, Method::POST, "/portfolios/1/transactions", &ada, bought.clone()).await;
     let (_, failed) = send(&server, Method::GET, "/notifications?state=failed", &ada, NONE).await;
     let notification = failed["data"][0]["id"].as_str().unwrap().to_owned();
     let (_, document) = server.get("/openapi.json").await;
@@ -306,18 +309,20 @@ async fn what_is_another_s_is_not_there_whatever_is_asked_of_it() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let body = match (method == Method::PATCH, path.starts_with("/alerts")) {
                 (true, true) => json!({"note": "mine"}),
+                (true, false) if path.contains("{number}") => json!({"note": "mine"}),
                 (true, false) => json!({"name": "mine"}),
+                (false, _) if path.ends_with("/transactions") && method == Method::POST => bought.clone(),
                 (false, _) => NONE,
             };
             let id = if path.starts_with("/notifications") { notification.as_str() } else { "1" };
-            let path = path.replace("{id}", id);
+            let path = path.replace("{id}", id).replace("{number}", "1");
             let (status, answer) = send(&server, method.clone(), &path, &grace, body.clone()).await;
             let code = answer["code"].as_str().unwrap_or_default();
             assert!(status == 404 && code.starts_with("unknown_"), "{method} {path}: {status} {answer}");
         }
     }
     assert!(asked >= 12, "{asked}");
-    for path in ["/alerts", "/alerts/firings", "/channels", "/schedules", "/notifications"] {
+    for path in ["/alerts", "/alerts/firings", "/channels", "/schedules", "/notifications", "/portfolios"] {
         let (_, page) = send(&server, Method::GET, path, &grace, NONE).await;
         assert!(page["count"] == json!(0) || page["data"] == json!([]), "{page}");
     }

@@ -22,6 +22,7 @@ mod notifications;
 mod openapi;
 mod outage;
 mod pages;
+mod portfolios;
 mod price_history;
 mod prices;
 mod problems;

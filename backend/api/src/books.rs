@@ -1,0 +1,88 @@
+//! Ledgers of portfolios, counted in a currency and kept in memory: what a balance of any moment is made of.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use database::{
+    Client,
+    portfolios::{Ledger, Valued, find_ledger},
+};
+use domain::portfolio::{Kind, Trade};
+
+use crate::error::Failure;
+
+/// So many trades are kept, of all portfolios together; those that were not asked for longest go first.
+const MOST_TRADES: usize = 2_000_000;
+/// How long rates of the past are relied on: they change where what was missing is fetched or imported.
+const LASTING: Duration = Duration::from_secs(600);
+
+/// All of them. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Books(Arc<Mutex<HashMap<(i64, String), Kept>>>);
+
+/// A portfolio's trades in one currency.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    version: i64,
+    /// What can be counted, and what cannot.
+    pub(crate) valued: Valued,
+    /// When coins were brought in or taken out.
+    pub(crate) transfers: Vec<chrono::DateTime<chrono::Utc>>,
+}
+
+struct Kept {
+    book: Arc<Book>,
+    read: Instant,
+    asked: Instant,
+}
+
+impl Books {
+    /// The trades of a portfolio as they stand.
+    pub(crate) async fn find(&self, client: &Client, portfolio_id: i64, currency: &str) -> Result<Arc<Book>, Failure> {
+        let key = (portfolio_id, currency.to_owned());
+        let kept = self.kept(&key);
+        let known = kept.as_ref().map(|book| book.version);
+        let Some(ledger) = find_ledger(client, portfolio_id, known).await? else {
+            return Ok(kept.unwrap_or_default());
+        };
+        let valued = ledger.valued(client, currency).await?;
+        let book = Arc::new(Book { version: ledger.version, valued, transfers: transfers(&ledger) });
+        self.keep(key, book.clone());
+        Ok(book)
+    }
+
+    fn kept(&self, key: &(i64, String)) -> Option<Arc<Book>> {
+        let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = books.get_mut(key).filter(|kept| kept.read.elapsed() < LASTING)?;
+        kept.asked = Instant::now();
+        Some(kept.book.clone())
+    }
+
+    fn keep(&self, key: (i64, String), book: Arc<Book>) {
+        let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        books.insert(key.clone(), Kept { book, read: now, asked: now });
+        let size = |books: &HashMap<_, Kept>| books.values().map(|kept| kept.book.valued.trades.len()).sum::<usize>();
+        while size(&books) > MOST_TRADES {
+            let others = books.iter().filter(|(other, _)| **other != key);
+            let Some(oldest) = others.min_by_key(|(_, kept)| kept.asked).map(|(other, _)| other.clone()) else {
+                return;
+            };
+            books.remove(&oldest);
+        }
+    }
+}
+
+impl Book {
+    /// The trades until a moment.
+    pub(crate) fn trades_until(&self, at: chrono::DateTime<chrono::Utc>) -> &[Trade] {
+        &self.valued.trades[..self.valued.trades.partition_point(|trade| trade.at <= at)]
+    }
+}
+
+fn transfers(ledger: &Ledger) -> Vec<chrono::DateTime<chrono::Utc>> {
+    ledger.entries.iter().filter(|(_, entry)| entry.kind != Kind::Trade).map(|(_, entry)| entry.at).collect()
+}

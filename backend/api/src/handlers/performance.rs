@@ -1,0 +1,308 @@
+//! What a portfolio was worth from day to day, and what it earned.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use actix_web::{HttpResponse, http::StatusCode, web};
+use api_types::{
+    Data,
+    portfolios::{BenchmarkRow, CoinReturn, DayReturn, PerformanceRow, ValueRow},
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use database::worth::{self, Daily};
+use domain::portfolio::{
+    Closes, Day, Direction, Method, Money, Prices, TooLarge, money_weighted, profits, ratio, series,
+};
+use rust_decimal::Decimal;
+use smol_str::SmolStr;
+use utoipa::IntoParams;
+
+use crate::{
+    auth::Reading,
+    books::Book,
+    error::Failure,
+    handlers::{
+        balance::{told, too_large},
+        portfolios::{currency, of_account},
+    },
+    openapi::{AccountFailures, Failures},
+    parameters::{Asked, FromQuery, Own, Query},
+    server::State,
+};
+
+/// Which days, counted how.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Span {
+    /// The first day (UTC). The day before the first trade where not said.
+    #[param(value_type = Option<String>, example = "2026-01-01")]
+    from: Option<NaiveDate>,
+    /// The last day. Today where not said.
+    #[param(value_type = Option<String>, example = "2026-11-20")]
+    to: Option<NaiveDate>,
+    /// The code of a currency or coin. The portfolio's where not said.
+    #[param(value_type = Option<String>, example = "USD")]
+    currency: Option<String>,
+}
+
+impl FromQuery for Span {
+    const NAMES: &'static [&'static str] = &["from", "to", "currency"];
+
+    fn from_query(query: &Query) -> Result<Self, Failure> {
+        let (from, to) = (day(query, "from")?, day(query, "to")?);
+        if let (Some(from), Some(to)) = (from, to)
+            && from >= to
+        {
+            let allowed = format!("a day before {to}");
+            return Err(Failure::parameter("from", &from.to_string(), "from must be earlier than to", allowed));
+        }
+        Ok(Self { from, to, currency: currency("currency", query.text("currency")?)? })
+    }
+}
+
+fn day(query: &Query, name: &str) -> Result<Option<NaiveDate>, Failure> {
+    let Some(text) = query.text(name)? else { return Ok(None) };
+    let day: Option<NaiveDate> = text.parse().ok();
+    let first = NaiveDate::from_ymd_opt(2009, 1, 1);
+    let is_askable = |day: &NaiveDate| Some(*day) >= first && *day <= Utc::now().date_naive();
+    day.filter(is_askable).map(Some).ok_or_else(|| {
+        Failure::parameter(
+            name,
+            text,
+            "this is no day that can be asked for",
+            "a day such as 2026-11-20, from 2009-01-01 to today",
+        )
+    })
+}
+
+/// The other coin.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Benchmark {
+    /// A coin in which the same money could have been.
+    #[param(value_type = Option<String>, example = "BTC")]
+    benchmark: Option<String>,
+}
+
+impl FromQuery for Benchmark {
+    const NAMES: &'static [&'static str] = &["benchmark"];
+
+    fn from_query(query: &Query) -> Result<Self, Failure> {
+        Ok(Self { benchmark: currency("benchmark", query.text("benchmark")?)? })
+    }
+}
+
+/// A portfolio from day to day.
+struct Walked {
+    currency: String,
+    book: Arc<Book>,
+    /// From the day of the first trade on, or the day before it.
+    days: Vec<(NaiveDate, Day)>,
+    daily: Arc<Daily>,
+    now: DateTime<Utc>,
+}
+
+async fn walked(
+    state: &State,
+    account_id: i64,
+    id: &str,
+    span: &Span,
+    further: Option<&str>,
+) -> Result<Walked, Failure> {
+    let now = Utc::now();
+    let to = span.to.unwrap_or_else(|| now.date_naive());
+    let read = state.reader.read(async |client| {
+        let portfolio = of_account(client, account_id, id).await?;
+        let currency = span.currency.clone().unwrap_or(portfolio.currency);
+        let book = state.books.find(client, portfolio.id, &currency).await?;
+        let Some(first) = book.valued.trades.first().map(|trade| trade.at.date_naive()) else {
+            return Ok((currency, book, to, Daily::default()));
+        };
+        let first = first.pred_opt().unwrap_or(first).min(to);
+        let mut codes: BTreeSet<&str> = book.valued.trades.iter().map(|trade| trade.symbol.as_str()).collect();
+        codes.insert(&currency);
+        codes.extend(further);
+        let codes: Vec<&str> = codes.into_iter().collect();
+        let daily = worth::daily(client, &codes, first, to).await?;
+        Ok((currency, book, first, daily))
+    });
+    let (currency, book, first, daily) = read.await?;
+    let daily = Arc::new(daily);
+    let counted = {
+        let (book, daily, currency) = (book.clone(), daily.clone(), currency.clone());
+        // It may be much to add up.
+        web::block(move || -> Result<_, TooLarge> {
+            let symbols: BTreeSet<&SmolStr> = book.valued.trades.iter().map(|trade| &trade.symbol).collect();
+            let days: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= to).collect();
+            let closes: Vec<Closes> = days.iter().map(|day| closes(*day, &symbols, &daily, &currency, now)).collect();
+            let series = series(&book.valued.trades, &closes)?;
+            Ok(days.into_iter().zip(series).collect())
+        })
+    };
+    let days = counted.await.map_err(|_| Failure::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(too_large)?;
+    Ok(Walked { currency, book, days, daily, now })
+}
+
+/// The end of a day, or now where it is not over.
+fn end_of(day: NaiveDate, now: DateTime<Utc>) -> DateTime<Utc> {
+    Daily::end_of(day).min(now)
+}
+
+fn closes(day: NaiveDate, symbols: &BTreeSet<&SmolStr>, daily: &Daily, currency: &str, now: DateTime<Utc>) -> Closes {
+    let price = |symbol: &&SmolStr| Some(((*symbol).clone(), daily.of(day)?.of_in(symbol, currency)?.price));
+    let prices: Prices = symbols.iter().filter_map(price).collect();
+    // A trade at the very end of a day belongs to the next.
+    let at = end_of(day, now) - chrono::TimeDelta::microseconds(i64::from(Daily::end_of(day) <= now));
+    Closes { at, prices }
+}
+
+/// What a portfolio was worth at the end of each day
+#[utoipa::path(
+    get,
+    path = "/portfolios/{id}/values",
+    tag = "portfolios",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The portfolio's number", example = "1"), Span),
+    responses((status = 200, description = "The days, oldest first", body = Data<Vec<ValueRow>>), AccountFailures, Failures)
+)]
+pub(crate) async fn values(
+    Reading(bearer): Reading,
+    id: web::Path<String>,
+    Asked(Own(span)): Asked<Own<Span>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    let walked = walked(&state, bearer.account.id, &id, &span, None).await?;
+    let wanted = walked.days.into_iter().filter(|(day, _)| span.from.is_none_or(|from| *day >= from));
+    let row = |(day, stood): (NaiveDate, Day)| ValueRow {
+        day,
+        at: end_of(day, walked.now),
+        value: told(stood.value),
+        paid_in: told(stood.paid_in),
+        growth: told(stood.growth),
+        unpriced: stood.unpriced.iter().map(ToString::to_string).collect(),
+    };
+    Ok(HttpResponse::Ok().json(Data { data: wanted.map(row).collect::<Vec<_>>(), as_of: None }))
+}
+
+/// What a portfolio earned in a span: of itself (time-weighted) and for its owner (money-weighted), its best and worst, and what
+/// the same money would be in another coin
+#[utoipa::path(
+    get,
+    path = "/portfolios/{id}/performance",
+    tag = "portfolios",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The portfolio's number", example = "1"), Span, Benchmark),
+    responses((status = 200, description = "What it earned", body = Data<PerformanceRow>), AccountFailures, Failures)
+)]
+pub(crate) async fn show(
+    Reading(bearer): Reading,
+    id: web::Path<String>,
+    Asked(Own(asked)): Asked<Own<(Span, Benchmark)>>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    let (span, Benchmark { benchmark }) = asked;
+    let walked = walked(&state, bearer.account.id, &id, &span, benchmark.as_deref()).await?;
+    let data = performance(&walked, &span, benchmark.as_deref()).map_err(too_large)?;
+    Ok(HttpResponse::Ok().json(Data { data, as_of: None }))
+}
+
+fn performance(walked: &Walked, span: &Span, benchmark: Option<&str>) -> Result<PerformanceRow, TooLarge> {
+    let today = walked.now.date_naive();
+    let first = walked.days.first().map_or(today, |(day, _)| *day);
+    let to = walked.days.last().map_or(today, |(day, _)| *day);
+    let from = span.from.unwrap_or(first).min(to);
+    let nothing = Day {
+        at: walked.now,
+        value: Decimal::ZERO,
+        paid_in: Decimal::ZERO,
+        growth: Decimal::ONE,
+        unpriced: Vec::new(),
+    };
+    let on =
+        |wanted: NaiveDate| walked.days.iter().find(|(day, _)| *day == wanted).map_or(&nothing, |(_, stood)| stood);
+    let (begin, end) = (on(from), on(to));
+    let paid_in = end.paid_in.checked_sub(begin.paid_in).ok_or(TooLarge)?;
+    let gain = end.value.checked_sub(begin.value).and_then(|gain| gain.checked_sub(paid_in)).ok_or(TooLarge)?;
+    let money = money(walked, from, to, begin.value)?;
+    let was_held = walked.days.iter().any(|(day, stood)| *day >= from && *day <= to && stood.value > Decimal::ZERO);
+    let time_weighted =
+        end.growth.checked_div(begin.growth).filter(|_| was_held).map(|growth| told(growth - Decimal::ONE));
+    let in_span = || walked.days.windows(2).filter(|days| days[1].0 > from);
+    let day_return = |days: &[(NaiveDate, Day)]| {
+        let growth = days[1].1.growth.checked_div(days[0].1.growth)?;
+        Some(DayReturn { day: days[1].0, gain: told(growth - Decimal::ONE) })
+    };
+    let days = || in_span().filter_map(day_return);
+    let coins = coins(walked, to)?;
+    Ok(PerformanceRow {
+        currency: walked.currency.clone(),
+        from,
+        to,
+        value_begin: told(begin.value),
+        value_end: told(end.value),
+        paid_in: told(paid_in),
+        gain: told(gain),
+        time_weighted,
+        money_weighted_yearly: money_weighted(&money, end.value, to),
+        best_day: days().max_by_key(|day| day.gain),
+        worst_day: days().min_by_key(|day| day.gain),
+        best_coin: coins.iter().max_by_key(|coin| coin.gain).cloned(),
+        worst_coin: coins.iter().min_by_key(|coin| coin.gain).cloned(),
+        benchmark: benchmark.and_then(|symbol| held_instead(walked, symbol, from, to, &money)),
+        unpriced: end.unpriced.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// What came in and went out, by day; first of all what was there in the beginning.
+fn money(walked: &Walked, from: NaiveDate, to: NaiveDate, begin: Decimal) -> Result<Vec<Money>, TooLarge> {
+    let mut money = vec![Money { on: from, amount: begin }];
+    for trade in &walked.book.valued.trades {
+        let on = trade.at.date_naive();
+        if on <= from || on > to {
+            continue;
+        }
+        let amount = trade.money().ok_or(TooLarge)?;
+        let amount = if trade.direction == Direction::Buy { amount } else { -amount };
+        match money.last_mut() {
+            Some(last) if last.on == on => last.amount = last.amount.checked_add(amount).ok_or(TooLarge)?,
+            _ => money.push(Money { on, amount }),
+        }
+    }
+    if money.len() > 1 && begin.is_zero() {
+        money.remove(0);
+    }
+    Ok(money)
+}
+
+/// The coins that are held at the end of a day, each with what it earned of what it cost.
+fn coins(walked: &Walked, to: NaiveDate) -> Result<Vec<CoinReturn>, TooLarge> {
+    let until = end_of(to, walked.now);
+    let profits = profits(walked.book.trades_until(until), Method::Average)?;
+    let worths = walked.daily.of(to);
+    let coin = |(symbol, profits): (&SmolStr, _)| {
+        let profits: &domain::portfolio::Profits = profits;
+        let price = worths?.of_in(symbol, &walked.currency)?.price;
+        let (volume, cost) = (profits.volume(), profits.cost());
+        let gain = ratio(volume.checked_mul(price)?.checked_sub(cost)?, cost)?;
+        Some(CoinReturn { symbol: symbol.to_string(), gain })
+    };
+    Ok(profits.iter().filter_map(coin).collect())
+}
+
+fn held_instead(
+    walked: &Walked,
+    symbol: &str,
+    from: NaiveDate,
+    to: NaiveDate,
+    money: &[Money],
+) -> Option<BenchmarkRow> {
+    let price = |day: NaiveDate| Some(walked.daily.of(day)?.of_in(symbol, &walked.currency)?.price);
+    let (begin, end) = (price(money.first()?.on.max(from))?, price(to)?);
+    let volume = money
+        .iter()
+        .try_fold(Decimal::ZERO, |volume, money| volume.checked_add(money.amount.checked_div(price(money.on)?)?))?;
+    Some(BenchmarkRow {
+        symbol: symbol.to_owned(),
+        gain: ratio(end.checked_sub(begin)?, begin)?,
+        value_end: told(volume.checked_mul(end)?),
+    })
+}

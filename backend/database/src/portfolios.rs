@@ -1,0 +1,353 @@
+//! Portfolios of accounts, and what was bought and sold.
+
+mod ledger;
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
+use domain::portfolio::{Entry, Kind, Method, Order};
+use rust_decimal::Decimal;
+use smol_str::SmolStr;
+use tokio_postgres::{Row, types::ToSql};
+
+pub use ledger::{Ledger, Unvalued, Valued, find_ledger};
+
+use crate::{Context as _, Result};
+
+/// How many portfolios an account may have.
+pub const MOST_PORTFOLIOS: i64 = 50;
+/// How many transactions a portfolio may have.
+pub const MOST_TRANSACTIONS: i64 = 500_000;
+
+/// A portfolio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portfolio {
+    /// Its key.
+    pub id: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Counts changes of its transactions.
+    pub version: i64,
+    /// What its owner calls it.
+    pub name: String,
+    /// In what it is counted.
+    pub currency: String,
+    /// Which coins are sold first.
+    pub method: Method,
+    /// How many transactions it has.
+    pub transactions: i64,
+}
+
+/// Why something is not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The account has none of this number.
+    Unknown,
+    /// There are as many as there may be.
+    TooMany,
+    /// Another one is called so.
+    Taken,
+}
+
+const PORTFOLIOS: &str = "
+    SELECT id, created_at, version, name, currency, method,
+           (SELECT count(*) FROM portfolio.transaction WHERE portfolio_id = portfolio.id)
+    FROM portfolio.portfolio WHERE account_id = $1 AND ($2::bigint IS NULL OR id = $2) ORDER BY id";
+
+/// The portfolios of an account, or one of them, oldest first.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list(client: &impl GenericClient, account_id: i64, id: Option<i64>) -> Result<Vec<Portfolio>> {
+    let doing = "listing portfolios";
+    let statement = client.prepare_cached(PORTFOLIOS).await.context(doing)?;
+    let rows = client.query(&statement, &[&account_id, &id]).await.context(doing)?;
+    let read = |row: &Row| {
+        Ok(Portfolio {
+            id: row.try_get(0)?,
+            created_at: row.try_get(1)?,
+            version: row.try_get(2)?,
+            name: row.try_get(3)?,
+            currency: row.try_get(4)?,
+            method: Method::parse(row.try_get(5)?).unwrap_or_default(),
+            transactions: row.try_get(6)?,
+        })
+    };
+    rows.iter().map(read).collect::<std::result::Result<_, _>>().context(doing)
+}
+
+/// Makes a portfolio, or writes it anew where its number is given. Returns its number.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn write(
+    client: &impl GenericClient,
+    account_id: i64,
+    id: Option<i64>,
+    (name, currency, method): (&str, &str, Method),
+) -> Result<std::result::Result<i64, Refused>> {
+    let doing = "writing a portfolio";
+    let write = match id {
+        None => format!(
+            "INSERT INTO portfolio.portfolio (account_id, name, currency, method)
+             SELECT account.id, $2, $3, $4 FROM secret.account
+             WHERE account.id = $1 AND $5::bigint IS NULL
+               AND (SELECT count(*) FROM portfolio.portfolio WHERE account_id = $1) < {MOST_PORTFOLIOS}
+             FOR NO KEY UPDATE OF account RETURNING id"
+        ),
+        Some(_) => "UPDATE portfolio.portfolio SET name = $2, currency = $3, method = $4, updated_at = now()
+                    WHERE account_id = $1 AND id = $5 RETURNING id"
+            .to_owned(),
+    };
+    let statement = client.prepare_cached(&write).await.context(doing)?;
+    match client.query_opt(&statement, &[&account_id, &name, &currency, &method.as_str(), &id]).await {
+        Ok(Some(row)) => Ok(Ok(row.get(0))),
+        Ok(None) => Ok(Err(if id.is_some() { Refused::Unknown } else { Refused::TooMany })),
+        Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => {
+            Ok(Err(Refused::Taken))
+        }
+        Err(error) => Err(error).context(doing),
+    }
+}
+
+/// Takes a portfolio away, with its transactions. `false` where the account has none of this number.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn delete(client: &impl GenericClient, account_id: i64, id: i64) -> Result<bool> {
+    let delete = "DELETE FROM portfolio.portfolio WHERE account_id = $1 AND id = $2";
+    Ok(client.execute(delete, &[&account_id, &id]).await.context("deleting a portfolio")? > 0)
+}
+
+/// A transaction, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its key.
+    pub id: i64,
+    /// Its portfolio.
+    pub portfolio_id: i64,
+    /// When it was written down.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Whether any market or rate is known of its coin.
+    pub is_known: bool,
+    /// What it says.
+    pub entry: Entry,
+}
+
+/// Which transactions are wanted; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// This one.
+    pub id: Option<i64>,
+    /// Of this coin.
+    pub symbol: Option<String>,
+    /// Of this kind.
+    pub kind: Option<Kind>,
+    /// From then on.
+    pub from: Option<DateTime<Utc>>,
+    /// Before then.
+    pub to: Option<DateTime<Utc>>,
+}
+
+const COLUMNS: &str =
+    "id, portfolio_id, created_at, updated_at, at, symbol, type, order_type, volume, price, value, currency,
+    fee, fee_currency, source, source_id, note";
+
+/// Transactions of a portfolio, newest first: how many there are, and a page of them.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_transactions(
+    client: &impl GenericClient,
+    portfolio_id: i64,
+    filter: &Filter,
+    (offset, limit): (i64, i64),
+) -> Result<(i64, Vec<Transaction>)> {
+    let doing = "listing transactions";
+    let Filter { id, symbol, kind, from, to } = filter;
+    let kind = kind.map(Kind::as_str);
+    let which = "portfolio_id = $1 AND ($2::bigint IS NULL OR id = $2) AND ($3::text IS NULL OR symbol = $3)
+        AND ($4::text IS NULL OR type = $4) AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)";
+    let query = format!(
+        "SELECT {COLUMNS}, symbol IN ('USD', 'USDT') OR EXISTS (SELECT FROM symbol AS known WHERE known.code = transaction.symbol)
+                OR EXISTS (SELECT FROM fiat_rate WHERE transaction.symbol IN (base, quote))
+         FROM portfolio.transaction WHERE {which} ORDER BY at DESC, id DESC OFFSET $7 LIMIT $8"
+    );
+    let wanted: [&(dyn ToSql + Sync); 6] = [&portfolio_id, id, symbol, &kind, from, to];
+    let statement = client.prepare_cached(&query).await.context(doing)?;
+    let page: Vec<&(dyn ToSql + Sync)> = wanted.into_iter().chain([&offset as _, &limit as _]).collect();
+    let rows = client.query(&statement, &page).await.context(doing)?;
+    let found = rows.iter().map(transaction).collect::<Result<_>>()?;
+    let query = format!("SELECT count(*) FROM portfolio.transaction WHERE {which}");
+    let statement = client.prepare_cached(&query).await.context(doing)?;
+    let count = client.query_one(&statement, &wanted).await.context(doing)?.get(0);
+    Ok((count, found))
+}
+
+fn transaction(row: &Row) -> Result<Transaction> {
+    let doing = "reading a transaction";
+    let read = || {
+        Ok(Transaction {
+            id: row.try_get(0)?,
+            portfolio_id: row.try_get(1)?,
+            created_at: row.try_get(2)?,
+            updated_at: row.try_get(3)?,
+            is_known: row.try_get(17)?,
+            entry: entry(row, 4)?,
+        })
+    };
+    read().context(doing)
+}
+
+/// An entry out of the columns from `at` on, in the order of [`COLUMNS`].
+fn entry(row: &Row, first: usize) -> std::result::Result<Entry, tokio_postgres::Error> {
+    let code = |place: usize| row.try_get::<_, &str>(first + place).map(SmolStr::new);
+    let amount = |amount: Option<Decimal>| amount.map(|amount| amount.normalize());
+    Ok(Entry {
+        at: row.try_get(first)?,
+        symbol: code(1)?,
+        kind: Kind::parse(row.try_get(first + 2)?).unwrap_or(Kind::Trade),
+        order: Order::parse(row.try_get(first + 3)?).unwrap_or(Order::None),
+        volume: row.try_get::<_, Decimal>(first + 4)?.normalize(),
+        price: amount(row.try_get(first + 5)?),
+        value: amount(row.try_get(first + 6)?),
+        currency: code(7)?,
+        fee: row.try_get::<_, Decimal>(first + 8)?.normalize(),
+        fee_currency: row.try_get::<_, Option<&str>>(first + 9)?.map(SmolStr::new),
+        source: row.try_get(first + 10)?,
+        source_id: row.try_get(first + 11)?,
+        note: row.try_get(first + 12)?,
+    })
+}
+
+/// What became of entries that were to be written down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Added {
+    /// The numbers of those that were.
+    pub ids: Vec<i64>,
+    /// How many are written down already: the same source calls them the same.
+    pub known: usize,
+}
+
+/// Writes entries down that were checked, all of them in one statement. What the same source calls the same is written once.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn add(
+    client: &impl GenericClient,
+    portfolio_id: i64,
+    entries: &[Entry],
+) -> Result<std::result::Result<Added, Refused>> {
+    let doing = "writing transactions";
+    let insert = format!(
+        "WITH owner AS (
+             SELECT id FROM portfolio.portfolio
+             WHERE id = $1 AND (SELECT count(*) FROM portfolio.transaction WHERE portfolio_id = $1) + $2::bigint <= {MOST_TRANSACTIONS}
+             FOR NO KEY UPDATE
+         ), added AS (
+             INSERT INTO portfolio.transaction (portfolio_id, at, symbol, type, order_type, volume, price, value, currency, fee,
+                                                fee_currency, source, source_id, note)
+             SELECT owner.id, new.* FROM owner, unnest($3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::numeric[],
+                 $8::numeric[], $9::numeric[], $10::text[], $11::numeric[], $12::text[], $13::text[], $14::text[], $15::text[])
+                 AS new (at, symbol, type, order_type, volume, price, value, currency, fee, fee_currency, source, source_id, note)
+             ON CONFLICT ON CONSTRAINT transaction_once DO NOTHING
+             RETURNING id
+         )
+         SELECT EXISTS (SELECT FROM owner), ARRAY(SELECT id FROM added ORDER BY id)"
+    );
+    let statement = client.prepare_cached(&insert).await.context(doing)?;
+    let count = entries.len() as i64;
+    let text = |of: fn(&Entry) -> Option<&str>| entries.iter().map(of).collect::<Vec<Option<&str>>>();
+    let amounts = |of: fn(&Entry) -> Option<Decimal>| entries.iter().map(of).collect::<Vec<Option<Decimal>>>();
+    let at: Vec<DateTime<Utc>> = entries.iter().map(|entry| entry.at).collect();
+    let row = client
+        .query_one(
+            &statement,
+            &[
+                &portfolio_id,
+                &count,
+                &at,
+                &text(|entry| Some(&entry.symbol)),
+                &text(|entry| Some(entry.kind.as_str())),
+                &text(|entry| Some(entry.order.as_str())),
+                &amounts(|entry| Some(entry.volume)),
+                &amounts(|entry| entry.price),
+                &amounts(|entry| entry.value),
+                &text(|entry| Some(&entry.currency)),
+                &amounts(|entry| Some(entry.fee)),
+                &text(|entry| entry.fee_currency.as_deref()),
+                &text(|entry| Some(&entry.source)),
+                &text(|entry| entry.source_id.as_deref()),
+                &text(|entry| entry.note.as_deref()),
+            ],
+        )
+        .await
+        .context(doing)?;
+    if !row.get::<_, bool>(0) {
+        return Ok(Err(Refused::TooMany));
+    }
+    let ids: Vec<i64> = row.get(1);
+    let known = entries.len().saturating_sub(ids.len());
+    Ok(Ok(Added { ids, known }))
+}
+
+/// Writes a transaction anew.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn change(
+    client: &impl GenericClient,
+    portfolio_id: i64,
+    id: i64,
+    entry: &Entry,
+) -> Result<std::result::Result<(), Refused>> {
+    let doing = "changing a transaction";
+    let update = "
+        UPDATE portfolio.transaction
+        SET at = $3, symbol = $4, type = $5, order_type = $6, volume = $7, price = $8, value = $9, currency = $10, fee = $11,
+            fee_currency = $12, source = $13, source_id = $14, note = $15, updated_at = now()
+        WHERE portfolio_id = $1 AND id = $2";
+    let statement = client.prepare_cached(update).await.context(doing)?;
+    let Entry { at, symbol, kind, order, volume, price, value, currency, fee, fee_currency, source, source_id, note } =
+        entry;
+    let changed = client
+        .execute(
+            &statement,
+            &[
+                &portfolio_id,
+                &id,
+                at,
+                &symbol.as_str(),
+                &kind.as_str(),
+                &order.as_str(),
+                volume,
+                price,
+                value,
+                &currency.as_str(),
+                fee,
+                &fee_currency.as_deref(),
+                source,
+                source_id,
+                note,
+            ],
+        )
+        .await;
+    match changed {
+        Ok(0) => Ok(Err(Refused::Unknown)),
+        Ok(_) => Ok(Ok(())),
+        Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => {
+            Ok(Err(Refused::Taken))
+        }
+        Err(error) => Err(error).context(doing),
+    }
+}
+
+/// Takes a transaction away. `false` where the portfolio has none of this number.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remove(client: &impl GenericClient, portfolio_id: i64, id: i64) -> Result<bool> {
+    let delete = "DELETE FROM portfolio.transaction WHERE portfolio_id = $1 AND id = $2";
+    Ok(client.execute(delete, &[&portfolio_id, &id]).await.context("deleting a transaction")? > 0)
+}

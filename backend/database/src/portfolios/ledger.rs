@@ -1,0 +1,119 @@
+//! All of a portfolio's transactions, and the trades among them, counted in one currency.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
+use domain::portfolio::{Entry, Kind, Trade};
+use smol_str::SmolStr;
+
+use super::entry;
+use crate::{
+    Context as _, Result,
+    worth::{self, Daily},
+};
+
+/// Every transaction of a portfolio, in order of time, as of one version of it.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// The version.
+    pub version: i64,
+    /// Their keys, and what they say.
+    pub entries: Vec<(i64, Entry)>,
+}
+
+/// A transaction that counts nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unvalued {
+    /// Its key.
+    pub id: i64,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// Code of its coin.
+    pub symbol: SmolStr,
+    /// Why.
+    pub reason: String,
+}
+
+/// The trades of a ledger, counted in one currency, each at the rate of its time.
+#[derive(Debug, Clone, Default)]
+pub struct Valued {
+    /// In the order in which they count.
+    pub trades: Vec<Trade>,
+    /// Those whose cost is not known in that currency.
+    pub unvalued: Vec<Unvalued>,
+}
+
+/// The ledger of a portfolio; `None` where it is at that version still.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn find_ledger(client: &impl GenericClient, portfolio_id: i64, known: Option<i64>) -> Result<Option<Ledger>> {
+    let doing = "reading a ledger";
+    // The version first: what is read behind it may be newer, and is then read once more.
+    let query = "SELECT version FROM portfolio.portfolio WHERE id = $1";
+    let statement = client.prepare_cached(query).await.context(doing)?;
+    let version: i64 = client.query_one(&statement, &[&portfolio_id]).await.context(doing)?.get(0);
+    if known == Some(version) {
+        return Ok(None);
+    }
+    let query = "SELECT id, at, symbol, type, order_type, volume, price, value, currency, fee, fee_currency, source, source_id, note
+                 FROM portfolio.transaction WHERE portfolio_id = $1 ORDER BY at, id";
+    let statement = client.prepare_cached(query).await.context(doing)?;
+    let rows = client.query(&statement, &[&portfolio_id]).await.context(doing)?;
+    let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, entry(row, 1)?));
+    let entries = rows.iter().map(read).collect::<std::result::Result<_, _>>().context(doing)?;
+    Ok(Some(Ledger { version, entries }))
+}
+
+impl Ledger {
+    /// Counts its trades in a currency.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn valued(&self, client: &impl GenericClient, currency: &str) -> Result<Valued> {
+        let trades = || self.entries.iter().filter(|(_, entry)| entry.kind == Kind::Trade);
+        let mut codes: BTreeSet<&str> = BTreeSet::new();
+        let mut days = Vec::new();
+        for (_, entry) in trades() {
+            let of_fee = entry.fee_currency.as_deref().filter(|_| !entry.fee.is_zero());
+            for code in [Some(entry.currency.as_str()), of_fee].into_iter().flatten().filter(|code| *code != currency) {
+                codes.insert(code);
+                days.push(entry.at.date_naive());
+            }
+        }
+        let daily = match (days.iter().min(), days.iter().max()) {
+            (Some(first), Some(last)) => {
+                codes.insert(currency);
+                let codes: Vec<&str> = codes.into_iter().collect();
+                worth::daily(client, &codes, first.pred_opt().unwrap_or(*first), *last).await?
+            }
+            _ => Daily::default(),
+        };
+        let mut valued = Valued::default();
+        for (id, entry) in trades() {
+            match trade(*id, entry, currency, &daily) {
+                Ok(trade) => valued.trades.push(trade),
+                Err(reason) => {
+                    valued.unvalued.push(Unvalued { id: *id, at: entry.at, symbol: entry.symbol.clone(), reason })
+                }
+            }
+        }
+        valued.trades.sort_by(|one, other| one.order().cmp(&other.order()));
+        Ok(valued)
+    }
+}
+
+fn trade(id: i64, entry: &Entry, currency: &str, daily: &Daily) -> std::result::Result<Trade, String> {
+    let rate = |code: &SmolStr| {
+        daily.rate(code, currency, entry.at).ok_or_else(|| {
+            format!("what {code} was worth in {currency} on {} is not known", entry.at.format("%Y-%m-%d"))
+        })
+    };
+    let fee_rate = match &entry.fee_currency {
+        Some(code) if !entry.fee.is_zero() => rate(code)?,
+        _ => rust_decimal::Decimal::ONE,
+    };
+    let trade = entry.trade(id, rate(&entry.currency)?, fee_rate);
+    trade.ok_or_else(|| "its amounts are too large to be counted with".to_owned())
+}
