@@ -68,6 +68,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "BINANCE_NAME=simulated BINANCE_REST_URL=http://127.0.0.1:5010 BINANCE_STREAM_URL=ws://127.0.0.1:5010 cargo run --release -p tracker",
         "fixed ports; tests/services.rs does the same",
     ),
+    (
+        r#"curl --data-binary @transactions.csv -H 'Content-Type: text/csv' -H "Authorization: Bearer $ACCESS" "http://localhost:5001/portfolios/1/import?preview=true""#,
+        "a file; tests/api/portfolios.rs of the API takes some over",
+    ),
+    (
+        r#"curl --data-binary @transactions.csv -H 'Content-Type: text/csv' -H "Authorization: Bearer $ACCESS" http://localhost:5001/portfolios/1/import"#,
+        "the same",
+    ),
     ("cargo xtask test", "runs this test"),
     (
         "cargo xtask bench --history-pairs 500 --history-days 365 --history-minute-days 150 --history-ticks 50000000",

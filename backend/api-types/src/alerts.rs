@@ -241,12 +241,12 @@ pub struct AlertSays {
     pub channels: Option<Vec<i64>>,
 }
 
-fn number<S: Serializer>(amount: &Option<Amount>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn number<S: Serializer>(amount: &Option<Amount>, serializer: S) -> Result<S::Ok, S::Error> {
     let raw = amount.and_then(|Amount(amount)| RawValue::from_string(amount.normalize().to_string()).ok());
     raw.serialize(serializer)
 }
 
-fn maybe_amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
+pub(crate) fn maybe_amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
     Option::deserialize(deserializer)
 }
 

@@ -1,4 +1,4 @@
-//! Bodies of requests: JSON, small, with no field that is not known.
+//! Bodies of requests: JSON, small, with no field that is not known; and files.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -30,6 +30,34 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             let late = || Failure::new(Code::BodyLate, format!("a body must arrive within {PATIENCE:?}"));
             let arrived = tokio::time::timeout(PATIENCE, body).await.map_err(|_| late())?;
             arrived.map(Self).map_err(failure)
+        })
+    }
+}
+
+/// The largest file, in bytes.
+const LARGEST_FILE: usize = 32 << 20;
+/// How long it may take to arrive.
+const FILE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Hands a route a file of text.
+pub(crate) struct Text(pub(crate) String);
+
+impl FromRequest for Text {
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Failure>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let payload = web::Payload::from_request(request, payload);
+        Box::pin(async {
+            let payload = payload.await.map_err(|_| Failure::new(Code::InvalidBody, "the body cannot be read"))?;
+            let late = || Failure::new(Code::BodyLate, format!("a file must arrive within {FILE_PATIENCE:?}"));
+            let arrived = tokio::time::timeout(FILE_PATIENCE, payload.to_bytes_limited(LARGEST_FILE)).await;
+            let bytes = arrived
+                .map_err(|_| late())?
+                .map_err(|_| Failure::new(Code::BodyTooLarge, format!("a file has at most {LARGEST_FILE} bytes here")))?
+                .map_err(|_| Failure::new(Code::InvalidBody, "the body did not come in one piece"))?;
+            let text = String::from_utf8(bytes.into());
+            text.map(Self).map_err(|_| Failure::new(Code::UnreadableFile, "it is no text in UTF-8; save it as such"))
         })
     }
 }

@@ -11,10 +11,10 @@ use utoipa::{
 
 use crate::conventions::Conventions;
 use crate::handlers::{
-    account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters, exchanges,
-    export, feeds, firings, gaps, health, live, metrics, notifications, pairs, performance, portfolios, price_history,
-    prices, problems, schedules, sparklines, statistics, storage, symbols, tickers, ticks, tokens, top, transactions,
-    udf, volatility, worth,
+    account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters,
+    earlier_portfolios, exchanges, export, feeds, firings, gaps, health, live, metrics, notifications, pairs,
+    performance, portfolios, price_history, prices, problems, schedules, sparklines, statistics, storage, symbols,
+    tickers, ticks, tokens, top, transaction_files, transactions, udf, volatility, worth,
 };
 
 #[derive(OpenApi)]
@@ -36,7 +36,8 @@ use crate::handlers::{
         channels::delete, channels::test, notifications::list, notifications::resend, notifications::preference,
         notifications::set_preference, notifications::preview, schedules::list, schedules::make, schedules::change, schedules::delete,
         schedules::results, portfolios::list, portfolios::make, portfolios::show, portfolios::change, portfolios::delete,
-        transactions::list, transactions::add, transactions::show, transactions::change, transactions::delete, balance::show,
+        transactions::list, transactions::add, transactions::show, transactions::change, transactions::delete, earlier_portfolios::list, earlier_portfolios::add, earlier_portfolios::change,
+        earlier_portfolios::balance, transaction_files::import, transaction_files::export, balance::show,
         balance::disposals, performance::values, performance::show, worth::list
     ),
     components(schemas(api_types::live::LiveEvent)),

@@ -84,7 +84,9 @@ impl<T: FromQuery> FromRequest for Asked<T> {
         let read = || {
             let format: &[&str] = if T::HAS_FORMAT { &[Format::PARAMETER] } else { &[] };
             let query = Query::read(request.query_string(), &[&T::names(), format].concat(), T::REPEATED)?;
-            query.text(Format::PARAMETER)?.map(Format::parse).transpose()?;
+            if T::HAS_FORMAT {
+                query.text(Format::PARAMETER)?.map(Format::parse).transpose()?;
+            }
             T::from_query(&query)
         };
         ready(read().map(Self))

@@ -13,6 +13,9 @@ use crate::{
     error::{Code, Failure},
 };
 
+/// How long a request may take that writes much.
+const AT_LENGTH: Duration = Duration::from_secs(60);
+
 /// The database, as handlers see it.
 #[derive(Clone)]
 pub(crate) struct Reader {
@@ -60,8 +63,24 @@ impl Reader {
         &self,
         queries: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        self.change_within(self.patience, queries).await
+    }
+
+    /// As [`change`](Self::change), for what is much.
+    pub(crate) async fn change_at_length<T>(
+        &self,
+        queries: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.change_within(AT_LENGTH.max(self.patience), queries).await
+    }
+
+    async fn change_within<T>(
+        &self,
+        patience: Duration,
+        queries: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let mut client = self.client().await?;
-        match tokio::time::timeout(self.patience, queries(&mut client)).await {
+        match tokio::time::timeout(patience, queries(&mut client)).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 tokio::spawn(async move {

@@ -16,10 +16,10 @@ use crate::{
     data_route,
     error::Failure,
     handlers::{
-        account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters, exchanges,
-        export, feeds, firings, gaps, health, index, live, metrics, notifications, pairs, performance, portfolios,
-        price_history, prices, problems, schedules, sparklines, statistics, storage, symbols, tickers, ticks, tokens,
-        top, transactions, udf, volatility, worth,
+        account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters,
+        earlier_portfolios, exchanges, export, feeds, firings, gaps, health, index, live, metrics, notifications,
+        pairs, performance, portfolios, price_history, prices, problems, schedules, sparklines, statistics, storage,
+        symbols, tickers, ticks, tokens, top, transaction_files, transactions, udf, volatility, worth,
     },
     openapi,
 };
@@ -113,6 +113,13 @@ fn table() -> Vec<Entry> {
             vec![web::patch().to(schedules::change), web::delete().to(schedules::delete)],
         ),
         changing("/schedules/{id}/results", "GET, HEAD", vec![get(schedules::results)]),
+        changing("/api/v1/transactions/{id}", "GET, HEAD", vec![get(earlier_portfolios::list)]),
+        changing(
+            "/api/v1/transaction",
+            "POST, PUT",
+            vec![web::post().to(earlier_portfolios::add), web::put().to(earlier_portfolios::change)],
+        ),
+        changing("/api/v1/balance/{id}", "GET, HEAD", vec![get(earlier_portfolios::balance)]),
         changing("/portfolios", "GET, HEAD, POST", vec![get(portfolios::list), web::post().to(portfolios::make)]),
         changing(
             "/portfolios/{id}",
@@ -133,6 +140,8 @@ fn table() -> Vec<Entry> {
                 web::delete().to(transactions::delete),
             ],
         ),
+        changing("/portfolios/{id}/import", "POST", vec![web::post().to(transaction_files::import)]),
+        changing("/portfolios/{id}/export", "GET, HEAD", vec![get(transaction_files::export)]),
         changing("/portfolios/{id}/balance", "GET, HEAD", vec![get(balance::show)]),
         changing("/portfolios/{id}/disposals", "GET, HEAD", vec![get(balance::disposals)]),
         changing("/portfolios/{id}/values", "GET, HEAD", vec![get(performance::values)]),

@@ -11,7 +11,7 @@ use tokio_postgres::{Row, types::ToSql};
 
 pub use ledger::{Ledger, Unvalued, Valued, find_ledger};
 
-use crate::{Context as _, Result};
+use crate::{Client, Context as _, Result};
 
 /// How many portfolios an account may have.
 pub const MOST_PORTFOLIOS: i64 = 50;
@@ -290,6 +290,51 @@ pub async fn add(
     let ids: Vec<i64> = row.get(1);
     let known = entries.len().saturating_sub(ids.len());
     Ok(Ok(Added { ids, known }))
+}
+
+/// How many are written in one statement.
+const AT_ONCE: usize = 10_000;
+
+/// Writes many entries down, all or none of them.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn add_all(
+    client: &mut Client,
+    portfolio_id: i64,
+    entries: &[Entry],
+) -> Result<std::result::Result<Added, Refused>> {
+    let doing = "writing many transactions";
+    let transaction = client.transaction().await.context(doing)?;
+    let mut all = Added::default();
+    for part in entries.chunks(AT_ONCE) {
+        match add(&transaction, portfolio_id, part).await? {
+            Ok(Added { ids, known }) => {
+                all.ids.extend(ids);
+                all.known += known;
+            }
+            Err(refused) => return Ok(Err(refused)),
+        }
+    }
+    transaction.commit().await.context(doing)?;
+    Ok(Ok(all))
+}
+
+/// How many of these a portfolio has already, or are named before: source, and how they are called there.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn count_known(client: &impl GenericClient, portfolio_id: i64, names: &[(&str, &str)]) -> Result<usize> {
+    let doing = "looking for transactions that are known";
+    let query = "
+        SELECT count(*) - count(DISTINCT (wanted.source, wanted.source_id)) FILTER (WHERE known.id IS NULL)
+        FROM unnest($2::text[], $3::text[]) AS wanted (source, source_id)
+        LEFT JOIN portfolio.transaction AS known
+            ON known.portfolio_id = $1 AND known.source = wanted.source AND known.source_id = wanted.source_id";
+    let statement = client.prepare_cached(query).await.context(doing)?;
+    let (sources, ids): (Vec<&str>, Vec<&str>) = names.iter().copied().unzip();
+    let row = client.query_one(&statement, &[&portfolio_id, &sources, &ids]).await.context(doing)?;
+    Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 
 /// Writes a transaction anew.

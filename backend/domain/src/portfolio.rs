@@ -5,6 +5,7 @@
 
 mod balance;
 mod entry;
+pub mod import;
 mod lots;
 mod performance;
 

@@ -8,7 +8,7 @@ use api_types::{
 use chrono::{DateTime, SubsecRound as _, Utc};
 use database::{
     Client,
-    portfolios::{self, Filter, Refused, Transaction},
+    portfolios::{self, Filter, Portfolio, Refused, Transaction},
 };
 use domain::portfolio::{Entry, Kind, Mistake, Order};
 use rust_decimal::Decimal;
@@ -189,17 +189,27 @@ pub(crate) async fn change(
 ) -> Result<HttpResponse, Failure> {
     let (id, number) = path.into_inner();
     let account_id = bearer.account.id;
-    let changed = state.reader.read(async |client| {
+    let read = state.reader.read(async |client| {
         let portfolio = of_account(client, account_id, &id).await?;
-        let before = find(client, portfolio.id, &number).await?;
-        let entry = entry(&request, Some(before.entry), &portfolio.currency)?;
-        match portfolios::change(client, portfolio.id, before.id, &entry).await? {
-            Ok(()) => find(client, portfolio.id, &number).await,
-            Err(Refused::Taken) => Err(known(&entry)),
-            Err(_) => Err(unknown(&number)),
-        }
+        changed(client, &portfolio, &number, &request).await
     });
-    Ok(HttpResponse::Ok().json(Data { data: row(changed.await?), as_of: None }))
+    Ok(HttpResponse::Ok().json(Data { data: row(read.await?), as_of: None }))
+}
+
+/// Changes a transaction, and reads it back.
+pub(crate) async fn changed(
+    client: &Client,
+    portfolio: &Portfolio,
+    number: &str,
+    request: &TransactionRequest,
+) -> Result<Transaction, Failure> {
+    let before = find(client, portfolio.id, number).await?;
+    let entry = entry(request, Some(before.entry), &portfolio.currency)?;
+    match portfolios::change(client, portfolio.id, before.id, &entry).await? {
+        Ok(()) => find(client, portfolio.id, number).await,
+        Err(Refused::Taken) => Err(known(&entry)),
+        Err(_) => Err(unknown(number)),
+    }
 }
 
 /// Take a transaction away
@@ -240,7 +250,7 @@ pub(crate) async fn find(client: &Client, portfolio_id: i64, number: &str) -> Re
     found.pop().ok_or_else(|| unknown(number))
 }
 
-fn unknown(number: &str) -> Failure {
+pub(crate) fn unknown(number: &str) -> Failure {
     Failure::new(Code::UnknownTransaction, "the portfolio has no such transaction").at("number", number)
 }
 
@@ -260,7 +270,7 @@ pub(crate) fn mistaken(mistake: &Mistake) -> Failure {
 }
 
 /// What is asked for, with what was before where nothing is said.
-fn entry(request: &TransactionRequest, before: Option<Entry>, currency: &str) -> Result<Entry, Failure> {
+pub(crate) fn entry(request: &TransactionRequest, before: Option<Entry>, currency: &str) -> Result<Entry, Failure> {
     let missing = |name: &str, allowed: &str| Failure::parameter(name, "", "this field is missing", allowed);
     let kinds = "TRADE, DEPOSIT, WITHDRAWAL";
     let kind = match (request.kind.as_deref(), &before) {

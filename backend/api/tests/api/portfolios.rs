@@ -277,3 +277,124 @@ async fn what_things_were_worth_is_told_for_several_at_once_and_compared() {
     );
     assert_eq!(server.error("/worth", 400).await["parameter"], "symbols");
 }
+
+const FILE: &str = "date,type,order_type,symbol,volume,price,value,currency,fee,fee_currency,source,source_id,note
+2026-01-02 03:04:05,TRADE,BUY,btc,0.5,,32000,USD,1.5,USD,bank,7,\"first, and best\"
+2026-01-03,DEPOSIT,,ETH,2,,,,,,,,
+";
+
+#[tokio::test]
+async fn a_file_is_tried_taken_over_once_and_given_back() {
+    let (server, token) = server().await;
+    let path = "/portfolios/1/import";
+    let (status, tried) = server.send_file(&format!("{path}?preview=true"), &token, FILE).await;
+    assert_eq!(status, 200, "{tried}");
+    let numbers = |answer: &Value| told(&answer["data"], &["format", "read", "added", "known", "mistakes"]);
+    assert_eq!(numbers(&tried), ["own", "2", "2", "0", "0"]);
+    assert_eq!(tried["data"]["lines"][0]["says"], json!("2026-01-02 03:04:05 BUY 0.5 BTC for 32000 USD, fee 1.5 USD"));
+    let (_, page) = send(&server, Method::GET, "/portfolios/1/transactions", &token, NONE).await;
+    assert_eq!(page["count"], json!(0), "it was only tried");
+    assert_eq!(numbers(&server.send_file(path, &token, FILE).await.1), ["own", "2", "2", "0", "0"]);
+    assert_eq!(numbers(&server.send_file(path, &token, FILE).await.1), ["own", "2", "0", "2", "0"]);
+    let (_, tried) = server.send_file(&format!("{path}?preview=true"), &token, FILE).await;
+    assert_eq!(numbers(&tried), ["own", "2", "0", "2", "0"]);
+
+    let bearer = format!("Bearer {token}");
+    let export = async || server.send(Method::GET, "/portfolios/1/export", &[("authorization", &bearer)], None).await;
+    let (status, file) = export().await;
+    assert_eq!((status, file.lines().count()), (200, 3), "{file}");
+    // Elsewhere it is the same.
+    send(&server, Method::POST, "/portfolios", &token, json!({"name": "other"})).await;
+    assert_eq!(numbers(&server.send_file("/portfolios/2/import?format=own", &token, file.clone()).await.1)[2], "2");
+    let (_, again) = server.send(Method::GET, "/portfolios/2/export", &[("authorization", &bearer)], None).await;
+    assert_eq!(again, file);
+}
+
+#[tokio::test]
+async fn lines_that_are_wrong_are_told_and_nothing_is_written_unless_they_are_to_be_left_out() {
+    let (server, token) = server().await;
+    let wrong = format!("{FILE}2026-01-04,TRADE,BUY,ADA,many,,5,,,,,,\n");
+    let path = "/portfolios/1/import";
+    let (status, refused) = server.send_file(path, &token, wrong.clone()).await;
+    assert_eq!(
+        (status, &refused["code"], &refused["value"]),
+        (400, &json!("unreadable_file"), &json!("many")),
+        "{refused}"
+    );
+    assert!(refused["detail"].as_str().unwrap().contains("line 4, volume"), "{refused}");
+    let (_, page) = send(&server, Method::GET, "/portfolios/1/transactions", &token, NONE).await;
+    assert_eq!(page["count"], json!(0));
+    let (_, tried) = server.send_file(&format!("{path}?preview=true"), &token, wrong.clone()).await;
+    let first = &tried["data"]["lines"][0];
+    assert_eq!(
+        (&tried["data"]["mistakes"], &first["line"], &first["mistakes"][0]["field"]),
+        (&json!(1), &json!(4), &json!("volume"))
+    );
+    let (status, taken) = server.send_file(&format!("{path}?skip_mistakes=true"), &token, wrong).await;
+    assert_eq!((status, &taken["data"]["added"], &taken["data"]["mistakes"]), (200, &json!(2), &json!(1)));
+    for (file, words) in [(b"".to_vec(), "header"), (b"a,b\n1,2\n".to_vec(), "header"), (vec![0xff, 0xfe], "UTF-8")] {
+        let (status, refused) = server.send_file(path, &token, file).await;
+        assert_eq!((status, &refused["code"]), (400, &json!("unreadable_file")), "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains(words), "{refused}");
+    }
+    let (status, refused) = server.send_file(&format!("{path}?format=binance"), &token, FILE).await;
+    assert_eq!((status, &refused["code"]), (400, &json!("unreadable_file")), "{refused}");
+    let (status, refused) = server.send_file(&format!("{path}?format=excel"), &token, FILE).await;
+    assert_eq!((status, &refused["parameter"]), (400, &json!("format")));
+}
+
+/// Prices ADA 3: bought 30 for 50, sold 20 for 40, bought 10 for 40, and a deposit.
+#[tokio::test]
+async fn scripts_of_an_earlier_system_find_what_they_know() {
+    let server = with(&["ada", "grace"]).await;
+    server
+        .sql(
+            "INSERT INTO symbol (code, name) VALUES ('ADA', 'cardano');
+             INSERT INTO ticker (exchange_id, ticker, base_id, quote_id, status, first_tick_at) VALUES (2, 'ADAEUR', 6, 4, 'trading', now());
+             INSERT INTO price (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity)
+             VALUES (now() - interval '1 minute', now(), 1, 6, 'stream', 'buy', 3, 1)",
+        )
+        .await;
+    let (token, _) = log_in(&server, "ada").await;
+    let (status, _) = send(&server, Method::PATCH, "/account", &token, json!({"currency": "eur"})).await;
+    assert_eq!(status, 200);
+    let (status, empty) = send(&server, Method::GET, "/api/v1/balance/ada", &token, NONE).await;
+    assert_eq!((status, &empty["converted_value"], &empty["roi"]), (200, &json!(0), &NONE));
+    let transaction = |kind: &str, order: &str, volume: i64, value: i64, id: &str| {
+        json!({"user_id": empty["user_id"], "volume": volume, "symbol": "ADA", "value": value, "price": 1.5, "date": "2026-01-02",
+               "source": "kraken", "source_id": id, "type": kind, "order_type": order})
+    };
+    for body in [
+        transaction("TRADE", "BUY", 30, 50, "1"),
+        transaction("TRADE", "SELL", 20, 40, "2"),
+        transaction("TRADE", "BUY", 10, 41, ""),
+        transaction("DEPOSIT", "BUY", 10, 40, ""),
+    ] {
+        let (status, made) = send(&server, Method::POST, "/api/v1/transaction", &token, body).await;
+        assert_eq!((status, &made["currency"]), (201, &json!("EUR")), "{made}");
+    }
+    let change = json!({"id": 3, "user_id": empty["user_id"], "value": 40});
+    let (status, changed) = send(&server, Method::PUT, "/api/v1/transaction", &token, change).await;
+    assert_eq!((status, &changed["value"], &changed["source_id"]), (200, &json!(40), &NONE), "{changed}");
+    let (_, balance) = send(&server, Method::GET, "/api/v1/balance/ADA", &token, NONE).await;
+    let ada = &balance["user_grouped_symbol_values"]["ADA"];
+    assert_eq!(
+        (&ada["volume"], &ada["price"], &ada["value_bought"], &ada["roi"]),
+        (&json!(20), &json!(3), &json!(50), &json!(0.2)),
+        "{balance}"
+    );
+    assert_eq!((&balance["converted_currency"], &balance["converted_value"]), (&json!("EUR"), &json!(60)));
+    assert_eq!(ada["user_symbol_values"].as_array().unwrap().len(), 3);
+    let first = &balance["transactions"][0];
+    assert_eq!((&first["converted_value"], &first["roi"], &first["is_valid"]), (&json!(90), &json!(0.8), &json!(true)));
+    let id = &empty["user_id"];
+    let (_, listed) = send(&server, Method::GET, &format!("/api/v1/transactions/{id}"), &token, NONE).await;
+    assert_eq!(listed.as_array().unwrap().len(), 4);
+    let (grace, _) = log_in(&server, "grace").await;
+    for path in [format!("/api/v1/transactions/{id}"), "/api/v1/balance/ada".to_owned()] {
+        assert_eq!(send(&server, Method::GET, &path, &grace, NONE).await.0, 404);
+    }
+    let (status, _) =
+        send(&server, Method::POST, "/api/v1/transaction", &grace, transaction("TRADE", "BUY", 1, 1, "")).await;
+    assert_eq!(status, 404, "hers is another number");
+}

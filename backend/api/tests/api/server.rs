@@ -163,6 +163,13 @@ impl TestServer {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
+    /// Sends a file of text, with a token. Returns the status and the JSON that came.
+    pub(crate) async fn send_file(&self, path: &str, token: &str, file: impl Into<reqwest::Body>) -> (u16, Value) {
+        let request = self.http.post(self.url(path)).bearer_auth(token).header("content-type", "text/csv").body(file);
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,0 +1,217 @@
+//! Transactions out of files, and into one.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, http::StatusCode, web};
+use api_types::{
+    Data,
+    portfolios::{ImportLine, ImportMistake, ImportRow},
+};
+use chrono::Utc;
+use database::{
+    Client,
+    portfolios::{self, Portfolio, find_ledger},
+};
+use domain::portfolio::{
+    Entry, Kind,
+    import::{self, Format, Line, LineMistake, Outcome},
+};
+use utoipa::IntoParams;
+
+use crate::{
+    auth::{Reading, Writing},
+    body::Text,
+    error::{Code, Failure},
+    handlers::{portfolios::of_account, transactions::too_many},
+    openapi::{AccountFailures, Failures},
+    parameters::{Asked, FromQuery, Own, Query},
+    server::State,
+};
+
+/// How many lines are told.
+const MOST_LINES: usize = 1_000;
+
+/// How a file is taken.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Taking {
+    /// Whose file it is: own, binance, coinbase or kraken. By its header where not said.
+    #[param(value_type = Option<String>, example = "own", pattern = "^(own|binance|coinbase|kraken)$")]
+    format: Option<Format>,
+    /// true tells line by line what would be, and writes nothing.
+    #[param(value_type = Option<bool>, example = true)]
+    preview: bool,
+    /// true leaves lines out that are wrong; otherwise nothing is written where one is.
+    #[param(value_type = Option<bool>)]
+    skip_mistakes: bool,
+}
+
+impl FromQuery for Taking {
+    const NAMES: &'static [&'static str] = &["format", "preview", "skip_mistakes"];
+    const HAS_FORMAT: bool = false;
+
+    fn from_query(query: &Query) -> Result<Self, Failure> {
+        let format = query.text("format")?;
+        let unknown = |word: &str| {
+            Failure::parameter("format", word, "there is no such format", "own, binance, coinbase, kraken")
+        };
+        Ok(Self {
+            format: format.map(|word| Format::parse(word).ok_or_else(|| unknown(word))).transpose()?,
+            preview: query.flag("preview")?.unwrap_or(false),
+            skip_mistakes: query.flag("skip_mistakes")?.unwrap_or(false),
+        })
+    }
+}
+
+/// Take transactions over from a CSV file: our own, or what Binance, Coinbase or Kraken export. With `preview=true` it is told line by line
+/// what they say, or what is wrong. What was taken over before is known by its source_id, and not written twice
+#[utoipa::path(
+    post,
+    path = "/portfolios/{id}/import",
+    tag = "portfolios",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The portfolio's number", example = "1"), Taking),
+    request_body(content = String, content_type = "text/csv", description = "The file, in UTF-8, 32 MB at most"),
+    responses((status = 200, description = "What became of it", body = Data<ImportRow>), AccountFailures, Failures)
+)]
+pub(crate) async fn import(
+    Writing(bearer): Writing,
+    id: web::Path<String>,
+    Asked(Own(taking)): Asked<Own<Taking>>,
+    state: web::Data<State>,
+    Text(text): Text,
+) -> Result<HttpResponse, Failure> {
+    let account_id = bearer.account.id;
+    let portfolio = state.reader.read(async |client| of_account(client, account_id, &id).await).await?;
+    let format = taking.format.or_else(|| Format::recognise(&text)).ok_or_else(|| {
+        let detail = "its header is none of ours, of Binance's, Coinbase's or Kraken's";
+        Failure::new(Code::UnreadableFile, detail).at("format", "").allowed("own, binance, coinbase, kraken")
+    })?;
+    let currency = portfolio.currency.clone();
+    // It may be long.
+    let read = web::block(move || import::read(format, &text, &currency, Utc::now())).await;
+    let lines = read
+        .map_err(|_| Failure::of_status(StatusCode::INTERNAL_SERVER_ERROR))?
+        .map_err(|unreadable| Failure::new(Code::UnreadableFile, unreadable.to_string()))?;
+    let mut row = told(format, taking.preview, &lines);
+    if !taking.preview && !taking.skip_mistakes && row.mistakes > 0 {
+        return Err(wrong(&row));
+    }
+    let entries: Vec<Entry> = lines.into_iter().flat_map(|line| entries(line.outcome)).collect();
+    row.added = entries.len();
+    row.known = match taking.preview {
+        true => state.reader.read(async |client| known(client, portfolio.id, &entries).await).await?,
+        false => write(&state, &portfolio, &entries).await?,
+    };
+    row.added -= row.known;
+    Ok(HttpResponse::Ok().json(Data { data: row, as_of: None }))
+}
+
+fn entries(outcome: Outcome) -> Vec<Entry> {
+    match outcome {
+        Outcome::Entries(entries) => entries,
+        Outcome::Skipped(_) | Outcome::Mistakes(_) => Vec::new(),
+    }
+}
+
+/// How many of these the portfolio has already, or are twice among them.
+async fn known(client: &Client, portfolio_id: i64, entries: &[Entry]) -> Result<usize, Failure> {
+    let names: Vec<(&str, &str)> =
+        entries.iter().filter_map(|entry| Some((entry.source.as_str(), entry.source_id.as_deref()?))).collect();
+    Ok(portfolios::count_known(client, portfolio_id, &names).await?)
+}
+
+/// Writes them down, all or none of them. Returns how many were known.
+async fn write(state: &State, portfolio: &Portfolio, entries: &[Entry]) -> Result<usize, Failure> {
+    let written = state.reader.change_at_length(async |client| {
+        Ok(portfolios::add_all(client, portfolio.id, entries).await?.map_err(|_| too_many())?.known)
+    });
+    let known = written.await?;
+    tracing::info!(portfolio = portfolio.id, transactions = entries.len(), known, "transactions were taken over");
+    Ok(known)
+}
+
+fn told(format: Format, preview: bool, lines: &[Line]) -> ImportRow {
+    let (mut skipped, mut mistakes, mut read) = (BTreeMap::new(), 0, 0);
+    for line in lines {
+        match &line.outcome {
+            Outcome::Entries(entries) => read += entries.len(),
+            Outcome::Skipped(reason) => *skipped.entry((*reason).to_owned()).or_default() += 1,
+            Outcome::Mistakes(_) => mistakes += 1,
+        }
+    }
+    let is_wrong = |line: &&Line| matches!(line.outcome, Outcome::Mistakes(_));
+    let wrong = lines.iter().filter(is_wrong);
+    let others = lines.iter().filter(|line| preview && !is_wrong(line));
+    let lines = wrong.chain(others).take(MOST_LINES).map(line).collect();
+    let format = format.as_str().to_owned();
+    ImportRow { format, preview, read, added: 0, known: 0, skipped, mistakes, lines }
+}
+
+fn line(line: &Line) -> ImportLine {
+    let none = ImportLine { line: line.number, says: None, skipped: None, mistakes: Vec::new() };
+    match &line.outcome {
+        Outcome::Entries(entries) => {
+            let says = entries.iter().map(says).collect::<Vec<_>>().join("; ");
+            ImportLine { says: Some(says), ..none }
+        }
+        Outcome::Skipped(reason) => ImportLine { skipped: Some((*reason).to_owned()), ..none },
+        Outcome::Mistakes(mistakes) => ImportLine { mistakes: mistakes.iter().map(mistake).collect(), ..none },
+    }
+}
+
+fn says(entry: &Entry) -> String {
+    let what = if entry.kind == Kind::Trade { entry.order.as_str() } else { entry.kind.as_str() };
+    let value = entry.value.map(|value| format!(" for {value} {}", entry.currency)).unwrap_or_default();
+    let fee = match &entry.fee_currency {
+        Some(currency) if !entry.fee.is_zero() => format!(", fee {} {currency}", entry.fee),
+        _ => String::new(),
+    };
+    format!("{} {what} {} {}{value}{fee}", entry.at.format("%Y-%m-%d %H:%M:%S"), entry.volume, entry.symbol)
+}
+
+fn mistake(mistake: &LineMistake) -> ImportMistake {
+    let LineMistake { field, value, detail, allowed } = mistake.clone();
+    ImportMistake { field, value, detail, allowed }
+}
+
+/// Nothing is written, since lines are wrong.
+fn wrong(row: &ImportRow) -> Failure {
+    let first = row.lines.first();
+    let example = first.and_then(|line| {
+        let mistake = line.mistakes.first()?;
+        Some(format!("; line {}, {}: {} ({})", line.line, mistake.field, mistake.detail, mistake.allowed))
+    });
+    let lines = if row.mistakes == 1 { "1 line is".to_owned() } else { format!("{} lines are", row.mistakes) };
+    let detail = format!("{lines} wrong, and nothing is written{}", example.unwrap_or_default());
+    let value = first.and_then(|line| line.mistakes.first()).map(|mistake| mistake.value.clone()).unwrap_or_default();
+    let allowed = "preview=true, which tells every line, or skip_mistakes=true, which leaves these out";
+    Failure::new(Code::UnreadableFile, detail).at("body", &value).allowed(allowed)
+}
+
+/// All transactions of a portfolio as a CSV file, which can be taken over again
+#[utoipa::path(
+    get,
+    path = "/portfolios/{id}/export",
+    tag = "portfolios",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The portfolio's number", example = "1")),
+    responses((status = 200, description = "The file, oldest first", body = String, content_type = "text/csv"), AccountFailures, Failures)
+)]
+pub(crate) async fn export(
+    Reading(bearer): Reading,
+    id: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Failure> {
+    let read = state.reader.read(async |client| {
+        let portfolio = of_account(client, bearer.account.id, &id).await?;
+        Ok(find_ledger(client, portfolio.id, None).await?.unwrap_or_default())
+    });
+    let ledger = read.await?;
+    let written = web::block(move || import::write(ledger.entries.iter().map(|(_, entry)| entry))).await;
+    let csv = written.map_err(|_| Failure::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header(("Content-Disposition", format!("attachment; filename=\"portfolio-{id}.csv\"")))
+        .body(csv))
+}

@@ -1,0 +1,168 @@
+//! What Coinbase exports.
+
+use super::*;
+
+pub(super) const SAMPLE: &str = "\n\
+Transactions
+User,Somebody Invented,00000000-1111-2222-3333-444444444444
+ID,Timestamp,Transaction Type,Asset,Quantity Transacted,Price Currency,Price at Transaction,Subtotal,Total (inclusive of fees and/or spread),Fees and/or Spread,Notes
+a01,2024-05-01 10:00:00 UTC,Buy,BTC,0.02,USD,\"$60,000.00\",\"$1,200.00\",\"$1,217.88\",$17.88,Bought 0.02 BTC for 1217.88 USD
+a02,2024-05-02 10:00:00 UTC,Advanced Trade Buy,SOL,3.5,EUR,€140.12345678901234567890123456789012,€490.43,€493.37,€2.94,\"Bought 3.5 SOL, on SOL-EUR\"
+a03,2024-05-03 10:00:00 UTC,Sell,BTC,-0.01,USD,$61000.00,-$610.00,-$600.90,$9.10,
+a04,2024-05-04 10:00:00 UTC,Advanced Trade Sell,SOL,-1,EUR,€150,€150,€149,,Sold 1 SOL
+a05,2024-05-05 10:00:00 UTC,Receive,ETH,0.5,CAD,CA$4000,CA$2000,CA$2000,CA$0.00,Received from outside
+a06,2024-05-06 10:00:00 UTC,Deposit,USD,1000,USD,$1,$1000,$1000,$0.00,
+a07,2024-05-07 10:00:00 UTC,Send,ETH,-0.25,USD,$3000,-$750.00,-$753.20,-$3.20,Sent
+a08,2024-05-08 10:00:00 UTC,Withdrawal,USD,-100,USD,$1,-$100,-$100,$0.00,
+a09,2024-05-09 10:00:00 UTC,Staking Income,ETH,0.0001,USD,$3000,$0.30,$0.40,$0.10,
+a10,2024-05-10 10:00:00 UTC,Reward Income,USDC,0.5,USD,$1,$0.50,$0.50,$0.00,
+a11,2024-05-11 10:00:00 UTC,Rewards Income,XTZ,0.03,USD,$2,$0.06,$0.06,$0.00,
+a12,2024-05-12 10:00:00 UTC,Learning Reward,GRT,4,USD,$0.25,$1.00,$1.00,$0.00,
+a13,2024-05-13 10:00:00 UTC,Inflation Reward,ALGO,0.1,USD,$0.20,$0.02,$0.02,$0.00,
+a14,2024-05-14 10:00:00 UTC,Coinbase Earn,XLM,9,USD,,,,,Received 9 XLM from Coinbase Earn
+a15,2024-05-15 10:00:00 UTC,Convert,BTC,-0.1,USD,$60000,$5940,$6000,$60,Converted 0.1 BTC to 2.05 ETH
+";
+
+fn expected() -> Vec<Entry> {
+    let at = |day: u32| format!("2024-05-{day:02}T10:00:00Z");
+    let income = |day: u32, volume: &str, symbol: &str, note: &str| {
+        with_note(trade(&at(day), Order::Buy, volume, symbol, "0", "USD"), note)
+    };
+    let buy = trade(&at(1), Order::Buy, "0.02", "BTC", "1200", "USD");
+    let advanced = with_price(trade(&at(2), Order::Buy, "3.5", "SOL", "490.43", "EUR"), "140.123456789012345679");
+    let sale = with_price(trade(&at(3), Order::Sell, "0.01", "BTC", "610", "USD"), "61000");
+    let advanced_sale = with_price(trade(&at(4), Order::Sell, "1", "SOL", "150", "EUR"), "150");
+    let send = transfer(&at(7), Kind::Withdrawal, "0.25", "ETH", "USD");
+    let converted = |entry| with_note(entry, "Converted 0.1 BTC to 2.05 ETH");
+    let given = with_price(trade(&at(15), Order::Sell, "0.1", "BTC", "6000", "USD"), "60000");
+    [
+        named(with_note(with_price(with_fee(buy, "17.88", "USD"), "60000"), "Bought 0.02 BTC for 1217.88 USD"), "a01"),
+        named(with_note(with_fee(advanced, "2.94", "EUR"), "Bought 3.5 SOL, on SOL-EUR"), "a02"),
+        named(with_fee(sale, "9.1", "USD"), "a03"),
+        named(with_note(with_fee(advanced_sale, "1", "EUR"), "Sold 1 SOL"), "a04"),
+        named(with_note(transfer(&at(5), Kind::Deposit, "0.5", "ETH", "CAD"), "Received from outside"), "a05"),
+        named(transfer(&at(6), Kind::Deposit, "1000", "USD", "USD"), "a06"),
+        named(with_note(with_fee(send, "3.2", "USD"), "Sent"), "a07"),
+        named(transfer(&at(8), Kind::Withdrawal, "100", "USD", "USD"), "a08"),
+        named(income(9, "0.0001", "ETH", "Staking Income, worth 0.3 USD then"), "a09"),
+        named(income(10, "0.5", "USDC", "Reward Income, worth 0.5 USD then"), "a10"),
+        named(income(11, "0.03", "XTZ", "Rewards Income, worth 0.06 USD then"), "a11"),
+        named(income(12, "4", "GRT", "Learning Reward, worth 1 USD then"), "a12"),
+        named(income(13, "0.1", "ALGO", "Inflation Reward, worth 0.02 USD then"), "a13"),
+        named(income(14, "9", "XLM", "Coinbase Earn: Received 9 XLM from Coinbase Earn"), "a14"),
+        named(converted(with_fee(given, "60", "USD")), "a15-sale"),
+        named(converted(trade(&at(15), Order::Buy, "2.05", "ETH", "5940", "USD")), "a15-purchase"),
+    ]
+    .map(|entry| of(entry, "coinbase"))
+    .to_vec()
+}
+
+#[test]
+fn every_type_is_read() {
+    let lines = lines(Format::Coinbase, SAMPLE);
+    assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), (5..20).collect::<Vec<_>>());
+    assert_eq!(entries(Format::Coinbase, SAMPLE), expected());
+}
+
+#[test]
+fn older_files_say_the_same() {
+    let columns = |from: &str, to: &str, text: &str| text.replacen(from, to, 1);
+    let older = columns("Price Currency,Price at", "Spot Price Currency,Spot Price at", SAMPLE);
+    assert_eq!(entries(Format::Coinbase, &older), expected());
+    let oldest = columns("fees and/or spread),Fees and/or Spread", "fees),Fees", &older);
+    assert_eq!(entries(Format::Coinbase, &oldest), expected());
+    let without_id: String = oldest
+        .lines()
+        .map(|line| match line.split_once(',') {
+            Some((first, rest)) if first == "ID" || first.starts_with('a') => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let expected: Vec<Entry> = expected().into_iter().map(|entry| Entry { source_id: None, ..entry }).collect();
+    let read = entries(Format::Coinbase, &without_id.replace(" 10:00:00 UTC", "T10:00:00Z"));
+    assert!(names(&read)[14].ends_with("-sale") && names(&read)[15].ends_with("-purchase"), "{:?}", names(&read));
+    assert_eq!(unnamed(read), expected);
+}
+
+fn with_lines(below: &str) -> Vec<Line> {
+    let header = SAMPLE.lines().find(|line| line.starts_with("ID,")).unwrap();
+    lines(Format::Coinbase, &format!("Transactions\n{header}\n{below}"))
+}
+
+#[test]
+fn the_purchase_costs_what_the_sale_brought() {
+    // All three occur: a fee in the total alone, none, and an older form in which the total is the smaller one.
+    for (amounts, worth, fee) in [
+        ("€338.92,€351.66,", "351.66", "12.74"),
+        ("€338.92,,", "338.92", "0"),
+        ("2.19,1.75,0.44", "2.19", "0.44"),
+        ("€10,,€1", "11", "1"),
+    ] {
+        let line =
+            format!("b1,2024-05-15 10:00:00 UTC,Convert,BTC,0.1,EUR,€1,{amounts},Converted 0.1 BTC to 2.05 ETH\n");
+        let Outcome::Entries(both) = with_lines(&line).remove(0).outcome else { panic!("{line}") };
+        let [sale, purchase] = &both[..] else { panic!("{both:?}") };
+        assert_eq!((sale.value, sale.fee), (Some(number(worth)), number(fee)));
+        assert_eq!(purchase.value, Some(number(worth) - number(fee)));
+        assert_eq!(purchase.fee, Decimal::ZERO);
+    }
+}
+
+#[test]
+fn notes_may_have_commas_before_decimals() {
+    for (quantity, note, bought) in [
+        ("0.00093652", "Converted 0,00093652 BTC to 0,02823531 ETH", Some("0.02823531")),
+        ("0.5", "Converted 0,5 BTC to 1,234 ETH", Some("1.234")),
+        ("1234.5", "Converted 1.234,5 BTC to 2 ETH", Some("2")),
+        ("1234.5", "Converted 1,234.5 BTC to 1,234 ETH", Some("1234")),
+        ("0.5", "Converted 0.5 BTC to 0,5 ETH", None),
+        ("0.5", "Converted 0.5 SOL to 0.5 ETH", None),
+        ("0.5", "Converted 0.5 BTC", None),
+        ("0.5", "Sold 0.5 BTC to 0.5 ETH", None),
+        ("0.5", "", None),
+    ] {
+        let line = format!("b1,2024-05-15 10:00:00 UTC,Convert,BTC,{quantity},EUR,€1,€10,€10,€0,\"{note}\"\n");
+        let line = with_lines(&line).remove(0);
+        match bought {
+            Some(bought) => {
+                let Outcome::Entries(both) = line.outcome else { panic!("{note}") };
+                assert_eq!((both[0].volume, both[1].volume), (number(quantity), number(bought)), "{note}");
+            }
+            None => {
+                assert_eq!(mistakes(&line), [("Notes", note)]);
+                assert_eq!(first_mistake(&line).allowed, "Converted 0.1 BTC to 1.5 ETH");
+            }
+        }
+    }
+}
+
+#[test]
+fn mistakes_name_column_and_remedy() {
+    let lines = with_lines(
+        "c1,yesterday,Gift,,x,,$1.2.3,\"1,2\",-,$5\n\
+         c2,2024-05-15 10:00:00 UTC,Card Spend,BTC,0.1,USD,$1,$1,$1,$0,\n\
+         c3,2024-05-15 10:00:00 UTC,Buy,BTC,0.1,USD,$1,,$1,$0,\n\
+         c4,2024-05-15 10:00:00 UTC,Buy,BTC,-0.1,USD,$1,$1,$1,$0,\n",
+    );
+    assert_eq!(
+        mistakes(&lines[0]),
+        [
+            ("Transaction Type", "Gift"),
+            ("Timestamp", "yesterday"),
+            ("Asset", ""),
+            ("Price Currency", ""),
+            ("Quantity Transacted", "x"),
+            ("Price at Transaction", "$1.2.3"),
+            ("Subtotal", "1,2"),
+            ("Total (inclusive of fees and/or spread)", "-"),
+        ]
+    );
+    let unknown = first_mistake(&lines[1]);
+    assert_eq!(
+        (lines[1].number, unknown.field.as_str(), unknown.value.as_str()),
+        (4, "Transaction Type", "Card Spend")
+    );
+    assert!(unknown.detail.contains("Card Spend") && unknown.allowed.contains("Staking Income"), "{unknown:?}");
+    assert_eq!(mistakes(&lines[2]), [("Subtotal", "")]);
+    assert_eq!(mistakes(&lines[3]), [("Quantity Transacted", "-0.1")]);
+}
