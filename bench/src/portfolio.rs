@@ -171,8 +171,13 @@ fn file() -> String {
         let (volume, value) = (random.u32(1..1_000_000), random.u32(1..100_000_000));
         let currency = if random.u8(..5) == 0 { "EUR" } else { "USDT" };
         let at = at.format("%Y-%m-%d %H:%M:%S");
-        text.push_str(&format!("{at},{order},{coin},{}.{:06},{}.{:02},{currency},0.1,bench,{number}\n",
-            volume / 1_000_000, volume % 1_000_000, value / 100, value % 100));
+        text.push_str(&format!(
+            "{at},{order},{coin},{}.{:06},{}.{:02},{currency},0.1,bench,{number}\n",
+            volume / 1_000_000,
+            volume % 1_000_000,
+            value / 100,
+            value % 100
+        ));
     }
     text
 }

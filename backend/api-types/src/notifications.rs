@@ -180,10 +180,12 @@ pub struct ScheduleRow {
     /// What its owner calls it.
     #[schema(example = "the morning's movers")]
     pub name: String,
-    /// Which pairs it tells: those that `rose`, `fell`, or either (`moved`).
+    /// Which pairs it tells: those that `rose`, `fell`, or either (`moved`); or the `balance` of a portfolio.
     #[schema(example = "moved")]
     pub kind: String,
-    /// By how many percent at least.
+    /// Of a `balance`: the portfolio's number.
+    pub portfolio: Option<i64>,
+    /// By how many percent at least; 0 for a balance.
     #[schema(value_type = String, example = "5")]
     pub threshold_percent: Decimal,
     /// How often, and over how long changes are counted: hours and minutes.
@@ -213,10 +215,13 @@ pub struct ScheduleRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "the morning's movers")]
     pub name: Option<String>,
-    /// Which pairs it tells: those that `rose`, `fell`, or either (`moved`).
+    /// Which pairs it tells: those that `rose`, `fell`, or either (`moved`); or the `balance` of a portfolio.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "moved")]
     pub kind: Option<String>,
+    /// Of a `balance`: the portfolio's number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub portfolio: Option<i64>,
     /// By how many percent at least: 0 to 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "5")]
@@ -253,7 +258,10 @@ pub struct ComputedRow {
     /// It in a sentence.
     #[schema(example = "2 pairs moved by 5 % or more in 24 h: …")]
     pub said: String,
-    /// The pairs, those that moved most first: `exchange`, `ticker`, `from`, `to` and `percent` of each.
-    #[schema(value_type = Vec<Object>)]
-    pub pairs: Value,
+    /// The pairs, those that moved most first: `exchange`, `ticker`, `from`, `to` and `percent` of each; null for a balance.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub pairs: Option<Value>,
+    /// The balance: `converted_value`, what that was `before`, `positions` and more; null for pairs.
+    #[schema(value_type = Option<Object>)]
+    pub balance: Option<Value>,
 }

@@ -108,3 +108,14 @@ COMMENT ON COLUMN fiat_rate.base IS 'The currency of which there is one unit: EU
 COMMENT ON COLUMN fiat_rate.quote IS 'The currency in which that is counted: USD.';
 COMMENT ON COLUMN fiat_rate.source IS 'Who says so.';
 COMMENT ON COLUMN fiat_rate.rate IS 'Units of the quote for one of the base.';
+
+-- What a portfolio is worth is told regularly, too.
+ALTER TABLE alert.schedule
+    DROP CONSTRAINT schedule_kind_check,
+    ADD COLUMN portfolio_id bigint REFERENCES portfolio.portfolio ON DELETE CASCADE,
+    ADD CONSTRAINT schedule_kind_check CHECK (kind IN ('rose', 'fell', 'moved', 'balance')),
+    ADD CONSTRAINT schedule_portfolio CHECK ((kind = 'balance') = (portfolio_id IS NOT NULL));
+COMMENT ON COLUMN alert.schedule.kind IS 'Pairs that "rose", "fell", or either ("moved") by more than the threshold; or the "balance" of a portfolio.';
+COMMENT ON COLUMN alert.schedule.portfolio_id IS 'Whose balance it tells.';
+COMMENT ON COLUMN alert.schedule.threshold_percent IS 'By how many percent at least; 0 for a balance.';
+COMMENT ON COLUMN alert.computed.result IS 'The pairs, with their prices and changes: [{"exchange", "ticker", "from", "to", "percent"}]; of a balance {"portfolio", "currency", "converted_value", "before", "transaction_value", "roi", "positions"}.';

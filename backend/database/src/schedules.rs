@@ -2,11 +2,16 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::{Client, GenericClient};
-use domain::notification::schedule::{self, Due, Moved, Movement};
+use domain::{
+    notification::schedule::{self, Due, Moved, Movement},
+    portfolio::Holding,
+};
 use rust_decimal::Decimal;
+use serde_json::{Value, json};
 
 use crate::{
     Context as _, Error, Result,
+    portfolios::{self, Portfolio},
     prices::{self, PriceFilter},
 };
 
@@ -24,15 +29,62 @@ pub struct Computed {
     pub notifications: u64,
 }
 
+/// What a schedule tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// Pairs that moved.
+    Moves {
+        /// Which way.
+        movement: Movement,
+        /// By how many percent at least.
+        threshold: Decimal,
+        /// The pairs; `None` for all that are recorded.
+        ticker_ids: Option<Vec<i32>>,
+    },
+    /// What a portfolio is worth.
+    Balance {
+        /// Its key.
+        portfolio_id: i64,
+    },
+}
+
+impl What {
+    /// The word in JSON and in the database.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Moves { movement, .. } => movement.as_str(),
+            Self::Balance { .. } => BALANCE,
+        }
+    }
+
+    fn read(kind: &str, threshold: Decimal, ticker_ids: Option<Vec<i32>>, portfolio_id: Option<i64>) -> Self {
+        match portfolio_id {
+            Some(portfolio_id) => Self::Balance { portfolio_id },
+            None => {
+                let movement = Movement::parse(kind).unwrap_or(Movement::Moved);
+                Self::Moves { movement, threshold, ticker_ids }
+            }
+        }
+    }
+}
+
+/// The word of a schedule that tells what a portfolio is worth.
+pub const BALANCE: &str = "balance";
+
+/// What a schedule found: in a sentence, as JSON, and whether that is to be told.
+struct Found {
+    said: String,
+    result: Value,
+    is_told: bool,
+}
+
 struct Schedule {
     id: i64,
     account_id: i64,
     ends_at: Option<DateTime<Utc>>,
     next_at: DateTime<Utc>,
     every_minutes: i32,
-    movement: Movement,
-    threshold: Decimal,
-    ticker_ids: Option<Vec<i32>>,
+    what: What,
     channel_ids: Option<Vec<i64>>,
     is_meant: bool,
     now: DateTime<Utc>,
@@ -50,9 +102,16 @@ pub async fn compute_due(client: &mut Client) -> Result<Option<Computed>> {
     let mut computed = Computed { schedule_id: schedule.id, pairs: 0, notifications: 0 };
     let due = schedule::due(schedule.next_at, schedule.every_minutes, schedule.ends_at, schedule.now);
     if let Some(Due { at, .. }) = due.filter(|_| schedule.is_meant) {
-        let moved = moved(&transaction, &schedule, at).await?;
-        computed.pairs = moved.len();
-        computed.notifications = tell(&transaction, &schedule, at, moved).await?;
+        let found = match &schedule.what {
+            What::Moves { movement, threshold, ticker_ids } => {
+                let ticker_ids = ticker_ids.as_deref();
+                let moved = moved(&transaction, &schedule, (*movement, *threshold, ticker_ids), at).await?;
+                computed.pairs = moved.len();
+                found_moves(&schedule, *movement, *threshold, moved)?
+            }
+            What::Balance { portfolio_id } => found_balance(&transaction, &schedule, *portfolio_id, at).await?,
+        };
+        computed.notifications = tell(&transaction, &schedule, at, &found).await?;
     }
     let advance = "UPDATE alert.schedule SET next_at = $2 WHERE id = $1";
     transaction.execute(advance, &[&schedule.id, &due.and_then(|due| due.next)]).await.context(doing)?;
@@ -64,7 +123,7 @@ async fn take(client: &impl GenericClient) -> Result<Option<Schedule>> {
     let doing = "looking for schedules";
     let query = "
         SELECT schedule.id, account_id, ends_at, next_at, every_minutes, kind, threshold_percent, ticker_ids, channel_ids,
-               account.disabled_at IS NULL, now()
+               account.disabled_at IS NULL, now(), portfolio_id
         FROM alert.schedule JOIN secret.account ON account.id = account_id
         WHERE is_active AND next_at IS NOT NULL AND next_at <= now()
         ORDER BY next_at LIMIT 1 FOR NO KEY UPDATE OF schedule SKIP LOCKED";
@@ -77,9 +136,7 @@ async fn take(client: &impl GenericClient) -> Result<Option<Schedule>> {
             ends_at: row.try_get(2)?,
             next_at: row.try_get(3)?,
             every_minutes: row.try_get(4)?,
-            movement: Movement::parse(row.try_get(5)?).unwrap_or(Movement::Moved),
-            threshold: row.try_get(6)?,
-            ticker_ids: row.try_get(7)?,
+            what: What::read(row.try_get(5)?, row.try_get(6)?, row.try_get(7)?, row.try_get(11)?),
             channel_ids: row.try_get(8)?,
             is_meant: row.try_get(9)?,
             now: row.try_get(10)?,
@@ -89,10 +146,15 @@ async fn take(client: &impl GenericClient) -> Result<Option<Schedule>> {
 }
 
 /// The pairs that moved enough until `at`, those that moved most first. A pair without a price since the beginning did not move.
-async fn moved(client: &impl GenericClient, schedule: &Schedule, at: DateTime<Utc>) -> Result<Vec<Moved>> {
+async fn moved(
+    client: &impl GenericClient,
+    schedule: &Schedule,
+    (movement, threshold, ticker_ids): (Movement, Decimal, Option<&[i32]>),
+    at: DateTime<Utc>,
+) -> Result<Vec<Moved>> {
     let begin = at - TimeDelta::minutes(schedule.every_minutes.into());
     let (mut before, mut after) = (Vec::new(), Vec::new());
-    match &schedule.ticker_ids {
+    match ticker_ids {
         None => {
             before = prices::list_prices_at(client, begin, PriceFilter::default()).await?;
             after = prices::list_prices_at(client, at, PriceFilter::default()).await?;
@@ -111,7 +173,7 @@ async fn moved(client: &impl GenericClient, schedule: &Schedule, at: DateTime<Ut
         .into_iter()
         .filter_map(|now| {
             let from = *before.get(&now.ticker_id)?;
-            let percent = schedule.movement.of(from, now.price, schedule.threshold)?.round_dp(2);
+            let percent = movement.of(from, now.price, threshold)?.round_dp(2);
             Some(Moved { exchange: now.exchange, ticker: now.ticker, from, to: now.price, percent })
         })
         .collect();
@@ -119,25 +181,67 @@ async fn moved(client: &impl GenericClient, schedule: &Schedule, at: DateTime<Ut
     Ok(moved)
 }
 
+fn found_moves(schedule: &Schedule, movement: Movement, threshold: Decimal, mut moved: Vec<Moved>) -> Result<Found> {
+    let said = match moved.len() {
+        0 => "no pair moved enough".to_owned(),
+        _ => schedule::said(movement, &moved, threshold, schedule.every_minutes),
+    };
+    moved.truncate(MOST_PAIRS);
+    let result = serde_json::to_value(&moved).map_err(|error| Error::Encode(error.into()))?;
+    Ok(Found { said, result, is_told: !moved.is_empty() })
+}
+
+/// What a portfolio is worth, and was before the span.
+async fn found_balance(
+    client: &impl GenericClient,
+    schedule: &Schedule,
+    portfolio_id: i64,
+    at: DateTime<Utc>,
+) -> Result<Found> {
+    let Some(portfolio) = portfolios::list(client, schedule.account_id, Some(portfolio_id)).await?.pop() else {
+        return Ok(Found { said: "there is no such portfolio".to_owned(), result: Value::Null, is_told: false });
+    };
+    let Portfolio { name, currency, .. } = portfolio;
+    let begin = at - TimeDelta::minutes(schedule.every_minutes.into());
+    let before = portfolios::balance_at(client, portfolio_id, &currency, begin).await?;
+    let now = portfolios::balance_at(client, portfolio_id, &currency, at).await?;
+    let (Ok(before), Ok(now)) = (before, now) else {
+        let said = format!("the amounts of {name} are too large to be added up");
+        return Ok(Found { said, result: Value::Null, is_told: true });
+    };
+    let text = |amount: Decimal| amount.round_dp(12).normalize().to_string();
+    let value = now.total.converted_value;
+    let positions: Vec<Value> = now
+        .holdings
+        .iter()
+        .map(|(symbol, holding)| {
+            let Holding { volume, price, worth, .. } = holding;
+            json!({"symbol": symbol, "volume": text(*volume), "price": text(*price), "converted_value": text(worth.converted_value)})
+        })
+        .collect();
+    let result = json!({
+        "portfolio": portfolio_id, "currency": currency, "converted_value": text(value),
+        "before": text(before.total.converted_value), "transaction_value": text(now.total.value_bought),
+        "roi": now.total.roi().map(text), "positions": positions,
+        "unpriced": now.unpriced.keys().collect::<Vec<_>>(),
+    });
+    let said = schedule::balance_said(&name, &currency, value, before.total.converted_value, schedule.every_minutes);
+    Ok(Found { said, result, is_told: true })
+}
+
 /// Stores what was found and has it told. Returns to how many channels.
 async fn tell(
     client: &impl GenericClient,
     schedule: &Schedule,
     at: DateTime<Utc>,
-    mut moved: Vec<Moved>,
+    Found { said, result, is_told }: &Found,
 ) -> Result<u64> {
     let doing = "storing what a schedule found";
-    let said = match moved.len() {
-        0 => "no pair moved enough".to_owned(),
-        _ => schedule::said(schedule.movement, &moved, schedule.threshold, schedule.every_minutes),
-    };
-    moved.truncate(MOST_PAIRS);
-    let result = serde_json::to_value(&moved).map_err(|error| Error::Encode(error.into()))?;
     let insert = "
         INSERT INTO alert.computed (schedule_id, at, said, result) VALUES ($1, $2, $3, $4)
         ON CONFLICT (schedule_id, at) DO NOTHING RETURNING id";
-    let stored = client.query_opt(insert, &[&schedule.id, &at, &said, &result]).await.context(doing)?;
-    let Some(computed_id) = stored.filter(|_| !moved.is_empty()).map(|row| row.get::<_, i64>(0)) else { return Ok(0) };
+    let stored = client.query_opt(insert, &[&schedule.id, &at, said, result]).await.context(doing)?;
+    let Some(computed_id) = stored.filter(|_| *is_told).map(|row| row.get::<_, i64>(0)) else { return Ok(0) };
     let notify = "
         INSERT INTO alert.notification (channel_id, computed_id)
         SELECT id, $2 FROM alert.channel
@@ -153,10 +257,8 @@ pub const MOST_SCHEDULES: i64 = 50;
 pub struct ScheduleDefinition {
     /// What its owner calls it.
     pub name: String,
-    /// Which pairs it tells.
-    pub movement: Movement,
-    /// By how many percent at least.
-    pub threshold: Decimal,
+    /// What it tells.
+    pub what: What,
     /// How often, and over how many minutes.
     pub every_minutes: i32,
     /// From when on.
@@ -165,8 +267,6 @@ pub struct ScheduleDefinition {
     pub ends_at: Option<DateTime<Utc>>,
     /// Whether it is.
     pub is_active: bool,
-    /// The pairs; `None` for all that are recorded.
-    pub ticker_ids: Option<Vec<i32>>,
     /// Where it is told; `None` for every active channel.
     pub channel_ids: Option<Vec<i64>>,
 }
@@ -189,7 +289,7 @@ pub struct ScheduleRecord {
 const SCHEDULES: &str = "
     SELECT schedule.id, schedule.created_at, schedule.next_at, schedule.name, schedule.kind, schedule.threshold_percent,
            schedule.every_minutes, schedule.starts_at, schedule.ends_at, schedule.is_active, schedule.ticker_ids,
-           schedule.channel_ids,
+           schedule.channel_ids, schedule.portfolio_id,
            ARRAY(SELECT exchange.name FROM unnest(schedule.ticker_ids) WITH ORDINALITY AS wanted (id, place)
                  JOIN ticker ON ticker.id = wanted.id JOIN exchange ON exchange.id = ticker.exchange_id ORDER BY place),
            ARRAY(SELECT ticker.ticker FROM unnest(schedule.ticker_ids) WITH ORDINALITY AS wanted (id, place)
@@ -206,21 +306,20 @@ pub async fn list(client: &impl GenericClient, account_id: i64, id: Option<i64>)
     let rows = client.query(&statement, &[&account_id, &id]).await.context(doing)?;
     let read = |row: &tokio_postgres::Row| {
         let ticker_ids: Option<Vec<i32>> = row.try_get(10)?;
-        let (exchanges, tickers): (Vec<String>, Vec<String>) = (row.try_get(12)?, row.try_get(13)?);
+        let has_pairs = ticker_ids.is_some();
+        let (exchanges, tickers): (Vec<String>, Vec<String>) = (row.try_get(13)?, row.try_get(14)?);
         Ok(ScheduleRecord {
             id: row.try_get(0)?,
             created_at: row.try_get(1)?,
             next_at: row.try_get(2)?,
-            pairs: ticker_ids.is_some().then(|| exchanges.into_iter().zip(tickers).collect()),
+            pairs: has_pairs.then(|| exchanges.into_iter().zip(tickers).collect()),
             definition: ScheduleDefinition {
                 name: row.try_get(3)?,
-                movement: Movement::parse(row.try_get(4)?).unwrap_or(Movement::Moved),
-                threshold: row.try_get(5)?,
+                what: What::read(row.try_get(4)?, row.try_get(5)?, ticker_ids, row.try_get(12)?),
                 every_minutes: row.try_get(6)?,
                 starts_at: row.try_get(7)?,
                 ends_at: row.try_get(8)?,
                 is_active: row.try_get(9)?,
-                ticker_ids,
                 channel_ids: row.try_get(11)?,
             },
         })
@@ -229,7 +328,7 @@ pub async fn list(client: &impl GenericClient, account_id: i64, id: Option<i64>)
 }
 
 /// Makes a schedule, or writes it anew where its number is given. `None` where the account has as many as it may, no such schedule, or
-/// one of the channels is none of its own.
+/// one of the channels, or the portfolio, is none of its own.
 ///
 /// # Errors
 /// When the database refuses.
@@ -242,14 +341,15 @@ pub async fn write(
     let doing = "writing a schedule";
     let own_channels = "($10::bigint[] IS NULL OR NOT EXISTS (
         SELECT FROM unnest($10::bigint[]) AS wanted (id)
-        WHERE NOT EXISTS (SELECT FROM alert.channel WHERE channel.id = wanted.id AND channel.account_id = $1)))";
+        WHERE NOT EXISTS (SELECT FROM alert.channel WHERE channel.id = wanted.id AND channel.account_id = $1)))
+        AND ($12::bigint IS NULL OR EXISTS (SELECT FROM portfolio.portfolio WHERE id = $12 AND account_id = $1))";
     let first = "CASE WHEN $4::timestamptz > now() THEN $4 ELSE
                      $4 + ceil(extract(epoch FROM now() - $4) / ($6::int * 60)) * $6 * interval '1 minute' END";
     let write = match id {
         None => format!(
             "INSERT INTO alert.schedule (account_id, name, kind, starts_at, ends_at, every_minutes, is_active, threshold_percent,
-                                         ticker_ids, channel_ids, next_at)
-             SELECT account.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, {first} FROM secret.account
+                                         ticker_ids, channel_ids, portfolio_id, next_at)
+             SELECT account.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12, {first} FROM secret.account
              WHERE account.id = $1 AND $11::bigint IS NULL AND {own_channels}
                AND (SELECT count(*) FROM alert.schedule WHERE account_id = $1) < {MOST_SCHEDULES}
              FOR NO KEY UPDATE OF account
@@ -258,37 +358,32 @@ pub async fn write(
         Some(_) => format!(
             "UPDATE alert.schedule
              SET name = $2, kind = $3, starts_at = $4, ends_at = $5, every_minutes = $6, is_active = $7, threshold_percent = $8,
-                 ticker_ids = $9, channel_ids = $10, next_at = {first}
+                 ticker_ids = $9, channel_ids = $10, portfolio_id = $12, next_at = {first}
              WHERE account_id = $1 AND id = $11 AND {own_channels} RETURNING id"
         ),
     };
     let statement = client.prepare_cached(&write).await.context(doing)?;
-    let ScheduleDefinition {
-        name,
-        movement,
-        threshold,
-        every_minutes,
-        starts_at,
-        ends_at,
-        is_active,
-        ticker_ids,
-        channel_ids,
-    } = definition;
+    let ScheduleDefinition { name, what, every_minutes, starts_at, ends_at, is_active, channel_ids } = definition;
+    let (threshold, ticker_ids, portfolio_id) = match what {
+        What::Moves { threshold, ticker_ids, .. } => (*threshold, ticker_ids.as_deref(), None),
+        What::Balance { portfolio_id } => (Decimal::ZERO, None, Some(portfolio_id)),
+    };
     let row = client
         .query_opt(
             &statement,
             &[
                 &account_id,
                 name,
-                &movement.as_str(),
+                &what.kind(),
                 starts_at,
                 ends_at,
                 every_minutes,
                 is_active,
-                threshold,
-                ticker_ids,
+                &threshold,
+                &ticker_ids,
                 channel_ids,
                 &id,
+                &portfolio_id,
             ],
         )
         .await
@@ -314,7 +409,7 @@ pub async fn list_computed(
     account_id: i64,
     id: i64,
     limit: i64,
-) -> Result<Vec<(DateTime<Utc>, String, serde_json::Value)>> {
+) -> Result<Vec<(DateTime<Utc>, String, Value)>> {
     let doing = "listing results of a schedule";
     let query = "SELECT computed.at, computed.said, computed.result FROM alert.computed
                  JOIN alert.schedule ON schedule.id = computed.schedule_id

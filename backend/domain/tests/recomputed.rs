@@ -36,7 +36,8 @@ fn at(hours: i64) -> DateTime<Utc> {
 
 /// Trades of up to three coins, some of more than there is, and the ends of the days around them.
 fn portfolio(random: &mut Random) -> (Vec<Trade>, Vec<Closes>) {
-    let coins: Vec<SmolStr> = ["ADA", "BTC", "ETH"][..usize::try_from(1 + random.below(3)).unwrap()].iter().map(SmolStr::new).collect();
+    let coins: Vec<SmolStr> =
+        ["ADA", "BTC", "ETH"][..usize::try_from(1 + random.below(3)).unwrap()].iter().map(SmolStr::new).collect();
     let (mut hours, mut trades) = (0, Vec::new());
     for id in 0..i64::try_from(1 + random.below(40)).unwrap() {
         hours += i64::try_from(random.below(30)).unwrap();
@@ -59,7 +60,14 @@ fn portfolio(random: &mut Random) -> (Vec<Trade>, Vec<Closes>) {
 fn asked(trades: &[Trade], days: &[Closes]) -> Value {
     let trade = |one: &Trade| {
         let buys = one.direction == Direction::Buy;
-        json!([one.at.timestamp(), one.symbol, buys, one.volume.to_string(), one.value.to_string(), one.fee.to_string()])
+        json!([
+            one.at.timestamp(),
+            one.symbol,
+            buys,
+            one.volume.to_string(),
+            one.value.to_string(),
+            one.fee.to_string()
+        ])
     };
     let day = |one: &Closes| {
         let prices: serde_json::Map<String, Value> =

@@ -6,13 +6,14 @@ use api_types::{
     alerts::Amount,
     notifications::{ComputedRow, PairName, ScheduleRequest, ScheduleRow},
 };
-use chrono::{SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use database::{
     Client,
-    schedules::{self, ScheduleDefinition, ScheduleRecord},
+    schedules::{self, BALANCE, ScheduleDefinition, ScheduleRecord, What},
 };
 use domain::notification::schedule::Movement;
 use rust_decimal::Decimal;
+use serde_json::Value;
 
 use crate::{
     auth::{Reading, Writing},
@@ -42,7 +43,7 @@ pub(crate) async fn list(Reading(bearer): Reading, state: web::Data<State>) -> R
     Ok(HttpResponse::Ok().json(Data { data, as_of: None }))
 }
 
-/// Be told regularly which pairs moved
+/// Be told regularly which pairs moved, or what a portfolio is worth
 #[utoipa::path(
     post,
     path = "/schedules",
@@ -142,7 +143,11 @@ pub(crate) async fn results(
         }
         Ok(schedules::list_computed(client, account_id, number, 100).await?)
     });
-    let row = |(at, said, pairs)| ComputedRow { at, said, pairs };
+    let row = |(at, said, result): (DateTime<Utc>, String, Value)| {
+        let is_of_pairs = result.is_array();
+        let (pairs, balance) = if is_of_pairs { (Some(result), None) } else { (None, Some(result)) };
+        ComputedRow { at, said, pairs, balance }
+    };
     let data: Vec<ComputedRow> = found.await?.into_iter().map(row).collect();
     Ok(HttpResponse::Ok().json(Data { data, as_of: None }))
 }
@@ -158,6 +163,17 @@ async fn refused(client: &Client, account_id: i64, definition: &ScheduleDefiniti
     if wanted.iter().any(|id| !own.iter().any(|channel| channel.id == *id)) {
         let allowed = "numbers that /channels lists, or null";
         return Ok(Failure::parameter("channels", "", "one of these is no channel of yours", allowed));
+    }
+    if let What::Balance { portfolio_id } = &definition.what
+        && database::portfolios::list(client, account_id, Some(*portfolio_id)).await?.is_empty()
+    {
+        let detail = "this is no portfolio of yours";
+        return Ok(Failure::parameter(
+            "portfolio",
+            &portfolio_id.to_string(),
+            detail,
+            "a number that /portfolios lists",
+        ));
     }
     let detail = format!("an account has {} schedules at most", schedules::MOST_SCHEDULES);
     Ok(Failure::new(Code::TooManySchedules, detail))
@@ -176,23 +192,6 @@ async fn definition(
         (None, Some(before)) => before.name.clone(),
         (None, None) => return Err(missing("name", "1 to 100 characters")),
     };
-    let kinds = "rose, fell, moved";
-    let movement = match (request.kind.as_deref(), &before) {
-        (Some(kind), _) => {
-            Movement::parse(kind).ok_or_else(|| Failure::parameter("kind", kind, "there is no such kind", kinds))?
-        }
-        (None, Some(before)) => before.movement,
-        (None, None) => return Err(missing("kind", kinds)),
-    };
-    let threshold = match (request.threshold_percent, &before) {
-        (Some(Amount(amount)), _) => amount.normalize(),
-        (None, Some(before)) => before.threshold,
-        (None, None) => return Err(missing("threshold_percent", "0 to 1000")),
-    };
-    if threshold < Decimal::ZERO || threshold > Decimal::ONE_THOUSAND || threshold.scale() > 8 {
-        let value = threshold.to_string();
-        return Err(Failure::parameter("threshold_percent", &value, "this is out of bounds", "0 to 1000"));
-    }
     let every_minutes = match (request.every.as_deref(), &before) {
         (Some(text), _) => minutes(text).ok_or_else(|| {
             Failure::parameter("every", text, "this is no interval", "hours and minutes, 00:01 to 720:00")
@@ -207,16 +206,50 @@ async fn definition(
         let detail = "it would end before it begins";
         return Err(Failure::parameter("ends_at", &ends_at.to_rfc3339(), detail, "a moment behind starts_at, or null"));
     }
+    let what = what(client, request, before.as_ref().map(|before| &before.what)).await?;
+    let channel_ids = match &request.channels {
+        None => before.as_ref().and_then(|before| before.channel_ids.clone()),
+        Some(channels) => channels.clone(),
+    };
+    if channel_ids.as_ref().is_some_and(|ids| ids.len() > 50) {
+        return Err(Failure::parameter("channels", "", "these are too many", "50 at most, or null for all"));
+    }
+    let is_active = request.active.unwrap_or(before.is_none_or(|before| before.is_active));
+    Ok(ScheduleDefinition { name, what, every_minutes, starts_at, ends_at, is_active, channel_ids })
+}
+
+/// What it is to tell.
+async fn what(client: &Client, request: &ScheduleRequest, before: Option<&What>) -> Result<What, Failure> {
+    let missing = |name: &str, allowed: &str| Failure::parameter(name, "", "this field is missing", allowed);
+    let kinds = "rose, fell, moved, balance";
+    let kind = request.kind.as_deref().or(before.map(What::kind)).ok_or_else(|| missing("kind", kinds))?;
+    if kind == BALANCE {
+        let of_before = match before {
+            Some(What::Balance { portfolio_id }) => Some(*portfolio_id),
+            _ => None,
+        };
+        let numbers = "a number that /portfolios lists";
+        let portfolio_id = request.portfolio.or(of_before).ok_or_else(|| missing("portfolio", numbers))?;
+        return Ok(What::Balance { portfolio_id });
+    }
+    let movement =
+        Movement::parse(kind).ok_or_else(|| Failure::parameter("kind", kind, "there is no such kind", kinds))?;
+    let (threshold_before, pairs_before) = match before {
+        Some(What::Moves { threshold, ticker_ids, .. }) => (Some(*threshold), ticker_ids.clone()),
+        _ => (None, None),
+    };
+    let threshold = request.threshold_percent.map(|Amount(amount)| amount.normalize()).or(threshold_before);
+    let threshold = threshold.ok_or_else(|| missing("threshold_percent", "0 to 1000"))?;
+    if threshold < Decimal::ZERO || threshold > Decimal::ONE_THOUSAND || threshold.scale() > 8 {
+        let value = threshold.to_string();
+        return Err(Failure::parameter("threshold_percent", &value, "this is out of bounds", "0 to 1000"));
+    }
     let ticker_ids = match &request.pairs {
-        None => before.as_ref().and_then(|before| before.ticker_ids.clone()),
+        None => pairs_before,
         Some(None) => None,
         Some(Some(pairs)) if pairs.is_empty() || pairs.len() > MOST_PAIRS => {
-            return Err(Failure::parameter(
-                "pairs",
-                "",
-                "so many cannot be named",
-                format!("1 to {MOST_PAIRS}, or null for all"),
-            ));
+            let allowed = format!("1 to {MOST_PAIRS}, or null for all");
+            return Err(Failure::parameter("pairs", "", "so many cannot be named", allowed));
         }
         Some(Some(pairs)) => {
             let mut ids = Vec::with_capacity(pairs.len());
@@ -229,25 +262,7 @@ async fn definition(
             Some(ids)
         }
     };
-    let channel_ids = match &request.channels {
-        None => before.as_ref().and_then(|before| before.channel_ids.clone()),
-        Some(channels) => channels.clone(),
-    };
-    if channel_ids.as_ref().is_some_and(|ids| ids.len() > 50) {
-        return Err(Failure::parameter("channels", "", "these are too many", "50 at most, or null for all"));
-    }
-    let is_active = request.active.unwrap_or(before.is_none_or(|before| before.is_active));
-    Ok(ScheduleDefinition {
-        name,
-        movement,
-        threshold,
-        every_minutes,
-        starts_at,
-        ends_at,
-        is_active,
-        ticker_ids,
-        channel_ids,
-    })
+    Ok(What::Moves { movement, threshold, ticker_ids })
 }
 
 /// "01:30" is 90.
@@ -263,11 +278,16 @@ fn minutes(text: &str) -> Option<i32> {
 fn row(record: ScheduleRecord) -> ScheduleRow {
     let ScheduleRecord { id, created_at, next_at, pairs, definition } = record;
     let pair = |(exchange, ticker)| PairName { exchange, ticker };
+    let (threshold, portfolio) = match &definition.what {
+        What::Moves { threshold, .. } => (threshold.normalize(), None),
+        What::Balance { portfolio_id } => (Decimal::ZERO, Some(*portfolio_id)),
+    };
     ScheduleRow {
         id,
         name: definition.name,
-        kind: definition.movement.as_str().to_owned(),
-        threshold_percent: definition.threshold.normalize(),
+        kind: definition.what.kind().to_owned(),
+        portfolio,
+        threshold_percent: threshold,
         every: format!("{:02}:{:02}", definition.every_minutes / 60, definition.every_minutes % 60),
         starts_at: definition.starts_at,
         ends_at: definition.ends_at,

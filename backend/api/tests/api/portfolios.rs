@@ -398,3 +398,42 @@ async fn scripts_of_an_earlier_system_find_what_they_know() {
         send(&server, Method::POST, "/api/v1/transaction", &grace, transaction("TRADE", "BUY", 1, 1, "")).await;
     assert_eq!(status, 404, "hers is another number");
 }
+
+#[tokio::test]
+async fn a_balance_is_told_regularly_with_the_numbers_it_is_made_of() {
+    let (server, token) = server().await;
+    add(&server, &token, json!({"date": end(4), "order_type": "BUY", "symbol": "BTC", "volume": 2, "value": 150}))
+        .await;
+    send(&server, Method::POST, "/channels", &token, json!({"name": "c", "kind": "console"})).await;
+    let wanted = json!({"name": "evening", "kind": "balance", "portfolio": 1, "every": "24:00", "starts_at": end(5)});
+    let (status, made) = send(&server, Method::POST, "/schedules", &token, wanted.clone()).await;
+    assert_eq!(status, 201, "{made}");
+    assert_eq!((&made["data"]["kind"], &made["data"]["portfolio"]), (&json!("balance"), &json!(1)));
+    server.sql(&format!("UPDATE alert.schedule SET next_at = '{}'", end(1).to_rfc3339())).await;
+    let mut client = server.pool.get().await.unwrap();
+    let computed = database::schedules::compute_due(&mut client).await.unwrap().unwrap();
+    assert_eq!(computed.notifications, 1);
+    let results = get(&server, &token, &format!("/schedules/{}/results", made["data"]["id"])).await;
+    assert_eq!(results[0]["said"], json!("savings is worth 396 USD: +100.00 % in 1 day"), "{results}");
+    let names = ["currency", "converted_value", "before", "transaction_value", "roi"];
+    assert_eq!(told(&results[0]["balance"], &names), ["USD", "396", "198", "150", "1.64"]);
+    assert_eq!((&results[0]["balance"]["positions"][0]["symbol"], &results[0]["pairs"]), (&json!("BTC"), &NONE));
+    // The notification is linked to what it tells, and that to its schedule.
+    server
+        .sql("SELECT 1 / (count(*) = 1)::int FROM alert.notification JOIN alert.computed ON computed.id = computed_id JOIN alert.schedule ON schedule.id = schedule_id")
+        .await;
+
+    for (change, parameter) in [
+        (json!({"portfolio": 7}), "portfolio"),
+        (json!({"portfolio": null}), "portfolio"),
+        (json!({"kind": "worth"}), "kind"),
+    ] {
+        let mut body = wanted.clone();
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let (status, answer) = send(&server, Method::POST, "/schedules", &token, body).await;
+        assert_eq!((status, &answer["parameter"]), (400, &json!(parameter)), "{change}: {answer}");
+    }
+    // It goes with its portfolio.
+    send(&server, Method::DELETE, "/portfolios/1", &token, NONE).await;
+    assert_eq!(get(&server, &token, "/schedules").await, json!([]));
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
-use domain::portfolio::{Entry, Kind, Trade};
+use domain::portfolio::{Balance, Entry, Kind, Prices, TooLarge, Trade, balance};
 use smol_str::SmolStr;
 
 use super::entry;
@@ -64,6 +64,27 @@ pub async fn find_ledger(client: &impl GenericClient, portfolio_id: i64, known: 
     let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, entry(row, 1)?));
     let entries = rows.iter().map(read).collect::<std::result::Result<_, _>>().context(doing)?;
     Ok(Some(Ledger { version, entries }))
+}
+
+/// What a portfolio is worth at a moment, in its own currency: the currency, and the balance.
+///
+/// # Errors
+/// When the database cannot be asked. The inner error is that its amounts are too large.
+pub async fn balance_at(
+    client: &impl GenericClient,
+    portfolio_id: i64,
+    currency: &str,
+    at: DateTime<Utc>,
+) -> Result<std::result::Result<Balance, TooLarge>> {
+    let ledger = find_ledger(client, portfolio_id, None).await?.unwrap_or_default();
+    let mut valued = ledger.valued(client, currency).await?;
+    valued.trades.retain(|trade| trade.at <= at);
+    let symbols: BTreeSet<&SmolStr> = valued.trades.iter().map(|trade| &trade.symbol).collect();
+    let codes: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).chain([currency]).collect();
+    let usd = worth::at(client, &codes, at).await?;
+    let price = |symbol: &&SmolStr| Some(((*symbol).clone(), usd.of_in(symbol, currency)?.price));
+    let prices: Prices = symbols.iter().filter_map(price).collect();
+    Ok(balance(&valued.trades, &prices))
 }
 
 impl Ledger {

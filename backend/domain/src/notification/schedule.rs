@@ -75,6 +75,18 @@ pub fn said(movement: Movement, moved: &[Moved], threshold: Decimal, every_minut
     format!("{count} {pairs} {word} by {threshold} % or more in {span}: {}{more}", names.join(", "))
 }
 
+/// What a portfolio is worth, in a sentence: now, and before the span.
+pub fn balance_said(name: &str, currency: &str, value: Decimal, before: Decimal, every_minutes: i32) -> String {
+    let (value, worth_before) =
+        (value.round_sf(8).unwrap_or(value).normalize(), before.round_sf(8).unwrap_or(before).normalize());
+    let percent = value.checked_sub(before).and_then(|by| by.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(before));
+    let change = match percent.map(|percent| percent.round_dp(2)) {
+        Some(percent) => format!("{}{percent:.2} % in", if percent.is_sign_negative() { "" } else { "+" }),
+        None => format!("{worth_before} {currency} before"),
+    };
+    format!("{name} is worth {value} {currency}: {change} {}", span(every_minutes))
+}
+
 fn told(moved: &Moved) -> String {
     let sign = if moved.percent.is_sign_negative() { "" } else { "+" };
     format!("{} ({}) {sign}{} % to {}", moved.ticker, moved.exchange, moved.percent, moved.to)
@@ -146,6 +158,12 @@ mod tests {
             to: 106.into(),
             percent: percent.parse().unwrap(),
         };
+        let balance = |value: &str, before: &str| {
+            balance_said("savings", "USD", value.parse().unwrap(), before.parse().unwrap(), 1_440)
+        };
+        assert_eq!(balance("110.00", "100"), "savings is worth 110 USD: +10.00 % in 1 day");
+        assert_eq!(balance("64000.123456789", "80000"), "savings is worth 64000.123 USD: -20.00 % in 1 day");
+        assert_eq!(balance("5", "0"), "savings is worth 5 USD: 0 USD before 1 day");
         let one = said(Movement::Rose, &[moved("BTCUSDT", "6.00")], "5.0".parse().unwrap(), 60);
         assert_eq!(one, "1 pair rose by 5 % or more in 1 hour: BTCUSDT (binance) +6.00 % to 106");
         let many = said(Movement::Moved, &vec![moved("X", "-6.25"); 12], 5.into(), 2_880);
