@@ -159,7 +159,7 @@ impl Owner {
 /// Transactions of all coins, a third of them sales, a fifth of them in euros.
 fn file() -> String {
     let mut random = fastrand::Rng::with_seed(5);
-    let mut text = "date,order_type,symbol,volume,value,currency,fee,source,source_id\n".to_owned();
+    let mut text = "date,type,order_type,symbol,volume,value,currency,fee,source,source_id\n".to_owned();
     let begin: DateTime<Utc> = Utc::now() - TimeDelta::days(DAYS);
     for number in 0..TRANSACTIONS {
         let at = begin + TimeDelta::seconds(DAYS * 86_400 / TRANSACTIONS as i64 * number as i64);
@@ -172,7 +172,7 @@ fn file() -> String {
         let currency = if random.u8(..5) == 0 { "EUR" } else { "USDT" };
         let at = at.format("%Y-%m-%d %H:%M:%S");
         text.push_str(&format!(
-            "{at},{order},{coin},{}.{:06},{}.{:02},{currency},0.1,bench,{number}\n",
+            "{at},TRADE,{order},{coin},{}.{:06},{}.{:02},{currency},0.1,bench,{number}\n",
             volume / 1_000_000,
             volume % 1_000_000,
             value / 100,

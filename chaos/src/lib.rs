@@ -9,6 +9,7 @@
 pub mod disk;
 pub mod effect;
 pub mod fault;
+pub mod follower;
 pub mod opinion;
 pub mod protocol;
 pub mod proxy;

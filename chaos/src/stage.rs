@@ -17,7 +17,9 @@ use testbed::{
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls};
 
-use crate::{Fault, Protocol, disk::Disk, proxy::Proxy, receiver::Receiver, service::Service, watch};
+use crate::{
+    Fault, Protocol, disk::Disk, follower::Follower, proxy::Proxy, receiver::Receiver, service::Service, watch,
+};
 
 /// Where a fault can strike.
 pub struct Stage {
@@ -41,6 +43,8 @@ pub struct Stage {
     pub to_receiver: Proxy,
     /// Where notifications arrive.
     pub receiver: Receiver,
+    /// Who follows what accounts change.
+    pub follower: Follower,
     /// The program.
     pub tracker: Service,
     /// One of them works, the other waits until it is gone.
@@ -168,6 +172,7 @@ impl Stage {
             ("EXCHANGES", "binance,coinbase,kraken".to_owned()),
         ]);
         settings.extend(Protocol::ALL.into_iter().flat_map(|protocol| protocol.settings(proxied)));
+        let follower = Follower::start(&host).await?;
         let tracker = Service::start("tracker", 1, settings, folder.path())?;
         let database = ServerAddress { port: to_postgres.address().port(), ..postgres.address().clone() };
         let database = || ("DATABASE_URL", database.url("postgres"));
@@ -197,6 +202,7 @@ impl Stage {
             to_postgres,
             to_receiver,
             receiver,
+            follower,
             tracker,
             handlers,
             notifiers,

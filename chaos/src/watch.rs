@@ -53,12 +53,19 @@ pub struct Told {
     pub repeated: usize,
     /// What is wrong with some of them, in words.
     pub examples: Vec<String>,
+    /// Changes of accounts' records that did not reach whoever follows them.
+    pub changes_missing: usize,
+    /// Changes that came behind a newer one of their record, since the beginning.
+    pub changes_out_of_order: u64,
+    /// Changes that came, and those that came again, since the beginning.
+    pub changes: (usize, u64),
 }
 
 impl Told {
     /// Whether every rule fired as the prices say, and everything arrived.
     pub fn is_good(&self) -> bool {
         (self.false_firings, self.missed, self.doubled, self.not_arrived) == (0, 0, 0, 0)
+            && (self.changes_missing, self.changes_out_of_order) == (0, 0)
             && self.fired > 0
             && self.notifications == self.fired
     }
@@ -69,7 +76,7 @@ impl fmt::Display for Told {
         write!(
             f,
             "{:<30} {} rules, met {} times, fired {} ({} late), {} false, {} missed, {} doubled; {} notifications in {} messages \
-             ({} twice), {} not arrived{}",
+             ({} twice), {} not arrived; of {} changes {} came twice, {} missing, {} out of order{}",
             "",
             self.rules,
             self.met,
@@ -82,6 +89,10 @@ impl fmt::Display for Told {
             self.messages,
             self.repeated,
             self.not_arrived,
+            self.changes.0,
+            self.changes.1,
+            self.changes_missing,
+            self.changes_out_of_order,
             if self.is_good() { "" } else { "   BAD" }
         )?;
         self.examples.iter().try_for_each(|example| write!(f, "\n{:<30} {example}", ""))
@@ -229,11 +240,20 @@ impl Watch {
         let clock = Instant::now();
         loop {
             self.look_what_arrived(&client, &stage.receiver, &mut told).await?;
-            if told.not_arrived == 0 || clock.elapsed() > ARRIVAL {
+            self.look_what_was_followed(&client, stage, &mut told).await?;
+            if told.not_arrived == 0 && told.changes_missing == 0 || clock.elapsed() > ARRIVAL {
                 return Ok(told);
             }
             sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    async fn look_what_was_followed(&self, client: &Client, stage: &Stage, told: &mut Told) -> anyhow::Result<()> {
+        let rows = client.query("SELECT version FROM change.log", &[]).await?;
+        let missing = rows.iter().filter(|row| !stage.follower.has(row.get(0))).count();
+        let (came, again, out_of_order) = stage.follower.counts();
+        (told.changes, told.changes_missing, told.changes_out_of_order) = ((came, again), missing, out_of_order);
+        Ok(())
     }
 
     async fn look_what_arrived(&self, client: &Client, receiver: &Receiver, told: &mut Told) -> anyhow::Result<()> {

@@ -58,7 +58,7 @@ const TEST_ARROWS: &[(&str, &[&str])] = &[
 
 /// Drivers that only the crate made for them may know (and what tests or measures it): everything else goes through it.
 const ONLY: &[(&str, &[&str])] = &[
-    ("lapin", &["broker", "bench"]),
+    ("lapin", &["broker", "bench", "chaos"]),
     ("tokio-postgres", &["database", "testbed", "bench", "chaos"]),
     ("deadpool-postgres", &["database", "bench"]),
     ("refinery", &["database"]),

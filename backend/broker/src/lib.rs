@@ -8,6 +8,7 @@
 //! acknowledges it, so perhaps more than once; what can never be handled is set aside with its reason, not dropped.
 
 pub mod announce;
+pub mod changes;
 pub mod consumer;
 pub mod dead_letters;
 pub mod forward;
@@ -20,6 +21,7 @@ pub mod settings;
 pub mod topology;
 
 pub use announce::Announcer;
+pub use changes::ChangePublisher;
 pub use consumer::{ConsumeError, Consumer, Delivery, Source};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use forward::forward;

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod alerts;
 pub mod candles;
 pub mod catalogue;
+pub mod changes;
 pub mod channels;
 pub mod comparison;
 pub mod day_sums;

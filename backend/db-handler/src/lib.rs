@@ -5,6 +5,7 @@
 //! and the rest goes on.
 
 mod alerts;
+mod changes;
 pub mod dead_letters;
 pub mod directory;
 pub mod idle;
@@ -65,6 +66,7 @@ pub async fn run(
     tasks.spawn(retention::run(pool.clone(), keeping, health.register("retention"), shutdown.clone()));
     let letters = dead_letters::Mover { source: source.clone(), pool: pool.clone() };
     tasks.spawn(letters.run(health.register("dead letters"), shutdown.clone()));
+    tasks.spawn(changes::run(source.clone(), pool.clone(), health.register("changes"), shutdown.clone()));
     let announcer = source.announcer();
     let writers = settings.db_handler_writers.max(1);
     let prefetch = settings.db_handler_prefetch.saturating_mul(writers);
