@@ -100,6 +100,9 @@ impl App {
         self.worker.follow(&series);
         self.state.show(series);
         self.worker.rank(&self.screen.desk.current().periods());
+        let topics = self.screen.desk.current().topics(&self.state);
+        self.worker.account_for(&topics);
+        self.state.portfolios.show(topics);
         for words in self.state.take_news().into_iter().chain(self.exports.take_news()) {
             self.screen.notices.say(words, now);
         }
@@ -187,6 +190,11 @@ impl App {
             }
             Command::Alert(number, order) => {
                 if !self.worker.order(number, *order) {
+                    self.screen.notices.say("The API does not answer; try again in a moment".to_owned(), now);
+                }
+            }
+            Command::Portfolio(number, order) => {
+                if !self.worker.order_portfolio(number, *order) {
                     self.screen.notices.say("The API does not answer; try again in a moment".to_owned(), now);
                 }
             }

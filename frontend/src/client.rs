@@ -3,6 +3,7 @@
 //! Every failure is told in words for people; the window shows them as they are.
 
 mod alerts;
+mod portfolios;
 mod session;
 
 use std::{error::Error, io, sync::Arc, time::Duration};
@@ -194,6 +195,23 @@ impl Client {
         let path = url.path().to_owned();
         let response = self.ask(self.http.get(url), For::Anybody).await?;
         read::<Data<T>>(&path, response).await.map(|answer| answer.data)
+    }
+
+    /// Asks what only the account may.
+    async fn own<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let response = self.ask(request, For::Account).await?;
+        let path = response.url().path().to_owned();
+        read(&path, response).await
+    }
+
+    /// Takes something of the account away.
+    async fn own_away(&self, request: RequestBuilder) -> Result<(), ClientError> {
+        let response = self.ask(request, For::Account).await?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        let path = response.url().path().to_owned();
+        Err(refusal(&path, response).await)
     }
 }
 

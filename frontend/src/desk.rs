@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::pane::{Content, Group, Kind, Pane};
 use crate::{
     panels::{Command, chart::Chart},
-    state::{Period, SeriesKey, State, TickerKey},
+    state::{Period, SeriesKey, State, TickerKey, portfolio::Topic},
 };
 
 /// Workspaces kept; more could not be reached by a key.
@@ -253,6 +253,11 @@ impl Workspace {
     /// All spans over which visible panes show how much prices moved.
     pub(crate) fn periods(&self) -> BTreeSet<Period> {
         self.visible().filter_map(|(_, pane)| pane.content.period()).collect()
+    }
+
+    /// All that visible panes show of the account's portfolios.
+    pub(crate) fn topics(&self, state: &State) -> BTreeSet<Topic> {
+        self.visible().flat_map(|(_, pane)| pane.content.topics(state)).collect()
     }
 
     /// Shows this ticker in the group of the pane that wants it; where that is alone, in the active chart.

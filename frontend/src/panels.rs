@@ -15,6 +15,7 @@ pub(crate) mod health;
 pub(crate) mod help;
 pub(crate) mod market;
 pub(crate) mod notices;
+pub(crate) mod portfolio;
 pub(crate) mod preferences;
 pub(crate) mod settled;
 pub(crate) mod status;
@@ -32,7 +33,7 @@ use crate::{
     desk::DeskChange,
     indicators::Indicator,
     settings::{ApiAddress, RendererChoice, ThemeChoice},
-    state::{Feed, Order, SeriesKey, State, TickerKey},
+    state::{Feed, Order, SeriesKey, State, TickerKey, portfolio as books},
     theme::{BODY, Hues},
     worker::SessionOrder,
     zone::Zone,
@@ -131,6 +132,8 @@ pub(crate) enum Command {
     Session(SessionOrder),
     /// This done with the account's rules; the answer has this number.
     Alert(u64, Box<Order>),
+    /// This done with the account's portfolios; the answer has this number.
+    Portfolio(u64, Box<books::Order>),
     /// To try now what would be tried later.
     Retry,
     /// The search for everything.

@@ -8,6 +8,7 @@ mod connection;
 mod feeds;
 mod holes;
 pub(crate) mod picture;
+pub(crate) mod portfolio;
 mod rate;
 mod series;
 mod tickers;
@@ -94,6 +95,8 @@ pub(crate) struct State {
     volatility: BTreeMap<Period, Remote<Ranking>>,
     /// The account, its rules and what they fired for.
     pub alerts: Alerts,
+    /// The account's portfolios.
+    pub portfolios: portfolio::Portfolios,
     series: BTreeMap<SeriesKey, Remote<Series>>,
     /// Series that are shown.
     shown: BTreeSet<SeriesKey>,
@@ -134,8 +137,19 @@ impl State {
                 self.volatility.entry(period).or_default().settle(outcome, |_, rows| Ranking::of(rows));
             }
             Update::Live(batch) => self.apply_live(batch, now),
-            Update::Account(_)
-            | Update::LogInFailed(_)
+            Update::Account(standing) => {
+                let before = self.alerts.username().map(str::to_owned);
+                self.news.extend(self.alerts.apply(Update::Account(standing)));
+                // What is one account's is not shown to another.
+                if self.alerts.username() != before.as_deref() {
+                    self.portfolios.forget();
+                }
+            }
+            Update::Portfolio { topic, outcome } => self.portfolios.take_in(&topic, outcome, now),
+            Update::PortfolioAnswered { number, order, outcome } => {
+                self.news.extend(self.portfolios.answered(number, &order, outcome));
+            }
+            Update::LogInFailed(_)
             | Update::LogOutFailed(_)
             | Update::Rules(_)
             | Update::Firings { .. }
@@ -206,6 +220,7 @@ impl State {
             || self.feeds.value().into_iter().flatten().any(|(_, feed)| !feed.delivers(self.server_time(now)))
             || self.series.values().any(|series| series.failure().is_some())
             || self.alerts.rules.failure().is_some()
+            || self.portfolios.has_failed()
     }
 
     /// Another worker asks from now on: what was on its way does not come any more.

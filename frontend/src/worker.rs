@@ -10,6 +10,7 @@ mod backoff;
 mod export;
 mod live_feed;
 mod outbox;
+mod portfolios;
 mod refresh;
 
 use std::{
@@ -39,7 +40,7 @@ use crate::{
     choices::Refresh,
     client::{Client, Login},
     settings::ApiAddress,
-    state::{Order, Period, SeriesKey, Update},
+    state::{Order, Period, SeriesKey, Update, portfolio},
 };
 
 /// News that may wait for the window to take it.
@@ -48,7 +49,7 @@ const UPDATES_WAITING: usize = 64;
 const OLDER_WAITING: usize = 16;
 /// Files that may wait to be written.
 const EXPORTS_WAITING: usize = 4;
-/// What may wait to be done with the account and its rules.
+/// What may wait to be done with the account, its rules or its portfolios.
 const ORDERS_WAITING: usize = 32;
 
 /// When things happen.
@@ -70,6 +71,10 @@ pub(crate) struct Timing {
     pub refresh_rules: Duration,
     /// What they fired for is asked for again after this.
     pub refresh_firings: Duration,
+    /// What the account's portfolios are worth is asked for again after this, while it is shown.
+    pub refresh_balance: Duration,
+    /// What they were worth from day to day is asked for again after this, while it is shown.
+    pub refresh_values: Duration,
     /// An answer without rows is asked for again after this.
     pub refresh_empty: Duration,
     /// Wait after the first failure.
@@ -92,6 +97,8 @@ impl Default for Timing {
             refresh_volatility: Duration::from_secs(30),
             refresh_rules: Duration::from_secs(15),
             refresh_firings: Duration::from_secs(2),
+            refresh_balance: Duration::from_secs(30),
+            refresh_values: Duration::from_secs(300),
             refresh_empty: Duration::from_secs(3),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(15),
@@ -107,12 +114,14 @@ pub(crate) struct Worker {
     updates: mpsc::Receiver<Update>,
     series: watch::Sender<BTreeSet<SeriesKey>>,
     periods: watch::Sender<BTreeSet<Period>>,
+    topics: watch::Sender<BTreeSet<portfolio::Topic>>,
     exports: mpsc::Sender<Export>,
     /// Files that are not written yet.
     exporting: Arc<AtomicUsize>,
     older: mpsc::Sender<(SeriesKey, DateTime<Utc>)>,
     session: mpsc::Sender<SessionOrder>,
     orders: mpsc::Sender<(u64, Order)>,
+    portfolio_orders: mpsc::Sender<(u64, portfolio::Order)>,
     hurry: Arc<Notify>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -131,10 +140,12 @@ impl Worker {
         let (outbox, updates) = Outbox::new(UPDATES_WAITING, wake);
         let (series, series_wanted) = watch::channel(BTreeSet::new());
         let (periods, periods_wanted) = watch::channel(BTreeSet::new());
+        let (topics, topics_wanted) = watch::channel(BTreeSet::new());
         let (exports, exports_wanted) = mpsc::channel(EXPORTS_WAITING);
         let (older, older_wanted) = mpsc::channel(OLDER_WAITING);
         let (session, session_wanted) = mpsc::channel(ORDERS_WAITING);
         let (orders, orders_wanted) = mpsc::channel(ORDERS_WAITING);
+        let (portfolio_orders, portfolio_orders_wanted) = mpsc::channel(ORDERS_WAITING);
         let hurry = Arc::new(Notify::new());
         let stop = CancellationToken::new();
         let exporting = Arc::new(AtomicUsize::new(0));
@@ -146,9 +157,11 @@ impl Worker {
             outbox: Arc::new(outbox),
             series_wanted,
             periods_wanted,
+            topics_wanted,
             older_wanted,
             session_wanted,
             orders_wanted,
+            portfolio_orders_wanted,
             exports_wanted,
             exporting: Arc::clone(&exporting),
             hurry: Arc::clone(&hurry),
@@ -166,7 +179,21 @@ impl Worker {
             runtime.shutdown_background();
         })?;
         let thread = Some(thread);
-        Ok(Self { updates, series, periods, exports, exporting, older, session, orders, hurry, stop, thread })
+        Ok(Self {
+            updates,
+            series,
+            periods,
+            topics,
+            exports,
+            exporting,
+            older,
+            session,
+            orders,
+            portfolio_orders,
+            hurry,
+            stop,
+            thread,
+        })
     }
 
     /// The next news, if there is any.
@@ -182,6 +209,11 @@ impl Worker {
     /// Keep it known from now on how much prices moved over these spans, and no others.
     pub(crate) fn rank(&self, periods: &BTreeSet<Period>) {
         tell(&self.periods, periods);
+    }
+
+    /// Keep this of the account's portfolios fresh from now on, and nothing else.
+    pub(crate) fn account_for(&self, topics: &BTreeSet<portfolio::Topic>) {
+        tell(&self.topics, topics);
     }
 
     /// Write candles to a file; false where too many wait already.
@@ -211,6 +243,11 @@ impl Worker {
     /// Do this with the account's rules; false where too much waits already.
     pub(crate) fn order(&self, number: u64, order: Order) -> bool {
         self.orders.try_send((number, order)).is_ok()
+    }
+
+    /// Do this with the account's portfolios; false where too much waits already.
+    pub(crate) fn order_portfolio(&self, number: u64, order: portfolio::Order) -> bool {
+        self.portfolio_orders.try_send((number, order)).is_ok()
     }
 
     /// Try now what would be tried later.
@@ -256,9 +293,11 @@ struct Tasks {
     outbox: Arc<Outbox>,
     series_wanted: watch::Receiver<BTreeSet<SeriesKey>>,
     periods_wanted: watch::Receiver<BTreeSet<Period>>,
+    topics_wanted: watch::Receiver<BTreeSet<portfolio::Topic>>,
     older_wanted: mpsc::Receiver<(SeriesKey, DateTime<Utc>)>,
     session_wanted: mpsc::Receiver<SessionOrder>,
     orders_wanted: mpsc::Receiver<(u64, Order)>,
+    portfolio_orders_wanted: mpsc::Receiver<(u64, portfolio::Order)>,
     exports_wanted: mpsc::Receiver<Export>,
     exporting: Arc<AtomicUsize>,
     hurry: Arc<Notify>,
@@ -293,6 +332,8 @@ impl Tasks {
             }
         };
         let rules_changed = Notify::new();
+        let (portfolios_changed, changed) = watch::channel(());
+        let books = portfolios::Again { changed, hurry: Arc::clone(&self.hurry), timing };
         tokio::select! {
             () = news => {}
             _ = account::tell(&client, &self.outbox) => {}
@@ -300,6 +341,8 @@ impl Tasks {
             () = alerts::rules(&client, &self.outbox, timing, &rules_changed, &self.hurry) => {}
             () = alerts::firings(&client, &self.outbox, timing, &rules_changed, &self.hurry) => {}
             () = alerts::obey(&client, &self.outbox, self.orders_wanted, &rules_changed) => {}
+            () = portfolios::keep(&client, &self.outbox, books, self.topics_wanted) => {}
+            () = portfolios::obey(&client, &self.outbox, self.portfolio_orders_wanted, &portfolios_changed) => {}
             () = refresh::feeds(&client, &self.outbox, again.clone()) => {}
             () = refresh::holes(&client, &self.outbox, again.clone()) => {}
             () = refresh::sparklines(&client, &self.outbox, again.clone()) => {}
@@ -313,5 +356,7 @@ impl Tasks {
 
 #[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod portfolio_tests;
 #[cfg(test)]
 mod tests;

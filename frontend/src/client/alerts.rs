@@ -4,10 +4,10 @@ use api_types::{
     Data, Page,
     alerts::{AlertPage, AlertPreview, AlertRequest, AlertRow, FiringRow},
 };
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Client, ClientError, read, refusal, session::For, unreachable_because};
+use super::{Client, ClientError, read, refusal, unreachable_because};
 
 /// Rules on a page, and pages: an account has 2,000 at work or paused at most.
 const RULES_A_PAGE: usize = 100;
@@ -22,7 +22,7 @@ impl Client {
             url.query_pairs_mut()
                 .append_pair("page", &page.to_string())
                 .append_pair("page_size", &RULES_A_PAGE.to_string());
-            let page: AlertPage = self.own(Method::GET, url, None).await?;
+            let page: AlertPage = self.own(self.http.get(url)).await?;
             rules.extend(page.results);
             if page.next.is_none() {
                 break;
@@ -42,50 +42,34 @@ impl Client {
         if let Some(before) = before {
             url.query_pairs_mut().append_pair("cursor", &before.to_string());
         }
-        let page: Page<FiringRow> = self.own(Method::GET, url, None).await?;
+        let page: Page<FiringRow> = self.own(self.http.get(url)).await?;
         Ok((page.data, page.next_cursor.is_some()))
     }
 
     /// Makes a rule.
     pub(crate) async fn make_rule(&self, rule: &AlertRequest) -> Result<AlertRow, ClientError> {
-        let made: Data<AlertRow> = self.own(Method::POST, self.api.route(&["alerts"]), Some(rule)).await?;
+        let request = self.http.post(self.api.route(&["alerts"])).json(rule);
+        let made: Data<AlertRow> = self.own(request).await?;
         Ok(made.data)
     }
 
     /// What a rule would have fired for in the last 24 hours.
     pub(crate) async fn try_rule(&self, rule: &AlertRequest) -> Result<AlertPreview, ClientError> {
-        let tried: Data<AlertPreview> =
-            self.own(Method::POST, self.api.route(&["alerts", "preview"]), Some(rule)).await?;
+        let request = self.http.post(self.api.route(&["alerts", "preview"])).json(rule);
+        let tried: Data<AlertPreview> = self.own(request).await?;
         Ok(tried.data)
     }
 
     /// Changes a rule.
     pub(crate) async fn change_rule(&self, id: i64, change: &AlertRequest) -> Result<AlertRow, ClientError> {
-        let url = self.api.route(&["alerts", &id.to_string()]);
-        let changed: Data<AlertRow> = self.own(Method::PATCH, url, Some(change)).await?;
+        let request = self.http.patch(self.api.route(&["alerts", &id.to_string()])).json(change);
+        let changed: Data<AlertRow> = self.own(request).await?;
         Ok(changed.data)
     }
 
     /// Deletes a rule.
     pub(crate) async fn delete_rule(&self, id: i64) -> Result<(), ClientError> {
-        let request = self.http.delete(self.api.route(&["alerts", &id.to_string()]));
-        let response = self.ask(request, For::Account).await?;
-        if response.status().is_success() { Ok(()) } else { Err(refusal("/alerts", response).await) }
-    }
-
-    async fn own<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        url: reqwest::Url,
-        body: Option<&AlertRequest>,
-    ) -> Result<T, ClientError> {
-        let path = url.path().to_owned();
-        let request = self.http.request(method, url);
-        let request = match body {
-            Some(body) => request.json(body),
-            None => request,
-        };
-        read(&path, self.ask(request, For::Account).await?).await
+        self.own_away(self.http.delete(self.api.route(&["alerts", &id.to_string()]))).await
     }
 
     /// Tokens for what proves who asks. It is asked once: that it comes too often is told.

@@ -22,8 +22,9 @@ pub(super) fn plain(name: String) -> Workspace {
 /// All tickers, the chart of one, and below it what the market does.
 fn market() -> Workspace {
     workspace("Market", |tiles| {
-        let below =
-            tabs(tiles, &[Kind::Top, Kind::Movers, Kind::Volatility, Kind::Compare, Kind::Alerts, Kind::Health]);
+        let kinds =
+            [Kind::Top, Kind::Movers, Kind::Volatility, Kind::Compare, Kind::Alerts, Kind::Portfolio, Kind::Health];
+        let below = tabs(tiles, &kinds);
         let chart = tabs(tiles, &[Kind::Chart]);
         let right = split(tiles, LinearDir::Vertical, [chart, below], 0.71);
         let left = tabs(tiles, &[Kind::Markets]);

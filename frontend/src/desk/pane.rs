@@ -10,10 +10,11 @@ use crate::{
         chart::Chart,
         compare::Compare,
         market::{Movers, Top},
+        portfolio::Portfolio,
         volatility::Volatility,
         watchlist::Watchlist,
     },
-    state::{Period, SeriesKey, State, TickerKey},
+    state::{Period, SeriesKey, State, TickerKey, portfolio::Topic},
 };
 
 /// Panes that show the same ticker.
@@ -67,13 +68,15 @@ pub(crate) enum Kind {
     Volatility,
     /// What the account waits for.
     Alerts,
+    /// What the account owns.
+    Portfolio,
     /// How the recording does.
     Health,
 }
 
 impl Kind {
     /// All of them.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Markets,
         Self::Chart,
         Self::Compare,
@@ -81,6 +84,7 @@ impl Kind {
         Self::Movers,
         Self::Volatility,
         Self::Alerts,
+        Self::Portfolio,
         Self::Health,
     ];
 
@@ -94,6 +98,7 @@ impl Kind {
             Self::Movers => "Movers",
             Self::Volatility => "Volatility",
             Self::Alerts => "Alerts",
+            Self::Portfolio => "Portfolio",
             Self::Health => "Health",
         }
     }
@@ -116,6 +121,8 @@ pub(crate) enum Content {
     Volatility(Volatility),
     /// What the account waits for.
     Alerts(Box<Alerts>),
+    /// What the account owns.
+    Portfolio(Box<Portfolio>),
     /// How the recording does.
     Health,
 }
@@ -131,6 +138,7 @@ impl Content {
             Self::Movers(_) => Kind::Movers,
             Self::Volatility(_) => Kind::Volatility,
             Self::Alerts(_) => Kind::Alerts,
+            Self::Portfolio(_) => Kind::Portfolio,
             Self::Health => Kind::Health,
         }
     }
@@ -145,7 +153,16 @@ impl Content {
             | Self::Movers(_)
             | Self::Volatility(_)
             | Self::Alerts(_)
+            | Self::Portfolio(_)
             | Self::Health => BTreeSet::new(),
+        }
+    }
+
+    /// What it shows of the account's portfolios.
+    pub(crate) fn topics(&self, state: &State) -> BTreeSet<Topic> {
+        match self {
+            Self::Portfolio(portfolio) => portfolio.topics(state),
+            _ => BTreeSet::new(),
         }
     }
 
@@ -180,6 +197,7 @@ impl Pane {
             Kind::Movers => Content::Movers(Movers::default()),
             Kind::Volatility => Content::Volatility(Volatility::default()),
             Kind::Alerts => Content::Alerts(Box::default()),
+            Kind::Portfolio => Content::Portfolio(Box::default()),
             Kind::Health => Content::Health,
         };
         Self { group: Some(Group::default()), ticker: None, content }

@@ -87,7 +87,7 @@ impl Account {
         } else if alerts.standing.is_needed {
             "This API tells its prices to accounts only."
         } else {
-            "Alerts belong to an account; prices are told to everybody."
+            "Alerts and portfolios belong to an account; prices are told to everybody."
         };
         ui.label(why);
         ui.label(RichText::new(format!("At {}", scene.api)).color(palette.weak));

@@ -122,7 +122,7 @@ impl Behavior<Pane> for View<'_> {
         // The ground is there already, where the window begins each frame: see `theme::ground`.
         let none = Color32::TRANSPARENT;
         let (fill, margin) = match pane.content.kind() {
-            Kind::Markets | Kind::Alerts | Kind::Health => {
+            Kind::Markets | Kind::Alerts | Kind::Portfolio | Kind::Health => {
                 (self.palette.panel, Margin { left: 8, right: 6, top: 6, bottom: 0 })
             }
             Kind::Chart | Kind::Compare => (none, Margin { left: 10, right: 4, top: 5, bottom: 3 }),
@@ -139,6 +139,7 @@ impl Behavior<Pane> for View<'_> {
                 Content::Movers(movers) => movers.show(ui, scene, ticker.as_ref(), &mut commands),
                 Content::Volatility(volatility) => volatility.show(ui, scene, ticker.as_ref(), &mut commands),
                 Content::Alerts(alerts) => alerts.show(ui, scene, ticker.as_ref(), &mut commands),
+                Content::Portfolio(portfolio) => portfolio.show(ui, scene, &mut commands),
                 Content::Health => health::show(ui, scene),
             }
         });
@@ -186,7 +187,7 @@ impl Behavior<Pane> for View<'_> {
         ui.spacing_mut().item_spacing.x = 2.0;
         ui.add_space(4.0);
         self.pane_menu(ui, tile, pane);
-        if !matches!(pane.content, Content::Health) {
+        if !matches!(pane.content, Content::Portfolio(_) | Content::Health) {
             self.group_menu(ui, tile, pane);
         }
     }

@@ -6,7 +6,7 @@ use super::over_all;
 use crate::{actions::Action, theme::Palette};
 
 /// What is done with the pointer, and what only keys of a field do.
-const GESTURES: [(&str, &str); 9] = [
+const GESTURES: [(&str, &str); 10] = [
     ("/", "Filter the markets; Enter takes the best match, Esc clears"),
     ("Esc", "Puts away what is open, and what is being drawn"),
     ("Wheel", "More or less time, about the pointer"),
@@ -16,6 +16,7 @@ const GESTURES: [(&str, &str); 9] = [
     ("Right click", "On a market: its lists. In a chart: what can be drawn, or done with what is"),
     ("Delete", "Removes the drawing under the pointer"),
     ("Drag a tab", "Puts its pane elsewhere"),
+    ("Drop a file", "In the pane Portfolio: looks at a CSV file of transactions"),
 ];
 
 /// Whether it is shown.

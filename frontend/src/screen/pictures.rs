@@ -9,11 +9,12 @@ use super::*;
 use crate::{
     choices::Drawing,
     client::Standing,
-    desk::{DeskChange, Kind},
+    desk::{DeskChange, Kind, Side},
     indicators::Indicator,
     panels::{ChartChange, DrawingChange, alerts::firings},
     state::{
         Connection, Part, TickerKey, Update, alert_tests,
+        portfolio::{Told, Topic, tests as rows},
         tests::{at, candles, decimal, feed, gap, price},
     },
     theme::{self, Hues},
@@ -143,6 +144,31 @@ fn alerts_beside_the_chart_and_in_it() {
         }
         screen.notices.say(firings::words(&rows[0], Zone::Utc), at("12:00:01"));
         state.apply(Update::Firings { rows, are_news: true }, at("12:00"));
+    });
+}
+
+#[test]
+fn the_portfolio() {
+    picture(Theme::Dark, "market_portfolio", |screen, state| {
+        screen.desk.obey(DeskChange::New);
+        let charts = screen.desk.current().active_chart();
+        screen.desk.obey(DeskChange::Add { kind: Kind::Portfolio, beside: charts, side: Side::Tab });
+        screen.desk.current_mut().name = "Portfolio".to_owned();
+        alert_tests::logged_in(state, at("12:00"));
+        for _ in 0..2 {
+            let topics = screen.desk.current().topics(state);
+            state.portfolios.show(topics.clone());
+            for topic in topics {
+                let told = match &topic {
+                    Topic::List => Told::List(vec![rows::portfolio(1, "savings")]),
+                    Topic::Balance(_) => Told::Balance(Box::new(rows::balance())),
+                    Topic::Values(_) => Told::Values(rows::values(200)),
+                    Topic::Performance(_) => Told::Performance(Box::new(rows::performance())),
+                    Topic::Transactions(..) => continue,
+                };
+                state.apply(Update::Portfolio { topic, outcome: Ok(told) }, at("12:00"));
+            }
+        }
     });
 }
 

@@ -7,7 +7,7 @@ use api_types::{
     alerts::{AlertRow, FiringRow},
 };
 
-use super::{Connection, Done, Order, Part, Period, Refusal, SeriesKey};
+use super::{Connection, Done, Order, Part, Period, Refusal, SeriesKey, portfolio};
 use crate::{client::Standing, live::LiveBatch, remote::Failure};
 
 /// One piece of news.
@@ -62,6 +62,22 @@ pub(crate) enum Update {
         order: Box<Order>,
         /// What was done, or why not.
         outcome: Result<Done, Refusal>,
+    },
+    /// Answer to a question about the account's portfolios.
+    Portfolio {
+        /// The question.
+        topic: portfolio::Topic,
+        /// The answer.
+        outcome: Result<portfolio::Told, Failure>,
+    },
+    /// What became of an order about them.
+    PortfolioAnswered {
+        /// Its number.
+        number: u64,
+        /// It.
+        order: Box<portfolio::Order>,
+        /// What was done, or why not.
+        outcome: Result<portfolio::Done, Refusal>,
     },
     /// What became of candles that were to be written to a file.
     Exported {

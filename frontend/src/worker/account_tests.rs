@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use api_types::alerts::{AlertRequest, AlertRow, Amount, FiringRow};
+use api_types::{
+    alerts::{AlertRequest, AlertRow, Amount, FiringRow},
+    portfolios::{PortfolioRequest, TransactionRequest},
+};
 use broker::Live;
 use database::{
     DatabaseSettings, Pool,
@@ -14,7 +17,11 @@ use domain::{Tick, TickSource};
 use process::{Health, Shutdown};
 use testbed::database::TestDatabase;
 
-use super::{tests::TIMING, *};
+use super::{
+    portfolio::{Counted, Told, Topic},
+    tests::TIMING,
+    *,
+};
 use crate::{
     client::{Secret, Standing},
     state::{Connection, Done, Refusal},
@@ -214,6 +221,60 @@ fn rules_are_made_changed_tried_refused_and_deleted() {
     assert_eq!(answer(&mut worker, Order::Delete(rule.id)), Ok(Done::Deleted));
     assert_eq!(listed(&mut worker), []);
     assert_eq!(answer(&mut worker, Order::Delete(rule.id)).unwrap_err().parameter.as_deref(), Some("id"));
+}
+
+#[test]
+fn a_portfolio_is_valued_at_recorded_prices_now_and_as_of_a_day() {
+    let api = Api::start(false);
+    api.trade(1, "64000", 10);
+    let mut worker = api.worker(None);
+    logged_in(&mut worker);
+    let done = |worker: &mut Worker, number: u64, order| {
+        assert!(worker.order_portfolio(number, order));
+        next(worker, |update| match update {
+            Update::PortfolioAnswered { number: of, outcome, .. } if of == number => Some(outcome),
+            _ => None,
+        })
+    };
+    let savings = PortfolioRequest { name: Some("savings".into()), ..PortfolioRequest::default() };
+    let Ok(portfolio::Done::Portfolio(made)) = done(&mut worker, 1, portfolio::Order::Make(savings)) else {
+        panic!("not made")
+    };
+    let buy = TransactionRequest {
+        order_type: Some("BUY".into()),
+        symbol: Some("BTC".into()),
+        volume: Some(Amount("0.5".parse().unwrap())),
+        value: Some(Some(Amount("30000".parse().unwrap()))),
+        ..TransactionRequest::default()
+    };
+    let worthless = TransactionRequest { volume: Some(Amount(0.into())), ..buy.clone() };
+    assert!(done(&mut worker, 2, portfolio::Order::Add(made.id, buy)).is_ok());
+    let refusal = done(&mut worker, 3, portfolio::Order::Add(made.id, worthless)).unwrap_err();
+    assert_eq!(refusal.parameter.as_deref(), Some("volume"), "{refusal:?}");
+    let now = Counted { portfolio: made.id, currency: Some("USDT".into()), method: Some("lifo".into()), day: None };
+    let past = Counted { day: "2020-06-30".parse().ok(), ..now.clone() };
+    let topics = [
+        Topic::Balance(now.clone()),
+        Topic::Balance(past.clone()),
+        Topic::Values(now.clone()),
+        Topic::Performance(now.clone()),
+        Topic::Transactions(made.id, 1),
+    ];
+    worker.account_for(&topics.clone().into());
+    let mut told = std::collections::BTreeMap::new();
+    while told.len() < topics.len() {
+        let (topic, answer) = next(&mut worker, |update| match update {
+            Update::Portfolio { topic, outcome } => Some((topic, outcome.unwrap())),
+            _ => None,
+        });
+        told.insert(topic, answer);
+    }
+    let Told::Balance(balance) = &told[&Topic::Balance(now)] else { panic!("{told:?}") };
+    assert_eq!((balance.converted_value, balance.method.as_str()), (32_000.into(), "lifo"));
+    let Told::Balance(balance) = &told[&Topic::Balance(past)] else { panic!("{told:?}") };
+    assert_eq!((balance.positions.len(), balance.at.to_string().as_str()), (0, "2020-06-30 23:59:59.999999 UTC"));
+    let Told::Transactions(page) = &told[&Topic::Transactions(made.id, 1)] else { panic!("{told:?}") };
+    assert_eq!((page.count, page.results[0].symbol.as_str()), (1, "BTC"));
 }
 
 #[test]

@@ -43,7 +43,8 @@ pub(super) async fn obey(client: &Client, outbox: &Outbox, mut wanted: mpsc::Rec
     }
 }
 
-fn refusal(error: ClientError) -> Refusal {
+/// In words, with what would have been right.
+pub(super) fn refusal(error: ClientError) -> Refusal {
     match error {
         ClientError::Refused(problem) => {
             let allowed = problem.allowed.map(|allowed| format!("; allowed: {allowed}")).unwrap_or_default();
@@ -121,7 +122,8 @@ async fn since(client: &Client, newest: Option<i64>) -> Result<Vec<FiringRow>, C
     Ok(found)
 }
 
-fn rest(is_answered: bool, refresh: Duration, backoff: &mut Backoff) -> Duration {
+/// How long until the next question.
+pub(super) fn rest(is_answered: bool, refresh: Duration, backoff: &mut Backoff) -> Duration {
     if is_answered {
         backoff.reset();
         refresh
@@ -131,7 +133,7 @@ fn rest(is_answered: bool, refresh: Duration, backoff: &mut Backoff) -> Duration
 }
 
 /// Does this as long as the same account is logged in, and anew when another one is.
-async fn while_logged_in(client: &Client, keep: impl AsyncFn() -> Result<(), Gone>) {
+pub(super) async fn while_logged_in(client: &Client, keep: impl AsyncFn() -> Result<(), Gone>) {
     let mut standing = client.standing();
     loop {
         let login = standing.borrow_and_update().login.clone();

@@ -159,7 +159,7 @@ pub(super) async fn volatility(
 }
 
 /// Does this for each that is wanted, as long as it is.
-async fn each<K, F>(mut wanted: watch::Receiver<BTreeSet<K>>, keep: impl Fn(K) -> F)
+pub(super) async fn each<K, F>(mut wanted: watch::Receiver<BTreeSet<K>>, keep: impl Fn(K) -> F)
 where
     K: Ord + Clone,
     F: Future<Output = ()> + Send + 'static,

@@ -29,6 +29,8 @@ pub(super) const TIMING: Timing = Timing {
     refresh_volatility: Duration::from_millis(5),
     refresh_rules: Duration::from_secs(3_600),
     refresh_firings: Duration::from_millis(20),
+    refresh_balance: Duration::from_secs(3_600),
+    refresh_values: Duration::from_secs(3_600),
     refresh_empty: Duration::from_secs(3_600),
     backoff_min: Duration::from_millis(5),
     backoff_max: Duration::from_millis(20),
@@ -36,16 +38,16 @@ pub(super) const TIMING: Timing = Timing {
 };
 
 /// A server that answers `/live` connections with one script each; when a script ends, so does its connection.
-struct Server {
-    address: SocketAddr,
-    asked: Asked,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) asked: Asked,
     _stop: tokio_util::sync::DropGuard,
 }
 
 /// What a live connection does before it ends.
-type Script = Vec<Step>;
+pub(super) type Script = Vec<Step>;
 
-enum Step {
+pub(super) enum Step {
     /// Sends this text.
     Say(String),
     /// Waits until somebody has asked for candles.
@@ -56,7 +58,7 @@ enum Step {
 
 /// The paths that were asked for, in order.
 #[derive(Clone, Default)]
-struct Asked {
+pub(super) struct Asked {
     paths: Arc<Mutex<Vec<String>>>,
     news: Arc<Notify>,
 }
@@ -67,7 +69,7 @@ impl Asked {
         self.news.notify_one();
     }
 
-    fn all(&self) -> Vec<String> {
+    pub(super) fn all(&self) -> Vec<String> {
         self.paths.lock().unwrap().clone()
     }
 
@@ -77,7 +79,7 @@ impl Asked {
 }
 
 impl Server {
-    fn start(address: &str, scripts: Vec<Script>) -> Self {
+    pub(super) fn start(address: &str, scripts: Vec<Script>) -> Self {
         let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -130,7 +132,14 @@ async fn answer(mut stream: TcpStream, asked: Asked, scripts: Arc<Mutex<VecDeque
     }
     let request = String::from_utf8_lossy(&request);
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+    let (head, is_own) = (request.to_lowercase(), path.starts_with("/portfolios") || path.starts_with("/api/"));
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+    let mut content = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut content).await?;
+    let content = String::from_utf8_lossy(&content);
+    let told = format!("{} {path} {content}", request.split(' ').next().unwrap_or_default());
     let (status, body) = match path.split(['?', '/']).nth(1) {
+        _ if is_own => portfolio_tests::answer(&told),
         Some("prices") => ("200 OK", data(&[price("BTCUSDT", "64250.01", None, "1")])),
         Some("sparklines") => ("200 OK", data(&[sparkline("BTCUSDT")])),
         Some("gaps") => ("200 OK", data(&[gap("11:30", "11:32", "open")])),
@@ -145,7 +154,7 @@ async fn answer(mut stream: TcpStream, asked: Asked, scripts: Arc<Mutex<VecDeque
                 .to_owned(),
         ),
     };
-    asked.log(&path);
+    asked.log(if is_own { told.trim() } else { &path });
     let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n");
     stream.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).await
 }
@@ -167,7 +176,7 @@ fn series(ticker: &str) -> SeriesKey {
 }
 
 /// The next update of the kind that is looked for.
-fn next<T>(worker: &mut Worker, wanted: impl Fn(Update) -> Option<T>) -> T {
+pub(super) fn next<T>(worker: &mut Worker, wanted: impl Fn(Update) -> Option<T>) -> T {
     loop {
         if let Some(found) = wanted(worker.wait_for_update().expect("the worker ended")) {
             return found;
