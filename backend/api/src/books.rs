@@ -50,7 +50,7 @@ impl Books {
         };
         let valued = ledger.valued(client, currency).await?;
         let book = Arc::new(Book { version: ledger.version, valued, transfers: transfers(&ledger) });
-        self.keep(key, book.clone());
+        self.keep(&key, book.clone());
         Ok(book)
     }
 
@@ -61,13 +61,13 @@ impl Books {
         Some(kept.book.clone())
     }
 
-    fn keep(&self, key: (i64, String), book: Arc<Book>) {
+    fn keep(&self, key: &(i64, String), book: Arc<Book>) {
         let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         books.insert(key.clone(), Kept { book, read: now, asked: now });
         let size = |books: &HashMap<_, Kept>| books.values().map(|kept| kept.book.valued.trades.len()).sum::<usize>();
         while size(&books) > MOST_TRADES {
-            let others = books.iter().filter(|(other, _)| **other != key);
+            let others = books.iter().filter(|(other, _)| *other != key);
             let Some(oldest) = others.min_by_key(|(_, kept)| kept.asked).map(|(other, _)| other.clone()) else {
                 return;
             };

@@ -162,7 +162,7 @@ async fn every_change_arrives_in_order_whatever_is_cut_or_killed() {
     let (_, ()) = tokio::join!(
         async {
             while let Some(ended) = writers.join_next().await {
-                ended.unwrap()
+                ended.unwrap();
             }
         },
         breaking

@@ -527,7 +527,7 @@ async fn a_message_without_a_name_that_comes_twice_is_kept_once() {
     bench.dead_letters(2).await;
 }
 
-const CHECKS: [&str; 6] = ["alerts", "changes", "database", "dead letters", "queue", "retention", "wider candles"];
+const CHECKS: [&str; 7] = ["alerts", "changes", "database", "dead letters", "queue", "retention", "wider candles"];
 
 #[tokio::test]
 async fn it_is_ready_before_anything_comes_and_again_when_the_broker_is_back() {

@@ -292,7 +292,7 @@ pub(crate) async fn disposals(
         .into_values()
         .flat_map(|profits| profits.disposals)
         .filter(|disposal| sales.year.is_none_or(|year| disposal.at.year() == year))
-        .map(|disposal| row(disposal, &currency))
+        .map(|disposal| row(&disposal, &currency))
         .collect();
     rows.sort_by(|one, other| {
         (one.sold_at, one.sell_id, one.buy_id).cmp(&(other.sold_at, other.sell_id, other.buy_id))
@@ -308,7 +308,7 @@ pub(crate) async fn disposals(
         .body(csv))
 }
 
-fn row(disposal: Disposal, currency: &str) -> DisposalRow {
+fn row(disposal: &Disposal, currency: &str) -> DisposalRow {
     let gain = told(disposal.gain());
     let bought_at = disposal.bought.map(|(_, at)| at);
     DisposalRow {

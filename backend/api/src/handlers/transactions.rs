@@ -204,7 +204,7 @@ pub(crate) async fn changed(
     request: &TransactionRequest,
 ) -> Result<Transaction, Failure> {
     let before = find(client, portfolio.id, number).await?;
-    let entry = entry(request, Some(before.entry), &portfolio.currency)?;
+    let entry = entry(request, Some(&before.entry), &portfolio.currency)?;
     match portfolios::change(client, portfolio.id, before.id, &entry).await? {
         Ok(()) => find(client, portfolio.id, number).await,
         Err(Refused::Taken) => Err(known(&entry)),
@@ -270,33 +270,33 @@ pub(crate) fn mistaken(mistake: &Mistake) -> Failure {
 }
 
 /// What is asked for, with what was before where nothing is said.
-pub(crate) fn entry(request: &TransactionRequest, before: Option<Entry>, currency: &str) -> Result<Entry, Failure> {
+pub(crate) fn entry(request: &TransactionRequest, before: Option<&Entry>, currency: &str) -> Result<Entry, Failure> {
     let missing = |name: &str, allowed: &str| Failure::parameter(name, "", "this field is missing", allowed);
     let kinds = "TRADE, DEPOSIT, WITHDRAWAL";
-    let kind = match (request.kind.as_deref(), &before) {
+    let kind = match (request.kind.as_deref(), before) {
         (Some(word), _) => {
             Kind::parse(word).ok_or_else(|| Failure::parameter("type", word, "there is no such type", kinds))?
         }
-        (None, before) => before.as_ref().map_or(Kind::Trade, |before| before.kind),
+        (None, before) => before.map_or(Kind::Trade, |before| before.kind),
     };
-    let order = match (request.order_type.as_deref(), &before) {
+    let order = match (request.order_type.as_deref(), before) {
         (Some(word), _) => {
             let unknown = || Failure::parameter("order_type", word, "there is no such order", "BUY, SELL, NONE");
             Order::parse(word).ok_or_else(unknown)?
         }
-        (None, before) => before.as_ref().map_or(Order::None, |before| before.order),
+        (None, before) => before.map_or(Order::None, |before| before.order),
     };
-    let symbol = match (&request.symbol, &before) {
+    let symbol = match (&request.symbol, before) {
         (Some(symbol), _) => SmolStr::new(symbol),
         (None, Some(before)) => before.symbol.clone(),
         (None, None) => return Err(missing("symbol", "the code of a coin, such as BTC")),
     };
-    let volume = match (request.volume, &before) {
+    let volume = match (request.volume, before) {
         (Some(amount), _) => amount.0,
         (None, Some(before)) => before.volume,
         (None, None) => return Err(missing("volume", "units of the coin, more than 0")),
     };
-    let of_before = before.as_ref();
+    let of_before = before;
     let price = request.price.map_or(of_before.and_then(|before| before.price), |price| price.map(|price| price.0));
     let value = match request.value {
         Some(value) => value.map(|value| value.0),

@@ -116,7 +116,7 @@ impl Ledger {
             match trade(*id, entry, currency, &daily) {
                 Ok(trade) => valued.trades.push(trade),
                 Err(reason) => {
-                    valued.unvalued.push(Unvalued { id: *id, at: entry.at, symbol: entry.symbol.clone(), reason })
+                    valued.unvalued.push(Unvalued { id: *id, at: entry.at, symbol: entry.symbol.clone(), reason });
                 }
             }
         }

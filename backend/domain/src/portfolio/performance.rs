@@ -195,9 +195,9 @@ pub fn money_weighted(money: &[Money], value: Decimal, until: NaiveDate) -> Opti
     for _ in 0..64 {
         let middle = (low + high) / Decimal::TWO;
         if is_below(middle)? {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         };
     }
     let yearly = power((low + high) / Decimal::TWO, 365)?.checked_sub(Decimal::ONE)?;

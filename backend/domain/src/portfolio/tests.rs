@@ -280,7 +280,7 @@ proptest! {
             value: volume * market["BTC"], fee: Decimal::ZERO,
         };
         let back = Trade { id: 1_001, direction: Direction::Sell, ..there.clone() };
-        let mut more = [trades.clone(), vec![there, back]].concat();
+        let mut more = [trades, vec![there, back]].concat();
         more.sort_by(|one, other| one.order().cmp(&other.order()));
         let end = series(&more, &days).unwrap();
         for (one, other) in begin.iter().zip(&end) {
