@@ -52,9 +52,7 @@ impl FromQuery for Taking {
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
         let format = query.text("format")?;
-        let unknown = |word: &str| {
-            Failure::parameter("format", word, "there is no such format", "own, binance, coinbase, kraken")
-        };
+        let unknown = |word: &str| Failure::parameter("format", word, "there is no such format", Format::words());
         Ok(Self {
             format: format.map(|word| Format::parse(word).ok_or_else(|| unknown(word))).transpose()?,
             preview: query.flag("preview")?.unwrap_or(false),
@@ -84,8 +82,8 @@ pub(crate) async fn import(
     let account_id = bearer.account.id;
     let portfolio = state.reader.read(async |client| of_account(client, account_id, &id).await).await?;
     let format = taking.format.or_else(|| Format::recognise(&text)).ok_or_else(|| {
-        let detail = "its header is none of ours, of Binance's, Coinbase's or Kraken's";
-        Failure::new(Code::UnreadableFile, detail).at("format", "").allowed("own, binance, coinbase, kraken")
+        let detail = "its header is that of no file that is known here";
+        Failure::new(Code::UnreadableFile, detail).at("format", "").allowed(Format::words())
     })?;
     let currency = portfolio.currency.clone();
     // It may be long.

@@ -51,6 +51,11 @@ impl Format {
         }
     }
 
+    /// All these words, for whoever asks which there are.
+    pub fn words() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
+    }
+
     /// The format of this word, however it is capitalised.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.as_str().eq_ignore_ascii_case(word))
