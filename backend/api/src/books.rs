@@ -14,8 +14,8 @@ use domain::portfolio::{Kind, Trade};
 
 use crate::error::Failure;
 
-/// So many trades are kept, of all portfolios together; those that were not asked for longest go first.
-const MOST_TRADES: usize = 2_000_000;
+/// So many transactions are kept, of all portfolios together; those that were not asked for longest go first.
+const MOST: usize = 2_000_000;
 /// How long rates of the past are relied on: they change where what was missing is fetched or imported.
 const LASTING: Duration = Duration::from_secs(600);
 
@@ -64,9 +64,10 @@ impl Books {
     fn keep(&self, key: &(i64, String), book: Arc<Book>) {
         let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
+        books.retain(|_, kept| kept.read.elapsed() < LASTING);
         books.insert(key.clone(), Kept { book, read: now, asked: now });
-        let size = |books: &HashMap<_, Kept>| books.values().map(|kept| kept.book.valued.trades.len()).sum::<usize>();
-        while size(&books) > MOST_TRADES {
+        let size = |books: &HashMap<_, Kept>| books.values().map(|kept| kept.book.size()).sum::<usize>();
+        while size(&books) > MOST {
             let others = books.iter().filter(|(other, _)| *other != key);
             let Some(oldest) = others.min_by_key(|(_, kept)| kept.asked).map(|(other, _)| other.clone()) else {
                 return;
@@ -77,6 +78,11 @@ impl Books {
 }
 
 impl Book {
+    /// How many transactions it holds; one that holds none takes room, too.
+    fn size(&self) -> usize {
+        1_000 + self.valued.trades.len() + self.valued.unvalued.len() + self.transfers.len()
+    }
+
     /// The trades until a moment.
     pub(crate) fn trades_until(&self, at: chrono::DateTime<chrono::Utc>) -> &[Trade] {
         &self.valued.trades[..self.valued.trades.partition_point(|trade| trade.at <= at)]

@@ -13,7 +13,7 @@ use crate::{
     error::{Code, Failure},
 };
 
-/// How long a request may take that writes much.
+/// How long a request may take that reads or writes much, statement by statement within the usual time.
 const AT_LENGTH: Duration = Duration::from_secs(60);
 
 /// The database, as handlers see it.
@@ -44,8 +44,24 @@ impl Reader {
 
     /// Runs queries on a connection.
     pub(crate) async fn read<T>(&self, queries: impl AsyncFnOnce(&Client) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.read_within(self.patience, queries).await
+    }
+
+    /// As [`read`](Self::read), for what may be much, and is kept then.
+    pub(crate) async fn read_at_length<T>(
+        &self,
+        queries: impl AsyncFnOnce(&Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.read_within(AT_LENGTH.max(self.patience), queries).await
+    }
+
+    async fn read_within<T>(
+        &self,
+        patience: Duration,
+        queries: impl AsyncFnOnce(&Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let client = self.client().await?;
-        match tokio::time::timeout(self.patience, queries(&client)).await {
+        match tokio::time::timeout(patience, queries(&client)).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 // The query still runs there. The connection goes back to the pool when it has answered, and not

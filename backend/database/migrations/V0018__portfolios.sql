@@ -101,6 +101,7 @@ CREATE TABLE fiat_rate (
     rate numeric NOT NULL CHECK (rate > 0),
     PRIMARY KEY (base, quote, day)
 );
+CREATE INDEX fiat_rate_quote ON fiat_rate (quote);
 COMMENT ON TABLE fiat_rate IS 'Exchange rates of currencies, a row a day: for what no recorded market tells.';
 COMMENT ON COLUMN fiat_rate.day IS 'From the beginning of this day (UTC) on it serves, until there is a newer one.';
 COMMENT ON COLUMN fiat_rate.imported_at IS 'When it was stored.';

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{GenericClient, Transaction};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::{Context as _, Result};
 
@@ -11,7 +11,7 @@ use crate::{Context as _, Result};
 const KEPT: &str = "7 days";
 
 /// A change of a record.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Change {
     /// `ADDED`, `MODIFIED` or `REMOVED`.
     pub operation: String,
@@ -27,7 +27,7 @@ pub struct Change {
     /// Whose record it is, where that is known still.
     pub account_id: Option<i64>,
     /// The record as it is then; `None` where it is gone.
-    pub record: Option<Value>,
+    pub record: Option<Box<RawValue>>,
 }
 
 /// The oldest changes that were not published, in order, as far as nobody else publishes; then there are none.
@@ -42,7 +42,7 @@ pub async fn take(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Chang
     if !transaction.query_one(&statement, &[]).await.context(doing)?.get::<_, bool>(0) {
         return Ok(Vec::new());
     }
-    let query = "SELECT operation, kind, source_id, version, at, account_id, record FROM change.log
+    let query = "SELECT operation, kind, source_id, version, at, account_id, record::text FROM change.log
                  WHERE published_at IS NULL ORDER BY version LIMIT $1";
     let statement = transaction.prepare_cached(query).await.context(doing)?;
     let rows = transaction.query(&statement, &[&limit]).await.context(doing)?;
@@ -54,7 +54,8 @@ pub async fn take(transaction: &Transaction<'_>, limit: i64) -> Result<Vec<Chang
             version: row.try_get(3)?,
             at: row.try_get(4)?,
             account_id: row.try_get(5)?,
-            record: row.try_get(6)?,
+            // As PostgreSQL writes it: digit for digit.
+            record: row.try_get::<_, Option<String>>(6)?.and_then(|text| RawValue::from_string(text).ok()),
         })
     };
     rows.iter().map(read).collect::<std::result::Result<_, _>>().context(doing)

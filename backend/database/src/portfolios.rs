@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use smol_str::SmolStr;
 use tokio_postgres::{Row, types::ToSql};
 
-pub use ledger::{Ledger, Unvalued, Valued, balance_at, find_ledger};
+pub use ledger::{Ledger, Unvalued, Valued, balances_at, find_ledger};
 
 use crate::{Client, Context as _, Result};
 
@@ -33,7 +33,7 @@ pub struct Portfolio {
     pub currency: String,
     /// Which coins are sold first.
     pub method: Method,
-    /// How many transactions it has.
+    /// How many transactions it has, where they were counted.
     pub transactions: i64,
 }
 
@@ -50,17 +50,34 @@ pub enum Refused {
 
 const PORTFOLIOS: &str = "
     SELECT id, created_at, version, name, currency, method,
-           (SELECT count(*) FROM portfolio.transaction WHERE portfolio_id = portfolio.id)
+           CASE WHEN $3 THEN (SELECT count(*) FROM portfolio.transaction WHERE portfolio_id = portfolio.id) ELSE 0 END
     FROM portfolio.portfolio WHERE account_id = $1 AND ($2::bigint IS NULL OR id = $2) ORDER BY id";
 
-/// The portfolios of an account, or one of them, oldest first.
+/// The portfolios of an account, or one of them, oldest first; their transactions are not counted.
 ///
 /// # Errors
 /// When the database cannot be asked.
 pub async fn list(client: &impl GenericClient, account_id: i64, id: Option<i64>) -> Result<Vec<Portfolio>> {
+    read(client, account_id, id, false).await
+}
+
+/// The same, with how many transactions each has.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn list_counted(client: &impl GenericClient, account_id: i64, id: Option<i64>) -> Result<Vec<Portfolio>> {
+    read(client, account_id, id, true).await
+}
+
+async fn read(
+    client: &impl GenericClient,
+    account_id: i64,
+    id: Option<i64>,
+    is_counted: bool,
+) -> Result<Vec<Portfolio>> {
     let doing = "listing portfolios";
     let statement = client.prepare_cached(PORTFOLIOS).await.context(doing)?;
-    let rows = client.query(&statement, &[&account_id, &id]).await.context(doing)?;
+    let rows = client.query(&statement, &[&account_id, &id, &is_counted]).await.context(doing)?;
     let read = |row: &Row| {
         Ok(Portfolio {
             id: row.try_get(0)?,
@@ -113,9 +130,15 @@ pub async fn write(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn delete(client: &impl GenericClient, account_id: i64, id: i64) -> Result<bool> {
+pub async fn delete(client: &mut Client, account_id: i64, id: i64) -> Result<bool> {
+    let doing = "deleting a portfolio";
+    let transaction = client.transaction().await.context(doing)?;
+    // Each of its transactions is written down as removed.
+    transaction.batch_execute("SET LOCAL statement_timeout = '60s'").await.context(doing)?;
     let delete = "DELETE FROM portfolio.portfolio WHERE account_id = $1 AND id = $2";
-    Ok(client.execute(delete, &[&account_id, &id]).await.context("deleting a portfolio")? > 0)
+    let deleted = transaction.execute(delete, &[&account_id, &id]).await.context(doing)?;
+    transaction.commit().await.context(doing)?;
+    Ok(deleted > 0)
 }
 
 /// A transaction, as it stands.
@@ -171,7 +194,7 @@ pub async fn list_transactions(
         AND ($4::text IS NULL OR type = $4) AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)";
     let query = format!(
         "SELECT {COLUMNS}, symbol IN ('USD', 'USDT') OR EXISTS (SELECT FROM symbol AS known WHERE known.code = transaction.symbol)
-                OR EXISTS (SELECT FROM fiat_rate WHERE transaction.symbol IN (base, quote))
+                OR EXISTS (SELECT FROM fiat_rate WHERE base = transaction.symbol) OR EXISTS (SELECT FROM fiat_rate WHERE quote = transaction.symbol)
          FROM portfolio.transaction WHERE {which} ORDER BY at DESC, id DESC OFFSET $7 LIMIT $8"
     );
     let wanted: [&(dyn ToSql + Sync); 6] = [&portfolio_id, id, symbol, &kind, from, to];
@@ -337,22 +360,22 @@ pub async fn count_known(client: &impl GenericClient, portfolio_id: i64, names: 
     Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 
-/// Writes a transaction anew.
+/// Writes a transaction anew that nobody changed since then. `false` where somebody did, or took it away.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn change(
     client: &impl GenericClient,
     portfolio_id: i64,
-    id: i64,
+    (id, since): (i64, DateTime<Utc>),
     entry: &Entry,
-) -> Result<std::result::Result<(), Refused>> {
+) -> Result<std::result::Result<bool, Refused>> {
     let doing = "changing a transaction";
     let update = "
         UPDATE portfolio.transaction
         SET at = $3, symbol = $4, type = $5, order_type = $6, volume = $7, price = $8, value = $9, currency = $10, fee = $11,
-            fee_currency = $12, source = $13, source_id = $14, note = $15, updated_at = now()
-        WHERE portfolio_id = $1 AND id = $2";
+            fee_currency = $12, source = $13, source_id = $14, note = $15, updated_at = clock_timestamp()
+        WHERE portfolio_id = $1 AND id = $2 AND updated_at = $16";
     let statement = client.prepare_cached(update).await.context(doing)?;
     let Entry { at, symbol, kind, order, volume, price, value, currency, fee, fee_currency, source, source_id, note } =
         entry;
@@ -375,12 +398,12 @@ pub async fn change(
                 source,
                 source_id,
                 note,
+                &since,
             ],
         )
         .await;
     match changed {
-        Ok(0) => Ok(Err(Refused::Unknown)),
-        Ok(_) => Ok(Ok(())),
+        Ok(changed) => Ok(Ok(changed > 0)),
         Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => {
             Ok(Err(Refused::Taken))
         }

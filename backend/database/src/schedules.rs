@@ -203,9 +203,8 @@ async fn found_balance(
     };
     let Portfolio { name, currency, .. } = portfolio;
     let begin = at - TimeDelta::minutes(schedule.every_minutes.into());
-    let before = portfolios::balance_at(client, portfolio_id, &currency, begin).await?;
-    let now = portfolios::balance_at(client, portfolio_id, &currency, at).await?;
-    let (Ok(before), Ok(now)) = (before, now) else {
+    let balances = portfolios::balances_at(client, portfolio_id, &currency, (begin, at)).await?;
+    let Ok((before, now)) = balances else {
         let said = format!("the amounts of {name} are too large to be added up");
         return Ok(Found { said, result: Value::Null, is_told: true });
     };

@@ -79,7 +79,7 @@ const AT: &str = "
             UNION ALL SELECT ranked.told, ranked.told_at WHERE ranked.told_at <= $2::timestamptz) AS newest (price, time)
         WHERE price IS NOT NULL ORDER BY time DESC LIMIT 1) AS newest
     UNION ALL
-    (SELECT DISTINCT ON (base, quote) base, quote, source || ':' || base || quote, rate, 0, day AT TIME ZONE 'UTC'
+    (SELECT DISTINCT ON (base, quote) base, quote, source || ':' || base || quote, rate, 0, day::timestamp AT TIME ZONE 'UTC'
      FROM fiat_rate
      WHERE base = ANY($1) AND quote = ANY($1) AND day <= ($2::timestamptz AT TIME ZONE 'UTC')::date
      ORDER BY base, quote, day DESC)";

@@ -2,16 +2,20 @@
 //!
 //! A thing's dollar price is, in this order: that of its pair with USD; its price in USDT, in USDC or in BTC times what these
 //! are worth in dollars; or the same by a pair that is listed the other way round. Where nobody trades USDT against USD, a
-//! USDT counts as one dollar, and the path says so. Of several pairs that say the same, the one with the most turnover counts.
+//! USDT counts as one dollar, and the path says so. Of several pairs that say the same, the one with the most turnover counts. A path that
+//! is more than two days older than another is the last choice.
 //!
 //! Its price in anything else is that of the pair of the two, either way round; where nobody trades that, what the one is worth in
 //! dollars divided by what the other is worth.
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use smol_str::SmolStr;
+
+/// A path whose prices are so much older than those of another leads over a market that is not recorded any more.
+const OUTDATED: TimeDelta = TimeDelta::days(2);
 
 /// How many digits a price keeps that was computed. One that was only read keeps all of its own.
 const DIGITS: u32 = 12;
@@ -99,7 +103,8 @@ impl UsdPrices {
         if currency == USD {
             return self.of(code);
         }
-        self.step(code, currency, &UsdPrice::itself()).or_else(|| {
+        let direct = self.step(code, currency, &UsdPrice::itself());
+        let by_dollars = || {
             let (code, currency) = (self.of(code)?, self.of(currency)?);
             let price = if currency.price == Decimal::ONE {
                 code.price
@@ -113,15 +118,13 @@ impl UsdPrices {
             };
             let time = code.time.into_iter().chain(currency.time).min();
             (price > Decimal::ZERO).then_some(UsdPrice { price, path, time })
-        })
+        };
+        first_of(direct.into_iter().chain(by_dollars()))
     }
 
     fn find(&self, code: &str) -> Option<UsdPrice> {
-        [USD]
-            .iter()
-            .chain(&HUBS)
-            .filter(|hub| **hub != code)
-            .find_map(|hub| self.step(code, hub, self.known.get(*hub)?))
+        let hubs = [USD].into_iter().chain(HUBS).filter(|hub| *hub != code);
+        first_of(hubs.filter_map(|hub| self.step(code, hub, self.known.get(hub)?)))
     }
 
     /// By the pair of `code` and `hub`, either way round.
@@ -140,6 +143,14 @@ impl UsdPrices {
         let time = Some(worth.time.map_or(time, |worth| worth.min(time)));
         (price > Decimal::ZERO).then_some(UsdPrice { price, path, time })
     }
+}
+
+/// The first of several paths that is not much older than the newest of them.
+fn first_of(paths: impl Iterator<Item = UsdPrice>) -> Option<UsdPrice> {
+    let paths: Vec<UsdPrice> = paths.collect();
+    let newest = paths.iter().filter_map(|path| path.time).max();
+    let is_outdated = |path: &UsdPrice| path.time.zip(newest).is_some_and(|(time, newest)| newest - time > OUTDATED);
+    paths.into_iter().find(|path| !is_outdated(path))
 }
 
 fn rounded(price: Decimal) -> Decimal {
@@ -183,6 +194,16 @@ mod tests {
         assert_eq!(told(&prices, "TRY"), "0.025 by 1 / b:USDT/TRY 40 × USDT 1 (assumed)");
         assert_eq!(told(&prices, "LOST"), "none");
         assert_eq!(told(&prices, "USD"), "1 by ");
+        // What is not recorded any more is the last choice, and no choice of another is no choice at all.
+        let old =
+            |name: &str, price: &str| PricedPair { time: DateTime::UNIX_EPOCH - OUTDATED, ..pair(name, price, 99) };
+        let outdated = UsdPrices::new(binance.clone().into_iter().chain([
+            old("k:ETH/USD", "1"),
+            old("k:ETH/EUR", "2"),
+            old("k:OLD/USD", "3"),
+        ]));
+        assert_eq!(told(&outdated, "ETH"), "3210.10 by b:ETH/USDT 3210.1 × USDT 1 (assumed)");
+        assert_eq!(told(&outdated, "OLD"), "3 by k:OLD/USD 3");
         // With dollars somewhere, nothing is assumed, and a direct pair comes first.
         let more = [pair("k:USDT/USD", "0.999", 9), pair("k:ETH/USD", "3200.5", 1), pair("k:BTC/USDT", "63999", 10)];
         let prices = UsdPrices::new(binance.into_iter().chain(more));

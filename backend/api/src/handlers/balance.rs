@@ -80,7 +80,7 @@ pub(crate) async fn show(
     Asked(Own(moments)): Asked<Own<Moments>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
-    let data = computed(&state, bearer.account.id, &id, moments).await?.row();
+    let data = computed(&state, bearer.account.id, &id, moments).await?.row().map_err(too_large)?;
     Ok(HttpResponse::Ok().json(Data { data, as_of: None }))
 }
 
@@ -100,7 +100,7 @@ pub(crate) struct Computed {
 pub(crate) async fn computed(state: &State, account_id: i64, id: &str, moments: Moments) -> Result<Computed, Failure> {
     let at = moments.at.unwrap_or_else(|| Utc::now().trunc_subsecs(6));
     let prices_at = moments.prices_at.unwrap_or(at);
-    let read = state.reader.read(async |client| {
+    let read = state.reader.read_at_length(async |client| {
         let Portfolio { id, currency, method, .. } = of_account(client, account_id, id).await?;
         let currency = moments.currency.unwrap_or(currency);
         let book = state.books.find(client, id, &currency).await?;
@@ -167,16 +167,19 @@ impl Computed {
         invalid
     }
 
-    fn row(&self) -> BalanceRow {
+    fn row(&self) -> Result<BalanceRow, TooLarge> {
         let total = self.balance.total;
         let mut positions: Vec<PositionRow> =
             self.balance.holdings.keys().map(|symbol| self.position(symbol)).collect();
         positions.sort_by_key(|position| std::cmp::Reverse(position.converted_value));
-        let sum = |of: fn(&PositionRow) -> Decimal| told(positions.iter().map(of).sum());
+        let sum = |of: fn(&PositionRow) -> Decimal| {
+            let sum = positions.iter().map(of).try_fold(Decimal::ZERO, |sum, amount| sum.checked_add(amount));
+            sum.map(told).ok_or(TooLarge)
+        };
         let mut invalid = self.invalid();
         let invalid_count = invalid.len();
         invalid.truncate(MOST_INVALID);
-        BalanceRow {
+        Ok(BalanceRow {
             currency: self.currency.clone(),
             at: self.at,
             prices_at: self.prices_at,
@@ -184,15 +187,15 @@ impl Computed {
             converted_value: told(total.converted_value),
             transaction_value: told(total.value_bought),
             roi: total.roi(),
-            cost: sum(|position| position.cost),
-            unrealised: sum(|position| position.unrealised),
-            realised: sum(|position| position.realised),
-            fees: sum(|position| position.fees),
+            cost: sum(|position| position.cost)?,
+            unrealised: sum(|position| position.unrealised)?,
+            realised: sum(|position| position.realised)?,
+            fees: sum(|position| position.fees)?,
             positions,
             invalid,
             invalid_count,
             transfers: self.book.transfers.iter().filter(|moment| **moment <= self.at).count(),
-        }
+        })
     }
 
     fn position(&self, symbol: &SmolStr) -> PositionRow {
@@ -280,7 +283,7 @@ pub(crate) async fn disposals(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
     let account_id = bearer.account.id;
-    let read = state.reader.read(async |client| {
+    let read = state.reader.read_at_length(async |client| {
         let portfolio = of_account(client, account_id, &id).await?;
         let currency = sales.currency.clone().unwrap_or(portfolio.currency);
         let book = state.books.find(client, portfolio.id, &currency).await?;

@@ -110,7 +110,7 @@ async fn walked(
 ) -> Result<Walked, Failure> {
     let now = Utc::now();
     let to = span.to.unwrap_or_else(|| now.date_naive());
-    let read = state.reader.read(async |client| {
+    let read = state.reader.read_at_length(async |client| {
         let portfolio = of_account(client, account_id, id).await?;
         let currency = span.currency.clone().unwrap_or(portfolio.currency);
         let book = state.books.find(client, portfolio.id, &currency).await?;
@@ -257,7 +257,7 @@ fn money(walked: &Walked, from: NaiveDate, to: NaiveDate, begin: Decimal) -> Res
     let mut money = vec![Money { on: from, amount: begin }];
     for trade in &walked.book.valued.trades {
         let on = trade.at.date_naive();
-        if on <= from || on > to {
+        if on <= from || trade.at > end_of(to, walked.now) {
             continue;
         }
         let amount = trade.money().ok_or(TooLarge)?;

@@ -30,7 +30,7 @@ use crate::{
 )]
 pub(crate) async fn list(Reading(bearer): Reading, state: web::Data<State>) -> Result<HttpResponse, Failure> {
     let id = bearer.account.id;
-    let found = state.reader.read(async |client| Ok(portfolios::list(client, id, None).await?)).await?;
+    let found = state.reader.read(async |client| Ok(portfolios::list_counted(client, id, None).await?)).await?;
     let data: Vec<PortfolioRow> = found.into_iter().map(row).collect();
     Ok(HttpResponse::Ok().json(Data { data, as_of: None }))
 }
@@ -82,7 +82,8 @@ pub(crate) async fn show(
     id: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
-    let found = state.reader.read(async |client| of_account(client, bearer.account.id, &id).await).await?;
+    let number: i64 = id.parse().map_err(|_| unknown(&id))?;
+    let found = state.reader.read(async |client| find(client, bearer.account.id, number).await).await?;
     Ok(HttpResponse::Ok().json(Data { data: row(found), as_of: None }))
 }
 
@@ -134,7 +135,9 @@ pub(crate) async fn delete(
 ) -> Result<HttpResponse, Failure> {
     let account_id = bearer.account.id;
     let number: i64 = id.parse().map_err(|_| unknown(&id))?;
-    if !state.reader.read(async |client| Ok(portfolios::delete(client, account_id, number).await?)).await? {
+    let deleted =
+        state.reader.change_at_length(async |client| Ok(portfolios::delete(client, account_id, number).await?));
+    if !deleted.await? {
         return Err(unknown(&id));
     }
     Ok(HttpResponse::NoContent().finish())
@@ -146,8 +149,9 @@ pub(crate) async fn of_account(client: &Client, account_id: i64, id: &str) -> Re
     portfolios::list(client, account_id, Some(number)).await?.pop().ok_or_else(|| unknown(id))
 }
 
+/// One of an account's portfolios, with how many transactions it has.
 async fn find(client: &Client, account_id: i64, id: i64) -> Result<Portfolio, Failure> {
-    of_account(client, account_id, &id.to_string()).await
+    portfolios::list_counted(client, account_id, Some(id)).await?.pop().ok_or_else(|| unknown(&id.to_string()))
 }
 
 /// A currency or coin, in upper-case.

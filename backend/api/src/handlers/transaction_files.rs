@@ -16,6 +16,7 @@ use domain::portfolio::{
     Entry, Kind,
     import::{self, Format, Line, LineMistake, Outcome},
 };
+use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
 use crate::{
@@ -30,6 +31,9 @@ use crate::{
 
 /// How many lines are told.
 const MOST_LINES: usize = 1_000;
+
+/// Files that are read at the same time: each may take some hundred megabytes.
+static SEATS: Semaphore = Semaphore::const_new(2);
 
 /// How a file is taken.
 #[derive(IntoParams)]
@@ -86,6 +90,7 @@ pub(crate) async fn import(
         Failure::new(Code::UnreadableFile, detail).at("format", "").allowed(Format::words())
     })?;
     let currency = portfolio.currency.clone();
+    let _seat = SEATS.acquire().await;
     // It may be long.
     let read = web::block(move || import::read(format, &text, &currency, Utc::now())).await;
     let lines = read

@@ -8,7 +8,7 @@ use api_types::{
 use chrono::{DateTime, SubsecRound as _, Utc};
 use database::{
     Client,
-    portfolios::{self, Filter, Portfolio, Refused, Transaction},
+    portfolios::{self, Filter, Portfolio, Transaction},
 };
 use domain::portfolio::{Entry, Kind, Mistake, Order};
 use rust_decimal::Decimal;
@@ -24,6 +24,9 @@ use crate::{
     parameters::{Asked, FromQuery, Own, Query},
     server::State,
 };
+
+/// How often a change is tried that others forestall.
+const TRIES: usize = 5;
 
 /// Which transactions are wanted.
 #[derive(IntoParams)]
@@ -92,7 +95,8 @@ pub(crate) async fn list(
     let (count, found) = found.await?;
     let address = |page: i64| {
         let moment = |name: &str, moment: Option<DateTime<Utc>>| {
-            moment.map(|moment| format!("&{name}={}", moment.timestamp_millis())).unwrap_or_default()
+            let text = |moment: DateTime<Utc>| moment.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+            moment.map(|moment| format!("&{name}={}", text(moment))).unwrap_or_default()
         };
         // Codes may be in any script.
         let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
@@ -203,13 +207,17 @@ pub(crate) async fn changed(
     number: &str,
     request: &TransactionRequest,
 ) -> Result<Transaction, Failure> {
-    let before = find(client, portfolio.id, number).await?;
-    let entry = entry(request, Some(&before.entry), &portfolio.currency)?;
-    match portfolios::change(client, portfolio.id, before.id, &entry).await? {
-        Ok(()) => find(client, portfolio.id, number).await,
-        Err(Refused::Taken) => Err(known(&entry)),
-        Err(_) => Err(unknown(number)),
+    // What somebody else changes meanwhile is not undone.
+    for _ in 0..TRIES {
+        let before = find(client, portfolio.id, number).await?;
+        let entry = entry(request, Some(&before.entry), &portfolio.currency)?;
+        match portfolios::change(client, portfolio.id, (before.id, before.updated_at), &entry).await? {
+            Ok(true) => return find(client, portfolio.id, number).await,
+            Ok(false) => {}
+            Err(_) => return Err(known(&entry)),
+        }
     }
+    Err(Failure::new(Code::DatabaseBusy, "others change this transaction all the time; try again"))
 }
 
 /// Take a transaction away

@@ -277,7 +277,8 @@ impl Pair {
         let late = || found.firings.iter().filter(is_late);
         let rest = |firing: &Firing| Some((firing.rule_id, self.watched.rule(firing.rule_id)?.frequency.rest()?));
         let rules: BTreeMap<i64, TimeDelta> = late().filter_map(rest).collect();
-        let times = || late().map(|firing| firing.at.time);
+        // Another late price may fire it, where this one may not.
+        let times = || prices.behind.iter().chain(&prices.in_order).map(|(seen, _)| seen.time);
         let (Some(first), Some(last), false) = (times().min(), times().max(), rules.is_empty()) else {
             return Ok(HashMap::new());
         };

@@ -66,25 +66,38 @@ pub async fn find_ledger(client: &impl GenericClient, portfolio_id: i64, known: 
     Ok(Some(Ledger { version, entries }))
 }
 
-/// What a portfolio is worth at a moment, in its own currency: the currency, and the balance.
+/// What a portfolio is worth at two moments, the earlier one first.
 ///
 /// # Errors
 /// When the database cannot be asked. The inner error is that its amounts are too large.
-pub async fn balance_at(
+pub async fn balances_at(
     client: &impl GenericClient,
     portfolio_id: i64,
     currency: &str,
-    at: DateTime<Utc>,
-) -> Result<std::result::Result<Balance, TooLarge>> {
+    (begin, end): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<std::result::Result<(Balance, Balance), TooLarge>> {
     let ledger = find_ledger(client, portfolio_id, None).await?.unwrap_or_default();
-    let mut valued = ledger.valued(client, currency).await?;
-    valued.trades.retain(|trade| trade.at <= at);
-    let symbols: BTreeSet<&SmolStr> = valued.trades.iter().map(|trade| &trade.symbol).collect();
-    let codes: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).chain([currency]).collect();
-    let usd = worth::at(client, &codes, at).await?;
-    let price = |symbol: &&SmolStr| Some(((*symbol).clone(), usd.of_in(symbol, currency)?.price));
-    let prices: Prices = symbols.iter().filter_map(price).collect();
-    Ok(balance(&valued.trades, &prices))
+    let valued = ledger.valued(client, currency).await?;
+    let before = valued.balance_at(client, currency, begin).await?;
+    let now = valued.balance_at(client, currency, end).await?;
+    Ok(before.and_then(|before| Ok((before, now?))))
+}
+
+impl Valued {
+    async fn balance_at(
+        &self,
+        client: &impl GenericClient,
+        currency: &str,
+        at: DateTime<Utc>,
+    ) -> Result<std::result::Result<Balance, TooLarge>> {
+        let trades = &self.trades[..self.trades.partition_point(|trade| trade.at <= at)];
+        let symbols: BTreeSet<&SmolStr> = trades.iter().map(|trade| &trade.symbol).collect();
+        let codes: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).chain([currency]).collect();
+        let usd = worth::at(client, &codes, at).await?;
+        let price = |symbol: &&SmolStr| Some(((*symbol).clone(), usd.of_in(symbol, currency)?.price));
+        let prices: Prices = symbols.iter().filter_map(price).collect();
+        Ok(balance(trades, &prices))
+    }
 }
 
 impl Ledger {

@@ -170,6 +170,24 @@ async fn trades_that_are_fetched_are_compared_with_trades_whatever_was_asked_for
     assert_eq!(told, [(up, None), (up, Some(2)), (down, Some(3))]);
 }
 
+/// One late price may not fire, and the next one then might, were it not for a firing behind it.
+#[tokio::test]
+async fn late_firings_keep_their_distance_from_those_on_either_side() {
+    let mut bench = Bench::start().await;
+    bench.stream(&[trade(1, 99, at(0))]).await;
+    let frequency = Frequency::EveryTime(TimeDelta::seconds(5));
+    let up = bench.add(&Definition { frequency, ..rule(bench.pair, crosses(100, Direction::Up)) }).await;
+    bench.rules_are_old().await;
+    bench.stream(&[trade(10, 101, at(8_000)), trade(11, 99, at(8_500))]).await;
+    bench.stream(&[trade(20, 101, at(17_000)), trade(21, 99, at(17_500)), trade(30, 101, at(40_000))]).await;
+    let late =
+        [trade(12, 101, at(10_000)), trade(13, 99, at(11_000)), trade(14, 101, at(13_000)), trade(15, 99, at(13_500))];
+    bench.store(&late, TickSource::Backfill).await;
+    bench.store(&[trade(22, 101, at(25_000))], TickSource::Backfill).await;
+    let told: Vec<_> = bench.fired().await.iter().map(|one| (one.rule_id, one.trade_id)).collect();
+    assert_eq!(told, [(up, Some(10)), (up, Some(20)), (up, Some(30)), (up, Some(22))]);
+}
+
 #[tokio::test]
 async fn the_state_of_a_market_serves_pairs_whose_trades_are_not_recorded() {
     let mut bench = Bench::start().await;

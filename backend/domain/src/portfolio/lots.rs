@@ -99,6 +99,23 @@ pub struct Profits {
 }
 
 impl Profits {
+    /// Whether every sum of it is a number.
+    fn can_be_added_up(&self) -> Option<()> {
+        let (mut volume, mut cost) = (Decimal::ZERO, Decimal::ZERO);
+        for lot in &self.lots {
+            (volume, cost) = (volume.checked_add(lot.volume)?, cost.checked_add(lot.cost)?);
+        }
+        let (mut sold, mut realised, mut lost) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
+        for disposal in &self.disposals {
+            let gain = disposal.proceeds.checked_sub(disposal.cost)?;
+            sold = sold.checked_add(disposal.volume)?;
+            // Whatever order they are added in.
+            (realised, lost) =
+                (realised.checked_add(gain.max(Decimal::ZERO))?, lost.checked_add(gain.min(Decimal::ZERO))?);
+        }
+        Some(())
+    }
+
     /// Units that are left.
     pub fn volume(&self) -> Decimal {
         self.lots.iter().map(|lot| lot.volume).sum()
@@ -141,8 +158,12 @@ pub fn profits<'a>(
         }
         .ok_or(TooLarge)?;
     }
-    let ended = books.into_iter().map(|(symbol, (book, profits))| (symbol, Profits { lots: book.lots(), ..profits }));
-    Ok(ended.collect())
+    let ended = books.into_iter().map(|(symbol, (book, profits))| {
+        let profits = Profits { lots: book.lots(), ..profits };
+        profits.can_be_added_up().ok_or(TooLarge)?;
+        Ok((symbol, profits))
+    });
+    ended.collect()
 }
 
 /// The lots of one coin, in the order in which they are sold.

@@ -187,6 +187,10 @@ pub fn money_weighted(money: &[Money], value: Decimal, until: NaiveDate) -> Opti
     };
     // Factors a day of a rate a year of −99.999 % and of +9,900 %.
     let (mut low, mut high) = (Decimal::new(968_950_000, 9), Decimal::new(1_012_700_000, 9));
+    // Over many years the highest rates are more than can be computed with; no money grew so.
+    while over(high).is_none() && high > Decimal::ONE {
+        high = Decimal::ONE.max(high - Decimal::new(5, 4));
+    }
     let rises = over(high)? > over(low)?;
     let is_below = |factor: Decimal| Some((over(factor)? < Decimal::ZERO) == rises);
     if !is_below(low)? || is_below(high)? {
