@@ -154,6 +154,13 @@ impl Daily {
         day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN).and_utc()
     }
 
+    /// The last day is not over: so much things are worth now.
+    pub fn set_last(&mut self, worths: UsdPrices) {
+        if let Some(last) = self.days.last_mut() {
+            *last = worths;
+        }
+    }
+
     /// What things were worth at the end of this day; `None` where it is none of the days.
     pub fn of(&self, day: NaiveDate) -> Option<&UsdPrices> {
         self.days.get(usize::try_from((day - self.first).num_days()).ok()?)

@@ -122,7 +122,11 @@ async fn walked(
         codes.insert(&currency);
         codes.extend(further);
         let codes: Vec<&str> = codes.into_iter().collect();
-        let daily = worth::daily(client, &codes, first, to).await?;
+        let mut daily = worth::daily(client, &codes, first, to).await?;
+        if to == now.date_naive() {
+            // Its candle is some minutes old, or not there yet.
+            daily.set_last(worth::at(client, &codes, now).await?);
+        }
         Ok((currency, book, first, daily))
     });
     let (currency, book, first, daily) = read.await?;

@@ -229,6 +229,17 @@ async fn days_returns_and_sales_are_told() {
     assert_eq!(rows, expected, "{days}");
     assert_eq!(days[0]["day"], json!((end(6)).date_naive().to_string()));
 
+    // Today is worth what it is worth now.
+    server
+        .sql(
+            "INSERT INTO price (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity)
+              VALUES (now(), now(), 1, 2, 'stream', 'buy', 300, 1)",
+        )
+        .await;
+    let today = get(&server, &token, "/portfolios/1/values").await;
+    assert_eq!(today[5]["value"], json!("300"), "{today}");
+    server.sql("DELETE FROM price").await;
+
     let earned = get(&server, &token, "/portfolios/1/performance?benchmark=ETH").await;
     let names = ["value_begin", "value_end", "paid_in", "gain", "time_weighted"];
     assert_eq!(told(&earned, &names), ["0", "198", "210", "-12", "0.98"], "{earned}");
