@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use database::{
     Client,
     portfolios::{Ledger, Valued, find_ledger},
 };
-use domain::portfolio::{Kind, Trade};
+use domain::portfolio::Kind;
 
 use crate::error::Failure;
 
@@ -30,7 +31,7 @@ pub(crate) struct Book {
     /// What can be counted, and what cannot.
     pub(crate) valued: Valued,
     /// When coins were brought in or taken out.
-    pub(crate) transfers: Vec<chrono::DateTime<chrono::Utc>>,
+    pub(crate) transfers: Vec<DateTime<Utc>>,
 }
 
 struct Kept {
@@ -82,13 +83,8 @@ impl Book {
     fn size(&self) -> usize {
         1_000 + self.valued.trades.len() + self.valued.unvalued.len() + self.transfers.len()
     }
-
-    /// The trades until a moment.
-    pub(crate) fn trades_until(&self, at: chrono::DateTime<chrono::Utc>) -> &[Trade] {
-        &self.valued.trades[..self.valued.trades.partition_point(|trade| trade.at <= at)]
-    }
 }
 
-fn transfers(ledger: &Ledger) -> Vec<chrono::DateTime<chrono::Utc>> {
+fn transfers(ledger: &Ledger) -> Vec<DateTime<Utc>> {
     ledger.entries.iter().filter(|(_, entry)| entry.kind != Kind::Trade).map(|(_, entry)| entry.at).collect()
 }

@@ -10,6 +10,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use api_types::Problem;
+use domain::portfolio::TooLarge;
 
 pub(crate) use crate::problems::Code;
 
@@ -141,6 +142,12 @@ impl ResponseError for Failure {
 }
 
 /// What the database says, sorted by whose fault it is.
+impl From<TooLarge> for Failure {
+    fn from(error: TooLarge) -> Self {
+        Self::new(Code::AmountsTooLarge, error.to_string())
+    }
+}
+
 impl From<database::Error> for Failure {
     fn from(error: database::Error) -> Self {
         let state = error.sql_state().map(|state| state.code().to_owned());

@@ -5,6 +5,7 @@
 
 mod alert_request;
 mod alert_row;
+mod apart;
 mod attempts;
 mod auth;
 mod body;

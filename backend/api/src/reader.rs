@@ -1,4 +1,4 @@
-//! How handlers ask the database: briefly, or not at all.
+//! How handlers ask the database: briefly, or not at all; but for what reads or writes a whole portfolio.
 //!
 //! A request holds one connection for as long as its queries take and never asks for a second one: the embedded
 //! database has just one. It waits only shortly for it, so that under too much load most requests are still served
@@ -44,7 +44,7 @@ impl Reader {
 
     /// Runs queries on a connection.
     pub(crate) async fn read<T>(&self, queries: impl AsyncFnOnce(&Client) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.read_within(self.patience, queries).await
+        self.ask_within(self.patience, async |client| queries(client).await).await
     }
 
     /// As [`read`](Self::read), for what may be much, and is kept then.
@@ -52,26 +52,7 @@ impl Reader {
         &self,
         queries: impl AsyncFnOnce(&Client) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.read_within(AT_LENGTH.max(self.patience), queries).await
-    }
-
-    async fn read_within<T>(
-        &self,
-        patience: Duration,
-        queries: impl AsyncFnOnce(&Client) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let client = self.client().await?;
-        match tokio::time::timeout(patience, queries(&client)).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                // The query still runs there. The connection goes back to the pool when it has answered, and not
-                // before: the next request would only wait behind it.
-                tokio::spawn(async move {
-                    let _ = client.query("SELECT 1", &[]).await;
-                });
-                Err(Failure::query_timeout())
-            }
-        }
+        self.ask_within(AT_LENGTH.max(self.patience), async |client| queries(client).await).await
     }
 
     /// As [`read`](Self::read), for what needs transactions. What is given up is rolled back.
@@ -79,7 +60,7 @@ impl Reader {
         &self,
         queries: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.change_within(self.patience, queries).await
+        self.ask_within(self.patience, queries).await
     }
 
     /// As [`change`](Self::change), for what is much.
@@ -87,10 +68,10 @@ impl Reader {
         &self,
         queries: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        self.change_within(AT_LENGTH.max(self.patience), queries).await
+        self.ask_within(AT_LENGTH.max(self.patience), queries).await
     }
 
-    async fn change_within<T>(
+    async fn ask_within<T>(
         &self,
         patience: Duration,
         queries: impl AsyncFnOnce(&mut Client) -> Result<T, Failure>,
@@ -99,6 +80,8 @@ impl Reader {
         match tokio::time::timeout(patience, queries(&mut client)).await {
             Ok(outcome) => outcome,
             Err(_) => {
+                // The query still runs there. The connection goes back to the pool when it has answered, and not
+                // before: the next request would only wait behind it.
                 tokio::spawn(async move {
                     let _ = client.query("SELECT 1", &[]).await;
                 });

@@ -73,7 +73,7 @@ COMMENT ON COLUMN portfolio.transaction.note IS 'What its owner wrote to it.';
 CREATE FUNCTION portfolio.transactions_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE portfolio.portfolio SET version = version + 1
-    WHERE id IN (SELECT portfolio_id FROM added) ;
+    WHERE id IN (SELECT portfolio_id FROM added);
     RETURN NULL;
 END $$;
 CREATE FUNCTION portfolio.transactions_removed() RETURNS trigger LANGUAGE plpgsql AS $$

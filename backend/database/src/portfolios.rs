@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use smol_str::SmolStr;
 use tokio_postgres::{Row, types::ToSql};
 
-pub use ledger::{Ledger, Unvalued, Valued, balances_at, find_ledger};
+pub use ledger::{Ledger, Unvalued, Valued, balances_at, find_ledger, worths};
 
 use crate::{Client, Context as _, Result};
 

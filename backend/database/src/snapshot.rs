@@ -81,19 +81,30 @@ pub enum Markets {
     Real,
 }
 
+/// Whether an exchange counts where none is named: a real one does; the simulated one where no real one is recorded.
+macro_rules! counts {
+    () => {
+        "(name <> 'simulated' OR NOT EXISTS (
+             SELECT FROM ticker JOIN exchange AS real ON real.id = ticker.exchange_id
+             LEFT JOIN market ON market.ticker_id = ticker.id
+             WHERE real.name <> 'simulated' AND coalesce(ticker.first_tick_at, market.time) IS NOT NULL))"
+    };
+}
+pub(crate) use counts;
+
 /// Most pairs have a price in the last two minutes, and these are read for all of them together; the others are looked for one by
 /// one.
 ///
 /// The 24 hours that the exchange itself told of stand in for ours while the minute is running: it knows those before we began
 /// to record.
-const SNAPSHOT: &str = "
+const SNAPSHOT: &str = concat!(
+    "
     WITH counted AS MATERIALIZED (
         SELECT id FROM exchange
         WHERE CASE WHEN $2::smallint IS NOT NULL THEN id = $2
-                   ELSE name <> 'simulated' OR NOT EXISTS (
-                       SELECT FROM ticker JOIN exchange real ON real.id = ticker.exchange_id
-                       LEFT JOIN market ON market.ticker_id = ticker.id
-                       WHERE real.name <> 'simulated' AND coalesce(ticker.first_tick_at, market.time) IS NOT NULL) END
+                   ELSE ",
+    counts!(),
+    " END
     ), fresh AS MATERIALIZED (
         SELECT DISTINCT ON (ticker_id) ticker_id, open_time, close, last_time FROM candle
         WHERE width = '1m' AND open_time <= $1 AND open_time > $1 - interval '2 minutes'
@@ -129,7 +140,8 @@ const SNAPSHOT: &str = "
     JOIN symbol quote ON quote.id = ticker.quote_id
     LEFT JOIN told ON told.ticker_id = wanted.id
     LEFT JOIN summed ON summed.ticker_id = wanted.id
-    ORDER BY exchange.name, ticker.ticker";
+    ORDER BY exchange.name, ticker.ticker"
+);
 
 /// Every pair that has a price in the 24 hours that end with this whole minute, by exchange and ticker.
 ///

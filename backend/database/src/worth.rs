@@ -13,19 +13,19 @@ use rust_decimal::Decimal;
 use smol_str::SmolStr;
 use tokio_postgres::Row;
 
-use crate::{Context as _, Result};
+use crate::{Context as _, Result, snapshot::counts};
 
 /// Through what everything else is valued.
 const HUBS: [&str; 4] = ["USD", "USDT", "USDC", "BTC"];
 
 /// Pairs of two of these, of all real exchanges; of the simulated one where there is no other.
-const WANTED: &str = "
+const WANTED: &str = concat!(
+    "
     counted AS MATERIALIZED (
         SELECT id FROM exchange
-        WHERE name <> 'simulated' OR NOT EXISTS (
-            SELECT FROM ticker JOIN exchange AS real ON real.id = ticker.exchange_id
-            LEFT JOIN market ON market.ticker_id = ticker.id
-            WHERE real.name <> 'simulated' AND coalesce(ticker.first_tick_at, market.time) IS NOT NULL)
+        WHERE ",
+    counts!(),
+    "
     ), wanted AS MATERIALIZED (
         SELECT ticker.id, exchange.name || ':' || ticker.ticker AS name, base.code AS base, quote.code AS quote,
                market.time AS told_at, market.price AS told
@@ -36,7 +36,8 @@ const WANTED: &str = "
         LEFT JOIN market ON market.ticker_id = ticker.id
         WHERE coalesce(ticker.first_tick_at, market.time) IS NOT NULL
           AND base.code = ANY($1) AND quote.code = ANY($1)
-    )";
+    )"
+);
 
 /// The newest price of each pair at or before a moment, `$2`.
 const AT: &str = "

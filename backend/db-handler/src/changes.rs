@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use broker::{ChangePublisher, RabbitMqSettings, Source};
-use database::{Pool, changes};
+use database::{Context as _, Pool, changes};
 use process::{Check, Shutdown};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -34,10 +34,10 @@ enum Failed {
 /// Publishes until asked to stop. Without RabbitMQ it only forgets what is old.
 pub(crate) async fn run(source: Source, pool: Pool, check: Check, shutdown: Shutdown) {
     let settings = source.change_settings().cloned();
-    let (mut publisher, mut delays, mut forgotten) = (None, retry_delays(), Instant::now() - FORGET);
+    let (mut publisher, mut delays, mut forgotten) = (None, retry_delays(), None::<Instant>);
     while !shutdown.is_cancelled() {
-        if forgotten.elapsed() >= FORGET {
-            forgotten = Instant::now();
+        if forgotten.is_none_or(|at| at.elapsed() >= FORGET) {
+            forgotten = Some(Instant::now());
             if let Err(error) = forget(&pool, settings.is_some()).await {
                 tracing::warn!(%error, "old changes are not forgotten; it is tried again");
             }
@@ -73,13 +73,13 @@ async fn round(
     publisher: &mut Option<ChangePublisher>,
     pool: &Pool,
 ) -> Result<i64, Failed> {
-    // The embedded database has one connection: nobody should wait for RabbitMQ with it.
+    // The embedded database has one connection: it is not held while connecting, which may take long, and briefly while confirms come.
     let open = match publisher {
         Some(open) => open,
         None => publisher.insert(ChangePublisher::open(settings).await?),
     };
     let mut client = pool.get().await.map_err(database::Error::from)?;
-    let transaction = database::Context::context(client.transaction().await, "beginning to publish changes")?;
+    let transaction = client.transaction().await.context("beginning to publish changes")?;
     let changes = changes::take(&transaction, AT_ONCE).await?;
     if changes.is_empty() {
         return Ok(0);
@@ -93,7 +93,7 @@ async fn round(
     timeout(PATIENCE, open.publish(&messages)).await.map_err(|_| Failed::Late)??;
     let versions: Vec<i64> = changes.iter().map(|change| change.version).collect();
     changes::published(&transaction, &versions).await?;
-    database::Context::context(transaction.commit().await, "noting what was published")?;
+    transaction.commit().await.context("noting what was published")?;
     metrics::counter!("changes_published_total").increment(versions.len() as u64);
     Ok(versions.len() as i64)
 }

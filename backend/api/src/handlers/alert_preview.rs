@@ -22,6 +22,7 @@ use utoipa::IntoParams;
 
 use crate::{
     alert_request::{about, definition},
+    apart::apart,
     auth::Reading,
     body::Body,
     error::{Code, Failure},
@@ -94,9 +95,7 @@ pub(crate) async fn preview(
     let (definition, past, subject) = past.await?;
     // A hundred thousand prices take a moment.
     let _seat = LOOKING.acquire().await;
-    let looked = web::block(move || past.look(&definition, &subject, from, to)).await;
-    let data =
-        looked.map_err(|_| Failure::new(Code::Internal, "the preview was given up; the server's log says why"))??;
+    let data = apart(move || past.look(&definition, &subject, from, to)).await?;
     Ok(HttpResponse::Ok().json(Data { data, as_of: None }))
 }
 

@@ -1,9 +1,6 @@
 //! What a portfolio is worth at a moment, and what was earned by selling.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use api_types::{
@@ -11,9 +8,9 @@ use api_types::{
     portfolios::{BalanceRow, DisposalRow, InvalidRow, PositionRow},
 };
 use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
-use database::{Client, portfolios::Portfolio, worth};
+use database::portfolios::{Portfolio, worths};
 use domain::{
-    portfolio::{Balance, Disposal, Method, Prices, Profits, TooLarge, Trade, balance, profits, ratio},
+    portfolio::{Balance, Disposal, Method, Prices, Profits, TooLarge, balance, profits, ratio},
     usd::UsdPrice,
 };
 use rust_decimal::Decimal;
@@ -21,9 +18,10 @@ use smol_str::SmolStr;
 use utoipa::IntoParams;
 
 use crate::{
+    apart::apart,
     auth::Reading,
     books::Book,
-    error::{Code, Failure},
+    error::Failure,
     handlers::portfolios::{currency, method, of_account},
     openapi::{AccountFailures, Failures},
     parameters::{Asked, FromQuery, Own, Query},
@@ -80,7 +78,7 @@ pub(crate) async fn show(
     Asked(Own(moments)): Asked<Own<Moments>>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Failure> {
-    let data = computed(&state, bearer.account.id, &id, moments).await?.row().map_err(too_large)?;
+    let data = computed(&state, bearer.account.id, &id, moments).await?.row()?;
     Ok(HttpResponse::Ok().json(Data { data, as_of: None }))
 }
 
@@ -104,40 +102,20 @@ pub(crate) async fn computed(state: &State, account_id: i64, id: &str, moments: 
         let Portfolio { id, currency, method, .. } = of_account(client, account_id, id).await?;
         let currency = moments.currency.unwrap_or(currency);
         let book = state.books.find(client, id, &currency).await?;
-        let worths = worths(client, book.trades_until(at), &currency, prices_at).await?;
+        let worths = worths(client, book.valued.until(at), &currency, prices_at).await?;
         Ok((currency, moments.method.unwrap_or(method), book, worths))
     });
     let (currency, method, book, worths) = read.await?;
     let prices: Prices = worths.iter().map(|(symbol, worth)| (symbol.clone(), worth.price)).collect();
     let counted = {
         let book = book.clone();
-        // It may be much to add up.
-        web::block(move || -> Result<_, TooLarge> {
-            let trades = book.trades_until(at);
+        apart(move || {
+            let trades = book.valued.until(at);
             Ok((balance(trades, &prices)?, profits(trades, method)?))
         })
     };
-    let (balance, profits) =
-        counted.await.map_err(|_| Failure::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(too_large)?;
+    let (balance, profits) = counted.await?;
     Ok(Computed { at, prices_at, currency, book, balance, method, worths, profits })
-}
-
-pub(crate) fn too_large(error: TooLarge) -> Failure {
-    Failure::new(Code::AmountsTooLarge, error.to_string())
-}
-
-/// What each coin of these trades was worth.
-async fn worths(
-    client: &Client,
-    trades: &[Trade],
-    currency: &str,
-    moment: DateTime<Utc>,
-) -> Result<BTreeMap<SmolStr, UsdPrice>, Failure> {
-    let symbols: BTreeSet<&SmolStr> = trades.iter().map(|trade| &trade.symbol).collect();
-    let codes: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).chain([currency]).collect();
-    let usd = worth::at(client, &codes, moment).await?;
-    let worth = |symbol: &SmolStr| Some((symbol.clone(), usd.of_in(symbol, currency)?));
-    Ok(symbols.into_iter().filter_map(worth).collect())
 }
 
 impl Computed {
@@ -153,7 +131,7 @@ impl Computed {
             })
             .collect();
         if !self.balance.unpriced.is_empty() {
-            let trades = self.book.trades_until(self.at).iter();
+            let trades = self.book.valued.until(self.at).iter();
             invalid.extend(trades.filter(|trade| self.balance.unpriced.contains_key(&trade.symbol)).map(|trade| {
                 InvalidRow {
                     transaction_id: trade.id,
@@ -290,16 +268,15 @@ pub(crate) async fn disposals(
         Ok((currency, sales.method.unwrap_or(portfolio.method), book))
     });
     let (currency, method, book) = read.await?;
-    let all = profits(&book.valued.trades, method).map_err(too_large)?;
-    let mut rows: Vec<DisposalRow> = all
-        .into_values()
-        .flat_map(|profits| profits.disposals)
-        .filter(|disposal| sales.year.is_none_or(|year| disposal.at.year() == year))
-        .map(|disposal| row(&disposal, &currency))
-        .collect();
-    rows.sort_by(|one, other| {
-        (one.sold_at, one.sell_id, one.buy_id).cmp(&(other.sold_at, other.sell_id, other.buy_id))
+    let of_year = apart(move || {
+        let all = profits(&book.valued.trades, method)?;
+        let disposals = all.into_values().flat_map(|profits| profits.disposals);
+        let wanted = disposals.filter(|disposal| sales.year.is_none_or(|year| disposal.at.year() == year));
+        let mut rows: Vec<DisposalRow> = wanted.map(|disposal| row(&disposal, &currency)).collect();
+        rows.sort_by_key(|row| (row.sold_at, row.sell_id, row.buy_id));
+        Ok(rows)
     });
+    let rows = of_year.await?;
     if !sales.is_csv {
         return Ok(HttpResponse::Ok().json(Data { data: rows, as_of: None }));
     }

@@ -77,10 +77,7 @@ pub(crate) async fn add(
     let added = state.reader.read(async |client| {
         let portfolio = match first(client, account.id).await? {
             Some(portfolio) => portfolio.id,
-            None => {
-                let made = portfolios::write(client, account.id, None, (FIRST, &account.currency, Method::Fifo));
-                made.await?.map_err(|_| Failure::new(Code::TooManyPortfolios, "there are too many portfolios"))?
-            }
+            None => made(client, account).await?,
         };
         let entry = transactions::entry(&asked, None, &account.currency)?;
         transactions::written(client, portfolio, &entry).await
@@ -156,6 +153,16 @@ async fn first(client: &Client, account_id: i64) -> Result<Option<Portfolio>, Fa
     Ok(portfolios::list(client, account_id, None).await?.into_iter().next())
 }
 
+/// Makes the first portfolio, unless somebody does at the same moment.
+async fn made(client: &Client, account: &Account) -> Result<i64, Failure> {
+    let made = portfolios::write(client, account.id, None, (FIRST, &account.currency, Method::Fifo)).await?;
+    let found = match made {
+        Ok(id) => Some(id),
+        Err(_) => first(client, account.id).await?.map(|portfolio| portfolio.id),
+    };
+    found.ok_or_else(|| Failure::new(Code::UnknownPortfolio, "the first portfolio was taken away just now; try again"))
+}
+
 /// The newest, oldest first.
 async fn all(client: &Client, portfolio: &Portfolio) -> Result<Vec<Transaction>, Failure> {
     let (_, mut found) = portfolios::list_transactions(client, portfolio.id, &Filter::default(), (0, MOST)).await?;
@@ -226,7 +233,7 @@ fn nothing(account: &Account) -> EarlierBalance {
 
 fn balanced(user_id: i64, transactions: Vec<Transaction>, computed: &Computed) -> EarlierBalance {
     let trades: HashMap<i64, &Trade> =
-        computed.book.trades_until(computed.at).iter().map(|trade| (trade.id, trade)).collect();
+        computed.book.valued.until(computed.at).iter().map(|trade| (trade.id, trade)).collect();
     let reasons: HashMap<i64, String> =
         computed.invalid().into_iter().map(|row| (row.transaction_id, row.reason)).collect();
     let valued = |transaction: Transaction| valued(transaction, user_id, &trades, &reasons, computed);

@@ -2,26 +2,27 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use actix_web::{HttpResponse, http::StatusCode, web};
+use actix_web::{HttpResponse, web};
 use api_types::{
     Data,
     portfolios::{BenchmarkRow, CoinReturn, DayReturn, PerformanceRow, ValueRow},
 };
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use database::worth::{self, Daily};
 use domain::portfolio::{
-    Closes, Day, Direction, Method, Money, Prices, TooLarge, money_weighted, profits, ratio, series,
+    Closes, Day, Direction, Method, Money, Prices, Profits, TooLarge, money_weighted, profits, ratio, series,
 };
 use rust_decimal::Decimal;
 use smol_str::SmolStr;
 use utoipa::IntoParams;
 
 use crate::{
+    apart::apart,
     auth::Reading,
     books::Book,
     error::Failure,
     handlers::{
-        balance::{told, too_large},
+        balance::told,
         portfolios::{currency, of_account},
     },
     openapi::{AccountFailures, Failures},
@@ -133,8 +134,7 @@ async fn walked(
     let daily = Arc::new(daily);
     let counted = {
         let (book, daily, currency) = (book.clone(), daily.clone(), currency.clone());
-        // It may be much to add up.
-        web::block(move || -> Result<_, TooLarge> {
+        apart(move || {
             let symbols: BTreeSet<&SmolStr> = book.valued.trades.iter().map(|trade| &trade.symbol).collect();
             let days: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= to).collect();
             let closes: Vec<Closes> = days.iter().map(|day| closes(*day, &symbols, &daily, &currency, now)).collect();
@@ -142,8 +142,7 @@ async fn walked(
             Ok(days.into_iter().zip(series).collect())
         })
     };
-    let days = counted.await.map_err(|_| Failure::of_status(StatusCode::INTERNAL_SERVER_ERROR))?.map_err(too_large)?;
-    Ok(Walked { currency, book, days, daily, now })
+    Ok(Walked { currency, book, days: counted.await?, daily, now })
 }
 
 /// The end of a day, or now where it is not over.
@@ -151,12 +150,15 @@ fn end_of(day: NaiveDate, now: DateTime<Utc>) -> DateTime<Utc> {
     Daily::end_of(day).min(now)
 }
 
+/// The last moment of a day, or now. A trade at the very end of a day belongs to the next.
+fn last_of(day: NaiveDate, now: DateTime<Utc>) -> DateTime<Utc> {
+    (Daily::end_of(day) - TimeDelta::microseconds(1)).min(now)
+}
+
 fn closes(day: NaiveDate, symbols: &BTreeSet<&SmolStr>, daily: &Daily, currency: &str, now: DateTime<Utc>) -> Closes {
     let price = |symbol: &&SmolStr| Some(((*symbol).clone(), daily.of(day)?.of_in(symbol, currency)?.price));
     let prices: Prices = symbols.iter().filter_map(price).collect();
-    // A trade at the very end of a day belongs to the next.
-    let at = end_of(day, now) - chrono::TimeDelta::microseconds(i64::from(Daily::end_of(day) <= now));
-    Closes { at, prices }
+    Closes { at: last_of(day, now), prices }
 }
 
 /// What a portfolio was worth at the end of each day
@@ -205,7 +207,7 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, Failure> {
     let (span, Benchmark { benchmark }) = asked;
     let walked = walked(&state, bearer.account.id, &id, &span, benchmark.as_deref()).await?;
-    let data = performance(&walked, &span, benchmark.as_deref()).map_err(too_large)?;
+    let data = apart(move || Ok(performance(&walked, &span, benchmark.as_deref())?)).await?;
     Ok(HttpResponse::Ok().json(Data { data, as_of: None }))
 }
 
@@ -261,7 +263,7 @@ fn money(walked: &Walked, from: NaiveDate, to: NaiveDate, begin: Decimal) -> Res
     let mut money = vec![Money { on: from, amount: begin }];
     for trade in &walked.book.valued.trades {
         let on = trade.at.date_naive();
-        if on <= from || trade.at > end_of(to, walked.now) {
+        if on <= from || trade.at > last_of(to, walked.now) {
             continue;
         }
         let amount = trade.money().ok_or(TooLarge)?;
@@ -279,11 +281,9 @@ fn money(walked: &Walked, from: NaiveDate, to: NaiveDate, begin: Decimal) -> Res
 
 /// The coins that are held at the end of a day, each with what it earned of what it cost.
 fn coins(walked: &Walked, to: NaiveDate) -> Result<Vec<CoinReturn>, TooLarge> {
-    let until = end_of(to, walked.now);
-    let profits = profits(walked.book.trades_until(until), Method::Average)?;
+    let profits = profits(walked.book.valued.until(last_of(to, walked.now)), Method::Average)?;
     let worths = walked.daily.of(to);
-    let coin = |(symbol, profits): (&SmolStr, _)| {
-        let profits: &domain::portfolio::Profits = profits;
+    let coin = |(symbol, profits): (&SmolStr, &Profits)| {
         let price = worths?.of_in(symbol, &walked.currency)?.price;
         let (volume, cost) = (profits.volume(), profits.cost());
         let gain = ratio(volume.checked_mul(price)?.checked_sub(cost)?, cost)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, http::StatusCode, web};
+use actix_web::{HttpResponse, web};
 use api_types::{
     Data,
     portfolios::{ImportLine, ImportMistake, ImportRow},
@@ -14,12 +14,13 @@ use database::{
 };
 use domain::portfolio::{
     Entry, Kind,
-    import::{self, Format, Line, LineMistake, Outcome},
+    import::{self, Format, Line, LineMistake, Outcome, Unreadable},
 };
 use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
 use crate::{
+    apart::apart,
     auth::{Reading, Writing},
     body::Text,
     error::{Code, Failure},
@@ -91,11 +92,8 @@ pub(crate) async fn import(
     })?;
     let currency = portfolio.currency.clone();
     let _seat = SEATS.acquire().await;
-    // It may be long.
-    let read = web::block(move || import::read(format, &text, &currency, Utc::now())).await;
-    let lines = read
-        .map_err(|_| Failure::of_status(StatusCode::INTERNAL_SERVER_ERROR))?
-        .map_err(|unreadable| Failure::new(Code::UnreadableFile, unreadable.to_string()))?;
+    let unreadable = |error: Unreadable| Failure::new(Code::UnreadableFile, error.to_string());
+    let lines = apart(move || import::read(format, &text, &currency, Utc::now()).map_err(unreadable)).await?;
     let mut row = told(format, taking.preview, &lines);
     if !taking.preview && !taking.skip_mistakes && row.mistakes > 0 {
         return Err(wrong(&row));
@@ -211,8 +209,7 @@ pub(crate) async fn export(
         Ok(find_ledger(client, portfolio.id, None).await?.unwrap_or_default())
     });
     let ledger = read.await?;
-    let written = web::block(move || import::write(ledger.entries.iter().map(|(_, entry)| entry))).await;
-    let csv = written.map_err(|_| Failure::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let csv = apart(move || Ok(import::write(ledger.entries.iter().map(|(_, entry)| entry)))).await?;
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header(("Content-Disposition", format!("attachment; filename=\"portfolio-{id}.csv\"")))

@@ -1,10 +1,14 @@
 //! All of a portfolio's transactions, and the trades among them, counted in one currency.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
-use domain::portfolio::{Balance, Entry, Kind, Prices, TooLarge, Trade, balance};
+use domain::{
+    portfolio::{Balance, Entry, Kind, TooLarge, Trade, balance},
+    usd::UsdPrice,
+};
+use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
 use super::entry;
@@ -44,7 +48,7 @@ pub struct Valued {
     pub unvalued: Vec<Unvalued>,
 }
 
-/// The ledger of a portfolio; `None` where it is at that version still.
+/// The ledger of a portfolio; `None` where it is at that version still. One that was taken away meanwhile is empty.
 ///
 /// # Errors
 /// When the database cannot be asked.
@@ -53,7 +57,8 @@ pub async fn find_ledger(client: &impl GenericClient, portfolio_id: i64, known: 
     // The version first: what is read behind it may be newer, and is then read once more.
     let query = "SELECT version FROM portfolio.portfolio WHERE id = $1";
     let statement = client.prepare_cached(query).await.context(doing)?;
-    let version: i64 = client.query_one(&statement, &[&portfolio_id]).await.context(doing)?.get(0);
+    let row = client.query_opt(&statement, &[&portfolio_id]).await.context(doing)?;
+    let Some(version) = row.map(|row| row.get::<_, i64>(0)) else { return Ok(Some(Ledger::default())) };
     if known == Some(version) {
         return Ok(None);
     }
@@ -83,19 +88,38 @@ pub async fn balances_at(
     Ok(before.and_then(|before| Ok((before, now?))))
 }
 
+/// What one unit of each coin of these trades was worth at a moment; those of which that is not known are absent.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn worths(
+    client: &impl GenericClient,
+    trades: &[Trade],
+    currency: &str,
+    at: DateTime<Utc>,
+) -> Result<BTreeMap<SmolStr, UsdPrice>> {
+    let symbols: BTreeSet<&SmolStr> = trades.iter().map(|trade| &trade.symbol).collect();
+    let codes: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).chain([currency]).collect();
+    let usd = worth::at(client, &codes, at).await?;
+    let worth = |symbol: &SmolStr| Some((symbol.clone(), usd.of_in(symbol, currency)?));
+    Ok(symbols.into_iter().filter_map(worth).collect())
+}
+
 impl Valued {
+    /// The trades until a moment.
+    pub fn until(&self, at: DateTime<Utc>) -> &[Trade] {
+        &self.trades[..self.trades.partition_point(|trade| trade.at <= at)]
+    }
+
     async fn balance_at(
         &self,
         client: &impl GenericClient,
         currency: &str,
         at: DateTime<Utc>,
     ) -> Result<std::result::Result<Balance, TooLarge>> {
-        let trades = &self.trades[..self.trades.partition_point(|trade| trade.at <= at)];
-        let symbols: BTreeSet<&SmolStr> = trades.iter().map(|trade| &trade.symbol).collect();
-        let codes: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).chain([currency]).collect();
-        let usd = worth::at(client, &codes, at).await?;
-        let price = |symbol: &&SmolStr| Some(((*symbol).clone(), usd.of_in(symbol, currency)?.price));
-        let prices: Prices = symbols.iter().filter_map(price).collect();
+        let trades = self.until(at);
+        let worths = worths(client, trades, currency, at).await?;
+        let prices = worths.into_iter().map(|(symbol, worth)| (symbol, worth.price)).collect();
         Ok(balance(trades, &prices))
     }
 }
@@ -146,7 +170,7 @@ fn trade(id: i64, entry: &Entry, currency: &str, daily: &Daily) -> std::result::
     };
     let fee_rate = match &entry.fee_currency {
         Some(code) if !entry.fee.is_zero() => rate(code)?,
-        _ => rust_decimal::Decimal::ONE,
+        _ => Decimal::ONE,
     };
     let trade = entry.trade(id, rate(&entry.currency)?, fee_rate);
     trade.ok_or_else(|| "its amounts are too large to be counted with".to_owned())
