@@ -191,9 +191,8 @@ impl Book {
         match self {
             Self::Queue { lots, .. } => lots.into(),
             Self::Dearest(lots, _) => {
-                let mut lots: Vec<Lot> = lots.into_values().collect();
-                lots.sort_by_key(|lot| (lot.at, lot.trade_id));
-                lots
+                let by_number = lots.into_iter().map(|((_, Reverse(number)), lot)| (number, lot));
+                by_number.collect::<BTreeMap<_, _>>().into_values().collect()
             }
             Self::Pool(lot) => lot.into_iter().collect(),
         }
