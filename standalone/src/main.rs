@@ -7,6 +7,7 @@ mod export_command;
 mod parquet_file;
 mod part_file;
 mod progress;
+mod rates_command;
 mod record_command;
 mod settings;
 mod sql_command;
@@ -38,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         Some(Command::Export(export)) => return runtime()?.block_on(export_command::run(&export)),
         Some(Command::Storage(storage)) => return runtime()?.block_on(storage_command::run(&storage)),
         Some(Command::User(user)) => return runtime()?.block_on(user_command::run(&user)),
+        Some(Command::Rates(rates)) => return runtime()?.block_on(rates_command::run(&rates)),
         Some(Command::DeadLetters(letters)) => return runtime()?.block_on(dead_letters_command::run(&letters)),
     };
     process::telemetry::init(&run.log)?;

@@ -49,6 +49,11 @@ pub(crate) enum Command {
     /// Make accounts, set their passwords anew, disable and enable them
     #[command(subcommand)]
     User(Box<User>),
+    /// Take in from files what currencies are worth: those of the European Central Bank, or with a line for each rate
+    ///
+    /// For currencies that no recorded exchange trades. The files are its eurofxref-hist.csv and eurofxref.csv, whose columns are
+    /// currencies, or have the columns day,base,quote,rate. They take the place of rates that are there; taken in again, nothing changes.
+    Rates(Box<Rates>),
     /// Show how much room everything takes, for how long it lasts, what was dropped and what may not be
     Storage(Box<Storage>),
 }
@@ -247,6 +252,22 @@ pub(crate) enum User {
         #[command(flatten)]
         asked: Asked,
     },
+}
+
+/// Files with rates of currencies.
+#[derive(Debug, Args)]
+pub(crate) struct Rates {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The currency in which a file counts that does not say
+    #[arg(long, value_name = "CODE", default_value = "EUR")]
+    pub(crate) base: String,
+    /// Who says so: 1 to 32 of a-z, 0-9 and _
+    #[arg(long, value_name = "NAME", default_value = "imported")]
+    pub(crate) source: SmolStr,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
 }
 
 /// Ticks or candles, written to a file.

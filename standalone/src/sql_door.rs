@@ -3,8 +3,8 @@
 //! Speaks PostgreSQL's protocol, so that psql and its like can connect, and answers each question on the shared
 //! connection, inside a read-only transaction: nobody's open session holds up the recording, and nobody changes it by
 //! accident. The embedded database cannot be interrupted, a time limit included; so a question that looks as if it would
-//! take long is refused beforehand. The only changes that it lets through are an operator's: decisions on dead letters, and
-//! candles of an exchange to be taken over. Only the simple protocol (questions without parameters) is spoken.
+//! take long is refused beforehand. The only changes that it lets through are an operator's: decisions on dead letters,
+//! candles of an exchange to be taken over, accounts, and rates of currencies. Only the simple protocol (questions without parameters) is spoken.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -16,6 +16,7 @@ use database::{
     dead_letters::Decision,
     minutes::Page,
     question::{self, Answer},
+    rates::Import,
 };
 use futures_util::stream;
 use pgwire::{
@@ -109,6 +110,11 @@ impl SimpleQueryHandler for SqlDoor {
         if let Some(page) = Page::parse(query) {
             let taken = page.carry_out(&client).await.map_err(|error| refuse(&error))?;
             return taken.map(|_| vec![Response::Execution(Tag::new("CALL"))]).ok_or_else(|| unknown(&page));
+        }
+        if let Some(import) = Import::parse(query) {
+            let changed = import.carry_out(&client).await.map_err(|error| refuse(&error))?;
+            let (columns, rows) = (vec!["changed".to_owned()], vec![vec![Some(changed.to_string())]]);
+            return Ok(vec![response(Answer::Rows { columns, rows })]);
         }
         let cost = question::estimate(&client, query).await.map_err(|error| refuse(&error))?;
         let lower = query.to_ascii_lowercase();

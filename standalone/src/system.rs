@@ -301,7 +301,7 @@ async fn tracked(run: &Run, market: &Market) -> anyhow::Result<(tracker::Setting
             ..run.tracking.addresses.clone()
         },
         // What real coins cost has nothing to do with the simulated ones.
-        listings: run.tracking.listings.clone().without_keys(),
+        services: run.tracking.services.clone().nobody(),
         ..run.tracking.clone()
     };
     Ok((tracking, Some(simulator)))

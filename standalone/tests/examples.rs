@@ -226,6 +226,9 @@ struct Program {
 impl Program {
     fn start() -> Self {
         let (api, sql, folder) = (lasting_port().unwrap(), lasting_port().unwrap(), TempDir::new().unwrap());
+        // As the European Central Bank publishes them.
+        let rates = "Date,USD,CHF,CYP,\n2026-11-20,1.1592,0.9312,N/A,\n2026-11-19,1.1570,0.9310,N/A,\n";
+        std::fs::write(folder.path().join("eurofxref-hist.csv"), rates).unwrap();
         let child = Self::command(folder.path())
             .args(["demo", "--headless", "--trades-per-second", "200", "--data-folder", "data"])
             .args(["--api-bind", &format!("127.0.0.1:{api}"), "--sql-bind", &format!("127.0.0.1:{sql}")])

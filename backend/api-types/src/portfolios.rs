@@ -479,3 +479,23 @@ pub struct WorthRow {
     #[schema(value_type = Option<String>, example = "0.0667")]
     pub growth: Option<Decimal>,
 }
+
+/// What a currency was worth, from a day on until the next that is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RateRow {
+    /// The currency of which there is one unit.
+    #[schema(example = "EUR")]
+    pub base: String,
+    /// The currency in which that is counted.
+    #[schema(example = "CHF")]
+    pub quote: String,
+    /// From the beginning of this day (UTC) on.
+    #[schema(value_type = String, format = Date, example = "2026-11-20")]
+    pub day: NaiveDate,
+    /// Units of the quote for one of the base.
+    #[schema(value_type = String, example = "0.9312")]
+    pub rate: Decimal,
+    /// Who says so.
+    #[schema(example = "frankfurter")]
+    pub source: String,
+}

@@ -28,6 +28,7 @@ pub(crate) mod portfolios;
 pub(crate) mod price_history;
 pub(crate) mod prices;
 pub(crate) mod problems;
+pub(crate) mod rates;
 pub(crate) mod schedules;
 pub(crate) mod sparklines;
 pub(crate) mod statistics;

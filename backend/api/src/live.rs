@@ -171,7 +171,8 @@ impl Hub {
             | Message::Gaps(_)
             | Message::Minutes(_)
             | Message::Market(_)
-            | Message::Listing(_) => {}
+            | Message::Listing(_)
+            | Message::Rates(_) => {}
         }
     }
 

@@ -13,8 +13,8 @@ use crate::conventions::Conventions;
 use crate::handlers::{
     account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters,
     earlier_portfolios, exchanges, export, feeds, firings, gaps, health, live, metrics, notifications, pairs,
-    performance, portfolios, price_history, prices, problems, schedules, sparklines, statistics, storage, symbols,
-    tickers, ticks, tokens, top, transaction_files, transactions, udf, volatility, worth,
+    performance, portfolios, price_history, prices, problems, rates, schedules, sparklines, statistics, storage,
+    symbols, tickers, ticks, tokens, top, transaction_files, transactions, udf, volatility, worth,
 };
 
 #[derive(OpenApi)]
@@ -38,7 +38,7 @@ use crate::handlers::{
         schedules::results, portfolios::list, portfolios::make, portfolios::show, portfolios::change, portfolios::delete,
         transactions::list, transactions::add, transactions::show, transactions::change, transactions::delete, earlier_portfolios::list, earlier_portfolios::add, earlier_portfolios::change,
         earlier_portfolios::balance, transaction_files::import, transaction_files::export, balance::show,
-        balance::disposals, performance::values, performance::show, worth::list
+        balance::disposals, performance::values, performance::show, worth::list, rates::list
     ),
     components(schemas(api_types::live::LiveEvent)),
     modifiers(&Conventions, &Bearer),

@@ -18,8 +18,8 @@ use crate::{
     handlers::{
         account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters,
         earlier_portfolios, exchanges, export, feeds, firings, gaps, health, index, live, metrics, notifications,
-        pairs, performance, portfolios, price_history, prices, problems, schedules, sparklines, statistics, storage,
-        symbols, tickers, ticks, tokens, top, transaction_files, transactions, udf, volatility, worth,
+        pairs, performance, portfolios, price_history, prices, problems, rates, schedules, sparklines, statistics,
+        storage, symbols, tickers, ticks, tokens, top, transaction_files, transactions, udf, volatility, worth,
     },
     openapi,
 };
@@ -51,6 +51,7 @@ fn table() -> Vec<Entry> {
         data("/volatility", volatility::list),
         data("/consolidated/{coin}", consolidated::find),
         data("/worth", worth::list),
+        data("/rates", rates::list),
         data("/candles/{exchange}/{ticker}", candles::list),
         data("/ticks/{exchange}/{ticker}", ticks::list),
         data("/gaps", gaps::list),

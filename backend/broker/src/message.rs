@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use domain::{Catalogue, FeedStatus, GapReport, ListingReport, MarketReport, MinuteReport, TickBatch};
+use domain::{Catalogue, FeedStatus, GapReport, ListingReport, MarketReport, MinuteReport, RateReport, TickBatch};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
@@ -28,6 +28,8 @@ pub enum Message {
     Market(MarketReport),
     /// Half of a top list, as a service outside tells it.
     Listing(ListingReport),
+    /// What currencies are worth, as a service outside tells it.
+    Rates(RateReport),
     /// How a feed does. Passing news: never stored, lost when nobody listens.
     Feed(FeedStatus),
     /// That something was stored. Passing news too.
@@ -53,12 +55,13 @@ impl Message {
             Self::Minutes(_) => "minutes",
             Self::Market(_) => "market",
             Self::Listing(_) => "listing",
+            Self::Rates(_) => "rates",
             Self::Feed(_) => "feed",
             Self::Stored(_) => "stored",
         }
     }
 
-    /// The exchange that it is about; of a listing, who tells it.
+    /// The exchange that it is about; of a listing and of rates, who tells them.
     pub fn exchange(&self) -> &str {
         match self {
             Self::Ticks(batch) => &batch.exchange,
@@ -67,6 +70,7 @@ impl Message {
             Self::Minutes(report) => &report.exchange,
             Self::Market(report) => &report.exchange,
             Self::Listing(report) => &report.source,
+            Self::Rates(report) => &report.source,
             Self::Feed(status) => &status.exchange,
             Self::Stored(stored) => &stored.exchange,
         }
@@ -100,6 +104,7 @@ impl Message {
             Self::Minutes(body) => write(self.kind(), body, 192 + body.minutes.len() * 192),
             Self::Market(body) => write(self.kind(), body, 256 + body.rows.len() * 144),
             Self::Listing(body) => write(self.kind(), body, 128 + body.coins.len() * 40),
+            Self::Rates(body) => write(self.kind(), body, 128 + body.rates.len() * 40),
             Self::Feed(body) => write(self.kind(), body, 512),
             Self::Stored(body) => write(self.kind(), body, 96),
         }
@@ -144,6 +149,7 @@ enum Kind {
     Minutes,
     Market,
     Listing,
+    Rates,
     Feed,
     Stored,
 }
@@ -172,6 +178,7 @@ impl<'de> de::Visitor<'de> for EnvelopeVisitor {
                     (Some(_), Some(Kind::Minutes)) => message = Some(Message::Minutes(map.next_value()?)),
                     (Some(_), Some(Kind::Market)) => message = Some(Message::Market(map.next_value()?)),
                     (Some(_), Some(Kind::Listing)) => message = Some(Message::Listing(map.next_value()?)),
+                    (Some(_), Some(Kind::Rates)) => message = Some(Message::Rates(map.next_value()?)),
                     (Some(_), Some(Kind::Feed)) => message = Some(Message::Feed(map.next_value()?)),
                     (Some(_), Some(Kind::Stored)) => message = Some(Message::Stored(map.next_value()?)),
                     _ => early_body = Some(map.next_value::<&'de RawValue>()?),
@@ -207,6 +214,7 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
         Kind::Minutes => Message::Minutes(serde_json::from_str(body)?),
         Kind::Market => Message::Market(serde_json::from_str(body)?),
         Kind::Listing => Message::Listing(serde_json::from_str(body)?),
+        Kind::Rates => Message::Rates(serde_json::from_str(body)?),
         Kind::Feed => Message::Feed(serde_json::from_str(body)?),
         Kind::Stored => Message::Stored(serde_json::from_str(body)?),
     })
@@ -215,7 +223,7 @@ fn read_body(kind: Kind, body: &str) -> Result<Message, serde_json::Error> {
 #[cfg(test)]
 mod tests {
     use domain::{
-        Exchange, FeedState, Half, Instrument, InstrumentStatus, ListedCoin, MarketRow, Side, Tick, TickSource,
+        Exchange, FeedState, Half, Instrument, InstrumentStatus, ListedCoin, MarketRow, Rate, Side, Tick, TickSource,
     };
 
     use super::*;
@@ -287,7 +295,15 @@ mod tests {
             coins: vec![ListedCoin { id: 1, symbol: "BTC".into(), price: Some("64250.01".parse().unwrap()) }],
         });
         assert_eq!(listing.topic(), "listing.coinmarketcap");
-        for message in [ticks(), catalogue, market, listing, feed, stored] {
+        let rate = Rate { day: "2026-11-20".parse().unwrap(), quote: "USD".into(), rate: "1.1592".parse().unwrap() };
+        let rates = Message::Rates(RateReport {
+            source: "frankfurter".into(),
+            at: "2026-11-20T16:00:02Z".parse().unwrap(),
+            base: "EUR".into(),
+            rates: vec![rate],
+        });
+        assert_eq!(rates.topic(), "rates.frankfurter");
+        for message in [ticks(), catalogue, market, listing, rates, feed, stored] {
             assert_eq!(Message::decode(&message.encode().unwrap()).unwrap(), message);
         }
     }

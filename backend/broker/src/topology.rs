@@ -14,7 +14,7 @@ use lapin::{
 use crate::{RabbitMqSettings, rabbitmq::RabbitMqError};
 
 /// Kinds of messages that are stored.
-const STORED: [&str; 6] = ["ticks", "catalogue", "gaps", "minutes", "market", "listing"];
+const STORED: [&str; 7] = ["ticks", "catalogue", "gaps", "minutes", "market", "listing", "rates"];
 
 /// Kinds of messages that the live feed carries.
 const LIVE: [&str; 3] = ["ticks", "feed", "stored"];

@@ -30,6 +30,7 @@ pub mod pool;
 pub mod portfolios;
 pub mod prices;
 pub mod question;
+pub mod rates;
 pub mod retention;
 pub mod rollup;
 pub mod schedules;

@@ -16,7 +16,7 @@ use tokio_postgres::Row;
 use crate::{Context as _, Result, snapshot::counts};
 
 /// Through what everything else is valued.
-const HUBS: [&str; 4] = ["USD", "USDT", "USDC", "BTC"];
+const HUBS: [&str; 5] = ["USD", "USDT", "USDC", "BTC", "EUR"];
 
 /// Pairs of two of these, of all real exchanges; of the simulated one where there is no other.
 const WANTED: &str = concat!(

@@ -9,7 +9,7 @@ use database::{
     alerts::{Turn, Written},
     ingest::NewPrice,
 };
-use domain::{GapReport, ListingReport, MarketReport, MinuteReport, Purpose, TickBatch};
+use domain::{GapReport, ListingReport, MarketReport, MinuteReport, Purpose, RateReport, TickBatch};
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
@@ -66,16 +66,19 @@ pub enum Report {
     Market(MarketReport),
     /// Half of a top list from outside.
     Listing(ListingReport),
+    /// What currencies are worth.
+    Rates(RateReport),
 }
 
 impl Report {
-    /// The exchange's name; of a listing, who tells it.
+    /// The exchange's name; of a listing and of rates, who tells them.
     pub fn exchange(&self) -> &str {
         match self {
             Self::Gaps(report) => &report.exchange,
             Self::Minutes(report) => &report.exchange,
             Self::Market(report) => &report.exchange,
             Self::Listing(report) => &report.source,
+            Self::Rates(report) => &report.source,
         }
     }
 
@@ -83,7 +86,7 @@ impl Report {
     /// out, since other news of them will come.
     pub fn passing_since(&self) -> Option<DateTime<Utc>> {
         match self {
-            Self::Gaps(_) | Self::Minutes(_) | Self::Listing(_) => None,
+            Self::Gaps(_) | Self::Minutes(_) | Self::Listing(_) | Self::Rates(_) => None,
             Self::Market(report) => report.rows.iter().map(|row| row.received_at).max(),
         }
     }
@@ -95,6 +98,7 @@ impl Report {
             Self::Minutes(report) => report.minutes.len(),
             Self::Market(report) => report.rows.len(),
             Self::Listing(report) => report.coins.len(),
+            Self::Rates(report) => report.rates.len(),
         }
     }
 
@@ -121,6 +125,11 @@ impl Report {
                 let created = database::listings::create_listing(&*client, report).await?;
                 metrics::counter!("listings_stored_total", "source" => report.source.to_string())
                     .increment(u64::from(created));
+                Ok(Vec::new())
+            }
+            Self::Rates(report) => {
+                let stored = database::rates::store(&*client, report).await?;
+                metrics::counter!("rates_stored_total", "source" => report.source.to_string()).increment(stored);
                 Ok(Vec::new())
             }
             Self::Minutes(report) if report.purpose == Purpose::Take => {
@@ -167,6 +176,10 @@ pub fn read(delivery: Delivery) -> Received {
         },
         Ok(Message::Listing(report)) => match report.mistake() {
             None => Received::Report(delivery, Report::Listing(report)),
+            Some(reason) => Received::Unusable(delivery, reason),
+        },
+        Ok(Message::Rates(report)) => match report.mistake() {
+            None => Received::Report(delivery, Report::Rates(report)),
             Some(reason) => Received::Unusable(delivery, reason),
         },
         Ok(Message::Feed(_) | Message::Stored(_)) => {

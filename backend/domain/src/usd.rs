@@ -1,6 +1,6 @@
 //! What things are worth in US dollars, or in another currency or coin, by a path that can be told.
 //!
-//! A thing's dollar price is, in this order: that of its pair with USD; its price in USDT, in USDC or in BTC times what these
+//! A thing's dollar price is, in this order: that of its pair with USD; its price in USDT, in USDC, in BTC or in EUR times what these
 //! are worth in dollars; or the same by a pair that is listed the other way round. Where nobody trades USDT against USD, a
 //! USDT counts as one dollar, and the path says so. Of several pairs that say the same, the one with the most turnover counts. A path that
 //! is more than two days older than another is the last choice.
@@ -65,7 +65,7 @@ pub struct UsdPrices {
 
 const USD: &str = "USD";
 /// Through what prices are told that have no pair with dollars.
-const HUBS: [&str; 3] = ["USDT", "USDC", "BTC"];
+const HUBS: [&str; 4] = ["USDT", "USDC", "BTC", "EUR"];
 
 impl UsdPrices {
     /// Learns from pairs.
@@ -82,7 +82,7 @@ impl UsdPrices {
         let assumed = || UsdPrice { path: "USDT 1 (assumed)".to_owned(), ..UsdPrice::itself() };
         prices.known.insert(USD.into(), UsdPrice::itself());
         prices.known.insert("USDT".into(), usdt.unwrap_or_else(assumed));
-        for hub in ["USDC", "BTC"] {
+        for hub in ["USDC", "BTC", "EUR"] {
             if let Some(price) = prices.find(hub) {
                 prices.known.insert(hub.into(), price);
             }

@@ -14,7 +14,6 @@ pub mod gaps;
 pub mod inspect;
 pub mod intake;
 pub mod listing;
-pub mod listings;
 pub mod market;
 pub mod poll;
 pub mod publish;
@@ -24,6 +23,7 @@ pub mod recording;
 pub mod replay;
 pub mod rest;
 pub mod selection;
+pub mod services;
 pub mod session;
 pub mod settings;
 pub mod status;
@@ -44,7 +44,7 @@ pub struct Error(pub(crate) String);
 /// How long ticks that were received may take to the disk after being asked to stop.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Follows the chosen exchanges, and asks for top lists, until asked to stop; then what was received is put on disk.
+/// Follows the chosen exchanges, and asks services outside, until asked to stop; then what was received is put on disk.
 ///
 /// # Errors
 /// When the settings name an exchange that is not known, or addresses that are none, or when a part of the program breaks.
@@ -57,8 +57,8 @@ pub async fn run(settings: Settings, publisher: Publisher, health: Health, shutd
             feed::Feed::new(exchange, settings.clone(), publisher.clone(), health.register(format!("feed {name}")));
         feeds.spawn(feed.run(shutdown.clone()));
     }
-    for listing in listings::chosen(&settings.listings, &publisher)? {
-        feeds.spawn(listing.run(shutdown.clone()));
+    for service in services::chosen(&settings.services, &publisher)? {
+        feeds.spawn(service.run(shutdown.clone()));
     }
     let work = async {
         while let Some(ended) = feeds.join_next().await {

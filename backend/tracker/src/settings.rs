@@ -54,9 +54,9 @@ pub struct Settings {
     /// Where the exchanges are.
     #[command(flatten)]
     pub addresses: crate::exchanges::Addresses,
-    /// Top lists from outside.
+    /// What is asked of services outside.
     #[command(flatten)]
-    pub listings: crate::listings::Settings,
+    pub services: crate::services::Settings,
 }
 
 /// A handful of coins that every newcomer knows.

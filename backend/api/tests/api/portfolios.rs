@@ -289,6 +289,34 @@ async fn what_things_were_worth_is_told_for_several_at_once_and_compared() {
     assert_eq!(server.error("/worth", 400).await["parameter"], "symbols");
 }
 
+#[tokio::test]
+async fn currencies_that_no_market_trades_are_worth_what_banks_tell() {
+    let server = with(&[]).await;
+    server.sql(DAYS).await;
+    server
+        .sql("INSERT INTO fiat_rate (base, quote, day, rate, source) VALUES ('EUR', 'CHF', '2026-01-02', 0.80, 'bank'), ('EUR', 'CHF', '2026-01-05', 0.9, 'bank')")
+        .await;
+    let worth = server.data("/worth?symbols=CHF,BTC&currency=CHF&at=2026-01-03T12:00:00Z").await;
+    assert_eq!(told(&worth[0], &["price"]), ["1"]);
+    // Euros were worth nothing that is known on that day; now they are.
+    assert_eq!(told(&worth[1], &["price"]), ["null"]);
+    let worth = server.data("/worth?symbols=BTC&currency=CHF").await;
+    assert_eq!(
+        told(&worth[0], &["price", "path"]),
+        ["89.1000000001", "binance:BTCUSDT 198 × USDT 1 (assumed) / (1 / bank:EURCHF 0.9 × test:EURUSD 2)"],
+        "{worth}"
+    );
+    let rates = server.data("/rates").await;
+    let pair = |row: &Value| told(row, &["base", "quote", "rate", "source"]).join(" ");
+    let rows: Vec<String> = rates.as_array().unwrap().iter().map(pair).collect();
+    assert!(rows.contains(&"EUR CHF 0.9 bank".to_owned()) && rows.contains(&"EUR USD 2 test".to_owned()), "{rows:?}");
+    let older = server.data("/rates?quote=chf&from=2026-01-01&to=2026-01-04").await;
+    assert_eq!(older, json!([{"base": "EUR", "quote": "CHF", "day": "2026-01-02", "rate": "0.80", "source": "bank"}]));
+    assert_eq!(server.data("/rates?base=EUR&from=2020-01-01&limit=1").await.as_array().unwrap().len(), 1);
+    assert_eq!(server.error("/rates?from=yesterday", 400).await["parameter"], "from");
+    assert_eq!(server.error("/rates?quote=%24", 400).await["parameter"], "quote");
+}
+
 const FILE: &str = "date,type,order_type,symbol,volume,price,value,currency,fee,fee_currency,source,source_id,note
 2026-01-02 03:04:05,TRADE,BUY,btc,0.5,,32000,USD,1.5,USD,bank,7,\"first, and best\"
 2026-01-03,DEPOSIT,,ETH,2,,,,,,,,

@@ -1,4 +1,4 @@
-//! Top lists against a server that speaks as CoinMarketCap and CryptoCompare document it, with the failures that they have.
+//! Services outside against a server that speaks as they document it, with the failures that they have.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -8,9 +8,9 @@ use std::{
 };
 
 use broker::{LiveReceiver, LocalQueue, LocalQueueSettings, Message, Publisher};
-use chrono::Utc;
+use chrono::{Days, Utc};
 use clap::Parser as _;
-use domain::{FeedState, FeedStatus, Half, ListedCoin, ListingReport};
+use domain::{FeedState, FeedStatus, Half, ListedCoin, ListingReport, RateReport};
 use process::{Health, Shutdown};
 use simulator::Simulator;
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
-use tracker::{Settings, listings::ApiKey};
+use tracker::{Settings, services::ApiKey};
 
 const SOON: Duration = Duration::from_secs(90);
 const KEY: &str = "s3cret-key";
@@ -104,7 +104,7 @@ struct Arguments {
     settings: Settings,
 }
 
-/// A tracker that follows a quiet exchange and asks for lists, and what it tells.
+/// A tracker that follows a quiet exchange and asks services outside, and what it tells.
 struct Tracking {
     queue: LocalQueue,
     news: LiveReceiver,
@@ -116,16 +116,16 @@ struct Tracking {
 }
 
 impl Tracking {
-    async fn start(every_seconds: u32, change: impl FnOnce(&mut tracker::listings::Settings)) -> Self {
+    async fn start(every_seconds: u32, change: impl FnOnce(&mut tracker::services::Settings)) -> Self {
         process::tls::install();
         let quiet = simulator::Settings { trades_per_second: 0.0, ..Default::default() };
         let exchange = Simulator::start(quiet).await.unwrap();
         let mut settings = Arguments::parse_from(["tracker"]).settings;
         settings.addresses.binance.binance_rest_url = exchange.rest_url();
         settings.addresses.binance.binance_stream_url = exchange.stream_url();
-        settings.listings = settings.listings.without_keys();
-        settings.listings.tracker_listing_seconds = every_seconds;
-        change(&mut settings.listings);
+        settings.services = settings.services.nobody();
+        settings.services.tracker_listing_seconds = every_seconds;
+        change(&mut settings.services);
         let folder = tempfile::tempdir().unwrap();
         let queue = LocalQueue::open(LocalQueueSettings::at(folder.path().join("queue.redb"))).await.unwrap();
         let (publisher, stop) = (Publisher::new(queue.clone()), Shutdown::new());
@@ -150,6 +150,10 @@ impl Tracking {
 
     async fn list(&mut self) -> ListingReport {
         self.until(|message| if let Message::Listing(report) = message { Some(report.clone()) } else { None }).await
+    }
+
+    async fn rates(&mut self) -> RateReport {
+        self.until(|message| if let Message::Rates(report) = message { Some(report.clone()) } else { None }).await
     }
 
     async fn status(&mut self, of: &str, fits: impl Fn(&FeedStatus) -> bool) -> FeedStatus {
@@ -321,9 +325,80 @@ async fn after_five_tries_a_round_is_given_up_and_the_other_service_goes_on() {
     tracking.stop().await;
 }
 
+fn told(report: &RateReport) -> Vec<String> {
+    let one = |rate: &domain::Rate| format!("{} {}{} {}", rate.day, report.base, rate.quote, rate.rate);
+    report.rates.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn the_banks_rates_come_from_the_wanted_day_on_in_spans_that_are_told_day_by_day() {
+    let today = Utc::now().date_naive();
+    let (from, next) = (today - Days::new(100), today - Days::new(9));
+    let (first, second) = (format!("/v1/{from}..{}", today - Days::new(10)), format!("/v1/{next}..{today}"));
+    let paths = (first.clone(), second.clone());
+    let service = Service::start(move |_, head| {
+        let rates = if head.contains(&paths.0) {
+            format!(r#""{from}":{{"USD":1.0850,"JPY":163.1,"IDR":1.7e4,"EUR":1,"Euro":2,"ZERO":0}}"#)
+        } else {
+            format!(r#""{next}":{{"USD":1.123456789012345}},"{today}":{{"USD":1.1,"CHF":0}}"#)
+        };
+        (
+            200,
+            "",
+            format!(r#"{{"amount":1.0,"base":"EUR","start_date":"{from}","end_date":"{today}","rates":{{{rates}}}}}"#),
+        )
+    });
+    let service = service.await;
+    let mut tracking = Tracking::start(60, |settings| {
+        settings.tracker_ecb_rates = true;
+        settings.tracker_rates_from = Some(from);
+        settings.frankfurter_url = service.url.clone();
+    })
+    .await;
+    let report = tracking.rates().await;
+    assert_eq!((report.source.as_str(), report.mistake()), ("frankfurter", None));
+    let usd = |day, rate| format!("{day} EURUSD {rate}");
+    assert_eq!(told(&report), [format!("{from} EURIDR 17000"), format!("{from} EURJPY 163.1"), usd(from, "1.085")]);
+    assert_eq!(told(&tracking.rates().await), [usd(next, "1.123456789012345"), usd(today, "1.1")]);
+    let status = tracking.status("frankfurter", |status| status.state == FeedState::Polling).await;
+    assert_eq!(status.rejected, 4);
+    let asked: Vec<String> = service.asked().iter().map(|head| head.split(' ').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(asked, [first, second]);
+    tracking.stop().await;
+}
+
+#[tokio::test]
+async fn another_service_tells_todays_rates_for_a_key_and_its_refusals_are_told_without_the_key() {
+    let rates = r#""USD":1.159212,"BTC":0.0000112,"XAU":0.000283"#;
+    let latest = format!(r#"{{"success":true,"timestamp":1,"base":"EUR","date":"2026-11-20","rates":{{{rates}}}}}"#);
+    let service = Service::start(move |_, _| (200, "", latest.clone())).await;
+    let mut tracking = Tracking::start(60, |settings| {
+        settings.fixer_api_key = Some(ApiKey::from(KEY));
+        settings.fixer_url = format!("{}/api", service.url);
+    })
+    .await;
+    let report = tracking.rates().await;
+    assert_eq!(told(&report), ["2026-11-20 EURUSD 1.159212", "2026-11-20 EURXAU 0.000283"]);
+    assert!(service.asked()[0].starts_with("GET /api/latest?access_key=s3cret-key "), "{:?}", service.asked());
+    tracking.stop().await;
+
+    let refusal = r#"{"success":false,"error":{"code":101,"type":"invalid_access_key","info":"s3cret-key is none"}}"#;
+    let service = Service::start(move |_, _| (200, "", refusal.to_owned())).await;
+    let mut tracking = Tracking::start(60, |settings| {
+        settings.fixer_api_key = Some(ApiKey::from(KEY));
+        settings.fixer_url = service.url.clone();
+    })
+    .await;
+    let status = tracking.status("fixer", |status| status.state == FeedState::Waiting).await;
+    let (detail, again) = (status.detail.unwrap(), status.next_try_at.unwrap());
+    assert!(detail.contains("error 101: (the key) is none"), "{detail}");
+    assert!((again - Utc::now()).num_seconds() <= 3_600, "{again}");
+    tracking.stop().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_used_as_key_or_address_is_said_at_the_start_without_the_key() {
-    let broken = |change: fn(&mut tracker::listings::Settings)| async move {
+    let broken = |change: fn(&mut tracker::services::Settings)| async move {
         let tracking = Tracking::start(60, change).await;
         timeout(SOON, tracking.task).await.expect("it ends").unwrap().unwrap_err().to_string()
     };

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
-use super::{Fetched, Service, ask};
+use super::{Service, Told, ask, coins::Coins};
 use crate::rest::{Rest, RestError};
 
 /// As many as it tells at once.
@@ -53,11 +53,7 @@ impl Service for CoinMarketCap {
         COIN_MARKET_CAP
     }
 
-    fn half(&self) -> Half {
-        Half::Prices
-    }
-
-    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, RestError>> {
+    fn fetch(&self) -> BoxFuture<'_, Result<Told, RestError>> {
         Box::pin(async {
             let query = [("start", "1"), ("limit", MOST), ("convert", "USD")];
             let Answer { data, status } = ask(&self.0, "/v1/cryptocurrency/listings/latest", &query).await?;
@@ -65,11 +61,11 @@ impl Service for CoinMarketCap {
                 let said = status.and_then(|status| status.error_message);
                 return Err(self.0.unreadable(said.unwrap_or_else(|| "there is no field data in it".to_owned())));
             };
-            let mut fetched = Fetched::default();
+            let mut coins = Coins::new(Half::Prices);
             for row in rows {
-                fetched.add(Half::Prices, coin(row.get()));
+                coins.add(coin(row.get()));
             }
-            Ok(fetched)
+            Ok(coins.told_by(self.name()))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Lists of coins from a real queue to a real database: every digit, once for each minute.
+//! What services outside tell, from a real queue to a real database: every digit, and once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use broker::{LocalQueue, LocalQueueSettings, Message, Publisher, RabbitMqSettings, Source};
 use chrono::{DateTime, TimeDelta, Utc};
-use database::{DatabaseSettings, Pool, listings::find_listing};
-use domain::{Half, ListedCoin, ListingReport};
+use database::{
+    DatabaseSettings, Pool,
+    listings::find_listing,
+    rates::{self, Import, RateFilter},
+};
+use domain::{Half, ListedCoin, ListingReport, Rate, RateReport};
 use process::{Health, Shutdown};
 use tempfile::TempDir;
 use testbed::{database::TestDatabase, rabbitmq::VirtualHost};
@@ -45,6 +49,10 @@ impl Bench {
 
     async fn publish(&self, report: &ListingReport) {
         self.publisher.publish(Message::Listing(report.clone())).await.unwrap();
+    }
+
+    async fn publish_rates(&self, report: &RateReport) {
+        self.publisher.publish(Message::Rates(report.clone())).await.unwrap();
     }
 
     /// The list of a source, once there is one.
@@ -172,5 +180,61 @@ async fn a_long_list_takes_less_room_than_its_text() {
     let bytes: i32 = client.query_one(size, &[]).await.unwrap().get(0);
     let text = Message::Listing(report.clone()).encode().unwrap().len();
     assert!(usize::try_from(bytes).unwrap() < text, "{bytes} bytes, {text} as text");
+    bench.stop.cancel();
+}
+
+fn rates_of(source: &str, minutes: i64, rates: &[(&str, &str, &str)]) -> RateReport {
+    let rate = |(day, quote, rate): &(&str, &str, &str)| Rate {
+        day: day.parse().unwrap(),
+        quote: (*quote).into(),
+        rate: rate.parse().unwrap(),
+    };
+    RateReport {
+        source: source.into(),
+        at: noon() + TimeDelta::minutes(minutes),
+        base: "EUR".into(),
+        rates: rates.iter().map(rate).collect(),
+    }
+}
+
+#[tokio::test]
+async fn rates_are_stored_once_the_newest_word_of_who_told_them_first_counts_and_imports_replace() {
+    let host = VirtualHost::create();
+    let bench = Bench::start(Some(&host)).await;
+    let (friday, saturday) = ("2026-11-20", "2026-11-21");
+    let first = rates_of("bank", 0, &[(friday, "USD", "1.123456789012345678"), (friday, "CHF", "0.93")]);
+    let newer = rates_of("bank", 5, &[(friday, "CHF", "0.94")]);
+    let other = rates_of("other", 9, &[(friday, "USD", "9"), (saturday, "USD", "1.2")]);
+    for report in [&first, &newer, &first, &other, &rates_of("bank", 10, &[(friday, "EUR", "1")])] {
+        bench.publish_rates(report).await;
+    }
+    bench.publish(&ranks(0)).await;
+    bench.stored("cryptocompare", Half::Ranks, noon()).await;
+    let client = bench.pool.get().await.unwrap();
+    let told = async |filter: RateFilter| {
+        let told = rates::list(&client, &filter, 100).await.unwrap();
+        told.iter().map(|one| format!("{} {} {} {}", one.day, one.quote, one.rate, one.source)).collect::<Vec<_>>()
+    };
+    let usd = format!("{friday} USD 1.123456789012345678 bank");
+    let chf = format!("{friday} CHF 0.94 bank");
+    let all = RateFilter { from: Some(friday.parse().unwrap()), ..RateFilter::default() };
+    assert_eq!(told(all.clone()).await, [format!("{saturday} USD 1.2 other"), chf.clone(), usd.clone()]);
+    assert_eq!(
+        told(RateFilter::default()).await,
+        [format!("{saturday} USD 1.2 other"), chf.clone()],
+        "the newest of each"
+    );
+    let until = |day: &str| RateFilter { to: Some(day.parse().unwrap()), ..RateFilter::default() };
+    assert_eq!(told(until(friday)).await, [chf, usd]);
+    assert_eq!(told(until("2026-11-19")).await, [""; 0]);
+    let refused: String = client.query_one("SELECT reason FROM dead_letter", &[]).await.unwrap().get(0);
+    assert_eq!(refused, format!("rate 0 ({friday} EUR): quote_is_base"));
+
+    let imported = rates_of("mine", -60, &[(friday, "USD", "1.1"), (friday, "CHF", "0.94")]);
+    assert_eq!(Import(imported.clone()).carry_out(&client).await.unwrap(), 2);
+    assert_eq!(Import(imported.clone()).carry_out(&client).await.unwrap(), 0, "nothing changes");
+    assert_eq!(rates::store(&client, &first).await.unwrap(), 0);
+    let filter = RateFilter { quote: Some("USD".to_owned()), ..all };
+    assert_eq!(told(filter).await, [format!("{saturday} USD 1.2 other"), format!("{friday} USD 1.1 mine")]);
     bench.stop.cancel();
 }

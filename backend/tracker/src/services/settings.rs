@@ -1,13 +1,14 @@
-//! Which services are asked for top lists, with which keys, and how often.
+//! Which services outside are asked, with which keys, and how often.
 
 use std::{fmt, time::Duration};
 
+use chrono::NaiveDate;
 use clap::Args;
 
-/// Which services are asked for top lists. Without a key, a service is not asked.
+/// Which services outside are asked. One that wants a key is asked where there is one.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Top lists from outside")]
-#[group(id = "listings")]
+#[command(next_help_heading = "Services outside")]
+#[group(id = "services")]
 pub struct Settings {
     /// Key for CoinMarketCap, whose prices /top tells then; without one it is not asked
     #[arg(long, env = "COINMARKETCAP_API_KEY", value_name = "KEY", hide_env_values = true)]
@@ -25,16 +26,47 @@ pub struct Settings {
     /// /top for a minute, and costs credits: 25 of CoinMarketCap, 50 requests at CryptoCompare
     #[arg(long, env = "TRACKER_LISTING_SECONDS", value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(60..=86_400))]
     pub tracker_listing_seconds: u32,
+    /// Ask for the reference rates of the European Central Bank, for currencies that no exchange trades: true or false. Needs no key
+    #[arg(long, env = "TRACKER_ECB_RATES", value_name = "BOOL", default_value_t = false,
+          action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    pub tracker_ecb_rates: bool,
+    /// Address of Frankfurter, which tells these rates
+    #[arg(long, env = "FRANKFURTER_URL", value_name = "URL", default_value = "https://api.frankfurter.dev")]
+    pub frankfurter_url: String,
+    /// The first day of which these rates are fetched at the start, such as 2020-01-01; without it, 90 days ago
+    #[arg(long, env = "TRACKER_RATES_FROM", value_name = "DAY")]
+    pub tracker_rates_from: Option<NaiveDate>,
+    /// Key for Fixer, which tells what currencies are worth today; without one it is not asked
+    #[arg(long, env = "FIXER_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub fixer_api_key: Option<ApiKey>,
+    /// Address of Fixer's API
+    #[arg(long, env = "FIXER_URL", value_name = "URL", default_value = "https://data.fixer.io/api")]
+    pub fixer_url: String,
+    /// Hours between two questions for rates, 1 to 24; they are asked at the start and at whole multiples by the clock
+    #[arg(long, env = "TRACKER_RATES_HOURS", value_name = "HOURS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=24))]
+    pub tracker_rates_hours: u32,
 }
 
 impl Settings {
-    pub(crate) fn every(&self) -> Duration {
+    /// How often top lists are asked for.
+    pub(super) fn lists(&self) -> Duration {
         Duration::from_secs(self.tracker_listing_seconds.max(1).into())
     }
 
-    /// The same without keys: nobody is asked.
-    pub fn without_keys(self) -> Self {
-        Self { coinmarketcap_api_key: None, cryptocompare_api_key: None, ..self }
+    /// How often rates are asked for.
+    pub(super) fn rates(&self) -> Duration {
+        Duration::from_secs(u64::from(self.tracker_rates_hours.max(1)) * 3_600)
+    }
+
+    /// The same, with nobody to be asked.
+    pub fn nobody(self) -> Self {
+        Self {
+            coinmarketcap_api_key: None,
+            cryptocompare_api_key: None,
+            fixer_api_key: None,
+            tracker_ecb_rates: false,
+            ..self
+        }
     }
 }
 
@@ -91,10 +123,10 @@ mod tests {
         assert_eq!((key.is_set(), key.as_str()), (true, "s3cret"));
         assert_eq!(key.hidden_in("HTTP 401: s3cret is no key"), "HTTP 401: (the key) is no key");
         assert!(!settings.cryptocompare_api_key.as_ref().unwrap().is_set());
-        assert_eq!(settings.without_keys().coinmarketcap_api_key, None);
+        assert_eq!(settings.nobody().coinmarketcap_api_key, None);
         let command = Program::command();
         let keys: Vec<_> = command.get_arguments().filter(|one| one.get_id().as_str().ends_with("api_key")).collect();
-        assert!(keys.len() == 2 && keys.iter().all(|one| one.is_hide_env_values_set()), "--help shows none");
+        assert!(keys.len() == 3 && keys.iter().all(|one| one.is_hide_env_values_set()), "--help shows none");
     }
 
     #[test]

@@ -1,106 +1,111 @@
-//! Top lists that services outside tell, where the user has a key for one: what coins cost, and in which order they stand.
+//! Services outside that tell what no exchange does: top lists, and what currencies are worth.
 //!
-//! (What an exchange lists is another thing, and stands in `listing.rs`.)
-//!
-//! Every service is asked at whole multiples of the interval, by the clock: a round that takes long does not shift the next one,
-//! and one that is not done by then is given up. A request is tried five times, unless the service says that it need not be. A
-//! coin of which something is missing is left out and counted; nothing is made up, and no digit is rounded. Keys appear in no
-//! log, no status and no message.
+//! Every service is asked at whole multiples of its interval, by the clock: a round that takes long does not shift the next one,
+//! and one that is not done by then is given up. A request is tried five times, unless the service says that it need not be. What
+//! cannot be read is left out and counted; nothing is made up, and no digit is rounded. Keys appear in no log, no status and no
+//! message.
 
 mod coin_market_cap;
+mod coins;
 mod crypto_compare;
+mod fixer;
+mod frankfurter;
+mod rates;
 mod settings;
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use broker::{LocalQueueError, Message, Publisher};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{Half, ListedCoin, ListingReport, listing::MOST_COINS};
 use futures_util::future::BoxFuture;
 use process::{Health, Shutdown};
 use serde::de::DeserializeOwned;
 
 use crate::{
     Error,
-    rest::{Rest, RestError},
+    rest::{Rest, RestError, Terms},
     status::Board,
 };
 
-use self::{coin_market_cap::CoinMarketCap, crypto_compare::CryptoCompare};
+use self::{coin_market_cap::CoinMarketCap, crypto_compare::CryptoCompare, fixer::Fixer, frankfurter::Frankfurter};
 pub use settings::{ApiKey, Settings};
 
 /// How often a request is tried again before a round is given up.
 const RETRIES: usize = 4;
 const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// After a round that brought nothing, the next one begins within this time.
+const AGAIN: Duration = Duration::from_secs(3_600);
 
-/// A service that tells one half of a top list.
+/// A service outside.
 trait Service: Send + Sync {
     /// Its name, in the manner of exchanges' names.
     fn name(&self) -> &'static str;
 
-    /// Which half it tells.
-    fn half(&self) -> Half;
-
-    /// Asks for the whole list.
-    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, RestError>>;
+    /// Asks for everything that it tells.
+    fn fetch(&self) -> BoxFuture<'_, Result<Told, RestError>>;
 }
 
-/// What a service told: coins, each once, in its order.
+/// What a service told.
 #[derive(Debug, Default)]
-struct Fetched {
-    coins: Vec<ListedCoin>,
-    met: HashSet<(i32, String)>,
+struct Told {
+    messages: Vec<Message>,
+    /// How many coins or rates these hold.
+    rows: usize,
+    /// How many could not be used.
     left_out: u64,
 }
 
-impl Fetched {
-    /// Takes a coin in, where one could be read, it is fit for its half, was not told before, and there is room.
-    fn add(&mut self, half: Half, read: Option<ListedCoin>) {
-        let fit = read.filter(|coin| self.coins.len() < MOST_COINS && coin.mistake(half).is_none());
-        match fit.filter(|coin| self.met.insert((coin.id, coin.symbol.to_string()))) {
-            Some(coin) => self.coins.push(coin),
-            None => self.left_out += 1,
-        }
-    }
-}
-
 /// One service, asked for ever.
-pub(crate) struct Listings {
+pub(crate) struct Asked {
     service: Box<dyn Service>,
-    key: ApiKey,
+    key: Option<ApiKey>,
     every: Duration,
+    /// The first round begins at the start, whatever the clock says.
+    is_asked_at_once: bool,
     publisher: Publisher,
     board: Board,
 }
 
-/// Every service for which there is a key.
+/// Every service that the settings name, or for which there is a key.
 ///
 /// # Errors
 /// When an address is none, or a key cannot be sent.
-pub(crate) fn chosen(settings: &Settings, publisher: &Publisher) -> Result<Vec<Listings>, Error> {
+pub(crate) fn chosen(settings: &Settings, publisher: &Publisher) -> Result<Vec<Asked>, Error> {
+    // A list belongs to its minute; the newest rates serve until there are others.
+    let (lists, rates) = ((settings.lists(), false), (settings.rates(), true));
     let mut chosen = Vec::new();
-    let mut add = |service: Box<dyn Service>, key: &ApiKey| {
+    let mut add = |service: Box<dyn Service>, key: Option<&ApiKey>, (every, is_asked_at_once): (Duration, bool)| {
         let board = Board::new(service.name().into());
-        let (key, publisher) = (key.clone(), publisher.clone());
-        chosen.push(Listings { service, key, every: settings.every(), publisher, board });
+        let (key, publisher) = (key.cloned(), publisher.clone());
+        chosen.push(Asked { service, key, every, is_asked_at_once, publisher, board });
     };
     if let Some(key) = settings.coinmarketcap_api_key.as_ref().filter(|key| key.is_set()) {
         let wrong = |reason| Error(format!("COINMARKETCAP_URL, COINMARKETCAP_API_KEY: {reason}"));
         let rest = Rest::keyed(&settings.coinmarketcap_url, "X-CMC_PRO_API_KEY", key.as_str()).map_err(wrong)?;
-        add(Box::new(CoinMarketCap(rest)), key);
+        add(Box::new(CoinMarketCap(rest)), Some(key), lists);
     }
     if let Some(key) = settings.cryptocompare_api_key.as_ref().filter(|key| key.is_set()) {
         let wrong = |reason| Error(format!("CRYPTOCOMPARE_URL, CRYPTOCOMPARE_API_KEY: {reason}"));
         let words = format!("Apikey {}", key.as_str());
         let rest = Rest::keyed(&settings.cryptocompare_url, "authorization", &words).map_err(wrong)?;
-        add(Box::new(CryptoCompare(rest)), key);
+        add(Box::new(CryptoCompare(rest)), Some(key), lists);
+    }
+    if settings.tracker_ecb_rates {
+        let wrong = |reason| Error(format!("FRANKFURTER_URL: {reason}"));
+        let rest = Rest::new(&settings.frankfurter_url, Terms::default()).map_err(wrong)?;
+        add(Box::new(Frankfurter::new(rest, settings.tracker_rates_from)), None, rates);
+    }
+    if let Some(key) = settings.fixer_api_key.as_ref().filter(|key| key.is_set()) {
+        let wrong = |reason| Error(format!("FIXER_URL: {reason}"));
+        let rest = Rest::new(&settings.fixer_url, Terms::default()).map_err(wrong)?;
+        add(Box::new(Fixer { rest, key: key.clone() }), Some(key), rates);
     }
     Ok(chosen)
 }
 
-impl Listings {
+impl Asked {
     fn name(&self) -> &'static str {
         self.service.name()
     }
@@ -110,7 +115,7 @@ impl Listings {
     /// # Errors
     /// When the queue takes nothing any more.
     pub(crate) async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
-        // A list counts as fresh for two rounds and a bit.
+        // What was told counts as fresh for two rounds and a bit.
         let fresh = TimeDelta::from_std(self.every * 2 + LONGEST_DELAY).unwrap_or(TimeDelta::MAX);
         // How it goes is told at /feeds; that a service outside is away does not make this process unready.
         let check = Health::new().register(self.name());
@@ -126,47 +131,49 @@ impl Listings {
             return Ok(());
         };
         telling.abort();
-        Err(Error(format!("publishing a list of {}: {error}", self.name())))
+        Err(Error(format!("publishing what {} tells: {error}", self.name())))
     }
 
     async fn rounds(&self) -> Result<(), LocalQueueError> {
-        let mut last = DateTime::UNIX_EPOCH;
+        let now = Utc::now();
+        let mut due = if self.is_asked_at_once { now } else { next_round(now, DateTime::UNIX_EPOCH, self.every) };
         loop {
-            let due = next_round(Utc::now(), last, self.every);
             tokio::time::sleep((due - Utc::now()).to_std().unwrap_or_default()).await;
-            last = due;
-            match tokio::time::timeout(self.every, self.service.fetch()).await {
-                Ok(Ok(fetched)) => self.publish(fetched).await?,
-                Ok(Err(error)) => self.failed(&error.to_string()),
-                Err(_) => self.failed(&format!("it takes longer than {} s to tell its list", self.every.as_secs())),
+            let reason = match tokio::time::timeout(self.every, self.service.fetch()).await {
+                Ok(Ok(told)) => self.publish(told).await?,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("it takes longer than {} s to tell everything", self.every.as_secs())),
+            };
+            due = next_round(Utc::now(), due, if reason.is_some() { self.every.min(AGAIN) } else { self.every });
+            if let Some(reason) = reason {
+                self.failed(&reason, due);
             }
         }
     }
 
-    async fn publish(&self, fetched: Fetched) -> Result<(), LocalQueueError> {
-        let Fetched { coins, left_out, .. } = fetched;
-        let (source, half) = (self.name(), self.service.half());
-        tracing::debug!(source, %half, coins = coins.len(), left_out, "a list of coins was fetched");
-        metrics::counter!("listing_coins_total", "source" => source).increment(coins.len() as u64);
-        metrics::counter!("listing_coins_left_out_total", "source" => source).increment(left_out);
+    /// Publishes what was told. Returns what is wrong where that is nothing.
+    async fn publish(&self, told: Told) -> Result<Option<String>, LocalQueueError> {
+        let Told { messages, rows, left_out } = told;
+        let source = self.name();
+        tracing::debug!(source, rows, left_out, "a service outside was asked");
+        metrics::counter!("service_rows_total", "source" => source).increment(rows as u64);
+        metrics::counter!("service_rows_left_out_total", "source" => source).increment(left_out);
         self.board.count(0, left_out);
-        if coins.is_empty() {
-            self.failed("its list holds no coin that can be used");
-            return Ok(());
+        if rows == 0 {
+            return Ok(Some("it tells nothing that can be used".to_owned()));
         }
-        let report = ListingReport { source: source.into(), half, at: Utc::now(), coins };
-        self.publisher.publish(Message::Listing(report)).await?;
+        for message in messages {
+            self.publisher.publish(message).await?;
+        }
         self.board.polled(true);
-        Ok(())
+        Ok(None)
     }
 
-    fn failed(&self, reason: &str) {
-        let reason = self.key.hidden_in(reason);
-        tracing::warn!(source = self.name(), error = reason, "a list of coins cannot be had");
-        metrics::counter!("listings_failed_total", "source" => self.name()).increment(1);
-        let now = Utc::now();
-        let wait = next_round(now, now, self.every) - now;
-        self.board.waiting(0, reason, wait.to_std().unwrap_or(self.every));
+    fn failed(&self, reason: &str, again: DateTime<Utc>) {
+        let reason = self.key.as_ref().map_or_else(|| reason.to_owned(), |key| key.hidden_in(reason));
+        tracing::warn!(source = self.name(), error = reason, "a service outside tells nothing");
+        metrics::counter!("service_rounds_failed_total", "source" => self.name()).increment(1);
+        self.board.waiting(0, reason, (again - Utc::now()).to_std().unwrap_or_default());
     }
 }
 

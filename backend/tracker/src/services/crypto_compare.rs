@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
-use super::{Fetched, Service, ask};
+use super::{Service, Told, ask, coins::Coins};
 use crate::rest::{Rest, RestError};
 
 /// How many a page holds; a shorter one is the last.
@@ -61,23 +61,19 @@ impl Service for CryptoCompare {
         CRYPTO_COMPARE
     }
 
-    fn half(&self) -> Half {
-        Half::Ranks
-    }
-
-    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, RestError>> {
+    fn fetch(&self) -> BoxFuture<'_, Result<Told, RestError>> {
         Box::pin(async {
-            let mut fetched = Fetched::default();
+            let mut coins = Coins::new(Half::Ranks);
             for page in 1..=MOST_PAGES {
                 let rows = self.page(page).await?;
                 for row in &rows {
-                    fetched.add(Half::Ranks, coin(row.get()));
+                    coins.add(coin(row.get()));
                 }
                 if rows.len() < PAGE {
                     break;
                 }
             }
-            Ok(fetched)
+            Ok(coins.told_by(self.name()))
         })
     }
 }
