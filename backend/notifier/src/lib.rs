@@ -32,7 +32,7 @@ pub enum Error {
     #[error("preparing for requests: {0}")]
     Http(reqwest::Error),
     /// Mail cannot be encrypted.
-    #[error("preparing to encrypt mail: {0}; are certificates of authorities installed?")]
+    #[error("preparing to encrypt mail: {0}; are those in NOTIFIER_SMTP_CA_FILE whole?")]
     MailTls(lettre::transport::smtp::Error),
     /// A part of it broke, which is a mistake in the program.
     #[error("a part of the notifier broke: {0}")]

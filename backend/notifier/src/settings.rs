@@ -1,6 +1,6 @@
 //! How notifications are sent.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
@@ -84,6 +84,9 @@ pub struct MailSettings {
     /// How mail is encrypted on its way there
     #[arg(long, env = "NOTIFIER_SMTP_TLS", value_name = "HOW", default_value = "starttls")]
     pub notifier_smtp_tls: MailTls,
+    /// Certificates, in PEM, of authorities that are believed about that server besides those that the system knows
+    #[arg(long, env = "NOTIFIER_SMTP_CA_FILE", value_name = "FILE")]
+    pub notifier_smtp_ca_file: Option<PathBuf>,
     /// User to log in as; without it, nobody does
     #[arg(long, env = "NOTIFIER_SMTP_USER", value_name = "NAME")]
     pub notifier_smtp_user: Option<String>,
@@ -151,6 +154,7 @@ impl Default for MailSettings {
             notifier_smtp_host: None,
             notifier_smtp_port: None,
             notifier_smtp_tls: MailTls::Starttls,
+            notifier_smtp_ca_file: None,
             notifier_smtp_user: None,
             notifier_smtp_password: None,
             notifier_mail_from: None,

@@ -1,6 +1,6 @@
 //! Mail, by the operator's server: text, the same as HTML, and a picture of the last hours where there is one.
 
-use std::time::Duration;
+use std::{error::Error as _, io, iter, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use lettre::{
@@ -8,7 +8,7 @@ use lettre::{
     message::{Attachment, Mailbox, MultiPart, SinglePart, header::ContentType},
     transport::smtp::{
         authentication::Credentials,
-        client::{Tls, TlsParameters},
+        client::{Certificate, Tls, TlsParameters},
     },
 };
 
@@ -24,6 +24,8 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// By which the HTML names the picture.
 const CHART: &str = "chart";
+/// Without it a file is read, and has no certificate.
+const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// The operator's mail server.
 #[derive(Clone)]
@@ -38,7 +40,13 @@ impl Mailer {
         let (Some(host), Some(from)) = (settings.host(), settings.from()) else { return Ok(None) };
         let from =
             from.parse().map_err(|error| Error::Settings(format!("NOTIFIER_MAIL_FROM cannot be used: {error}")))?;
-        let encryption = || TlsParameters::new(host.to_owned()).map_err(Error::MailTls);
+        let encryption = || {
+            let mut parameters = TlsParameters::builder(host.to_owned());
+            if let Some(path) = &settings.notifier_smtp_ca_file {
+                parameters = parameters.add_root_certificate(authorities(path)?);
+            }
+            parameters.build().map_err(Error::MailTls)
+        };
         let tls = match settings.notifier_smtp_tls {
             MailTls::None => Tls::None,
             MailTls::Starttls => Tls::Required(encryption()?),
@@ -53,6 +61,14 @@ impl Mailer {
         }
         Ok(Some(Self { transport: builder.build(), from }))
     }
+}
+
+/// The operator's own authorities.
+fn authorities(path: &Path) -> Result<Certificate, Error> {
+    let unusable = |why: String| Error::Settings(format!("NOTIFIER_SMTP_CA_FILE is {}, {why}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| unusable(format!("which cannot be read: {error}")))?;
+    let found = Certificate::from_pem(&pem).ok().filter(|_| pem.windows(MARK.len()).any(|part| part == MARK));
+    found.ok_or_else(|| unusable("in which no certificate can be read; give one in PEM".to_owned()))
 }
 
 pub(super) struct Email {
@@ -92,8 +108,14 @@ fn refused(error: &lettre::transport::smtp::Error) -> Failure {
         let reason = format!("the mail server answered {code}");
         return if error.is_permanent() { Failure::permanent(reason) } else { Failure::transient(reason) };
     }
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    if error.is_timeout() {
+    let causes = || iter::successors(error.source(), |cause| (*cause).source());
+    let cause = causes().last().map_or_else(|| error.to_string(), ToString::to_string);
+    let is_of_tls = |error: &io::Error| error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    if causes().filter_map(|cause| cause.downcast_ref()).any(is_of_tls) {
+        Failure::transient(format!(
+            "mail to the server cannot be encrypted as NOTIFIER_SMTP_TLS and NOTIFIER_SMTP_CA_FILE say: {cause}"
+        ))
+    } else if error.is_timeout() {
         Failure::transient("the mail server did not answer in time")
     } else if error.is_client() {
         // It cannot encrypt, or log in in no way that we know.
@@ -137,4 +159,35 @@ fn html(message: &Message) -> String {
          <p style=\"font-size:12px;color:#6b7280\">crypto-tracker</p></body></html>",
         escaped(&message.text)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn authorities_that_cannot_be_read_are_told_at_the_start() {
+        let refusal = |path: &Path| {
+            let settings = MailSettings {
+                notifier_smtp_host: Some("mail.example.org".to_owned()),
+                notifier_mail_from: Some("a@example.org".to_owned()),
+                notifier_smtp_ca_file: Some(path.to_owned()),
+                ..MailSettings::default()
+            };
+            Mailer::new(&settings).err().unwrap().to_string()
+        };
+        assert!(refusal(Path::new("/nowhere/ca.pem")).contains("/nowhere/ca.pem, which cannot be read"));
+        for (text, told) in [
+            ("no certificate", "give one in PEM"),
+            ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "give one in PEM"),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "whole"),
+        ] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            let refusal = refusal(file.path());
+            assert!(refusal.contains("NOTIFIER_SMTP_CA_FILE") && refusal.contains(told), "{refusal}");
+        }
+    }
 }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod authority;
 mod bench;
 mod channels;
+mod encryption;
 mod guarding;
 mod http_sink;
 mod mail;
