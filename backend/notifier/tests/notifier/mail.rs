@@ -1,5 +1,7 @@
 //! Mail, to a server that keeps it.
 
+use std::time::Duration;
+
 use chrono::{TimeDelta, Utc};
 use domain::{Tick, TickSource};
 use rust_decimal::Decimal;
@@ -111,4 +113,35 @@ async fn a_mail_server_refuses_for_now_or_for_good() {
         .collect();
     assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_mail_is_written_at_once_and_whole() {
+    let (bench, sink) = (Bench::new().await, MailSink::start().await);
+    let account_id = bench.account("ada").await;
+    let words = "INSERT INTO alert.preference (account_id, messages_per_minute, body) SELECT id, 1000, E'{what}\\n.\\n..\\nend' FROM secret.account";
+    bench.sql(words).await;
+    let channel_id = bench.channel(account_id, "email", json!({})).await;
+    bench.fire(account_id, channel_id, 50).await;
+    let _running = bench.start(by(&sink, "none", &[]));
+    let mails = sink.until(50).await;
+    // As it is written where a dot alone would end it.
+    assert!(mails[0].text.contains(": 1\r\n..\r\n...\r\nend\r\n"), "{}", mails[0].text);
+    // Whoever writes it in parts waits for an acknowledgement between them, which comes after 40 ms.
+    let mut took: Vec<_> = mails.iter().map(|mail| mail.took).collect();
+    took.sort_unstable();
+    assert!(took[25] < Duration::from_millis(20), "{took:?}");
+}
+
+#[tokio::test]
+async fn an_address_may_have_letters_of_any_alphabet() {
+    let (bench, sink) = (Bench::new().await, MailSink::start().await);
+    let account_id = bench.account("ada").await;
+    let channel_id = bench.channel(account_id, "email", json!({"address": "jörg@example.com"})).await;
+    bench.fire(account_id, channel_id, 1).await;
+    let _running = bench.start(by(&sink, "none", &[]));
+    let mail = &sink.until(1).await[0];
+    assert!(mail.to.contains("<jörg@example.com>") && mail.text.contains("jörg@example.com"), "{mail:?}");
+    let begin = "MAIL FROM:<prices@example.org> SMTPUTF8 BODY=8BITMIME".to_owned();
+    assert!(sink.heard().contains(&(false, begin)), "{:?}", sink.heard());
 }

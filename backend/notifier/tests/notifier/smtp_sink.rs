@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) struct Mail {
     pub(crate) to: String,
     pub(crate) text: String,
+    /// From when it was asked for until all of it was there.
+    pub(crate) took: Duration,
 }
 
 /// What was said beside mails: whether encrypted, and the line.
@@ -101,6 +103,8 @@ impl MailSink {
     }
 
     async fn serve(self, stream: TcpStream) {
+        // Nobody waits for what we say.
+        stream.set_nodelay(true).unwrap();
         let mut stream: Talk = BufReader::new(Box::new(stream));
         let mut is_encrypted = false;
         if let Encryption::FromTheBeginning(acceptor) = &self.encryption {
@@ -134,12 +138,13 @@ impl MailSink {
                 }
                 ("DATA", _) => {
                     stream.write_all(b"354 go on\r\n").await.unwrap();
+                    let asked = Instant::now();
                     let mut text = String::new();
                     while !text.ends_with("\r\n.\r\n") {
                         stream.read_line(&mut text).await.unwrap();
                     }
                     let mut state = self.state.lock().unwrap();
-                    state.mails.push(Mail { to: to.clone(), text });
+                    state.mails.push(Mail { to: to.clone(), text, took: asked.elapsed() });
                     state.answers.pop_front().unwrap_or("250 taken")
                 }
                 ("QUIT", _) => "221 bye",
