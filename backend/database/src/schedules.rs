@@ -91,14 +91,16 @@ struct Schedule {
 }
 
 /// Computes the schedule that is due longest, for the newest of its times that has come, and has its channels told where a pair moved
-/// enough; all in one transaction. `None` where none is due that nobody else computes.
+/// enough; all in one transaction. Those in `tried` are passed over, and this one is added to them. `None` where none is due that nobody
+/// else computes.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn compute_due(client: &mut Client) -> Result<Option<Computed>> {
+pub async fn compute_due(client: &mut Client, tried: &mut Vec<i64>) -> Result<Option<Computed>> {
     let doing = "computing a schedule";
     let transaction = client.transaction().await.context(doing)?;
-    let Some(schedule) = take(&transaction).await? else { return Ok(None) };
+    let Some(schedule) = take(&transaction, tried).await? else { return Ok(None) };
+    tried.push(schedule.id);
     let mut computed = Computed { schedule_id: schedule.id, pairs: 0, notifications: 0 };
     let due = schedule::due(schedule.next_at, schedule.every_minutes, schedule.ends_at, schedule.now);
     if let Some(Due { at, .. }) = due.filter(|_| schedule.is_meant) {
@@ -119,16 +121,16 @@ pub async fn compute_due(client: &mut Client) -> Result<Option<Computed>> {
     Ok(Some(computed))
 }
 
-async fn take(client: &impl GenericClient) -> Result<Option<Schedule>> {
+async fn take(client: &impl GenericClient, tried: &[i64]) -> Result<Option<Schedule>> {
     let doing = "looking for schedules";
     let query = "
         SELECT schedule.id, account_id, ends_at, next_at, every_minutes, kind, threshold_percent, ticker_ids, channel_ids,
                account.disabled_at IS NULL, now(), portfolio_id
         FROM alert.schedule JOIN secret.account ON account.id = account_id
-        WHERE is_active AND next_at IS NOT NULL AND next_at <= now()
+        WHERE is_active AND next_at IS NOT NULL AND next_at <= now() AND schedule.id <> ALL($1::bigint[])
         ORDER BY next_at LIMIT 1 FOR NO KEY UPDATE OF schedule SKIP LOCKED";
     let statement = client.prepare_cached(query).await.context(doing)?;
-    let Some(row) = client.query_opt(&statement, &[]).await.context(doing)? else { return Ok(None) };
+    let Some(row) = client.query_opt(&statement, &[&tried]).await.context(doing)? else { return Ok(None) };
     let read = || {
         Ok(Schedule {
             id: row.try_get(0)?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use database::{Pool, Result, schedules};
+use database::{Pool, schedules};
 use process::{Check, Shutdown};
 
 /// How often it is looked whether something is to be computed.
@@ -25,21 +25,32 @@ pub(crate) async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
             }
             Err(error) => {
                 if !is_told {
-                    tracing::warn!(%error, "schedules are not computed; it is tried again");
+                    tracing::warn!(error, "schedules are not computed; it is tried again");
                 }
-                check.failed(error.to_string());
+                check.failed(error);
                 is_told = true;
             }
         }
     }
 }
 
-/// One transaction after the other, until none is due.
-async fn compute_all(pool: &Pool, shutdown: &Shutdown) -> Result<()> {
+/// One transaction after the other, until none is due. One that cannot be computed holds up no other.
+async fn compute_all(pool: &Pool, shutdown: &Shutdown) -> Result<(), String> {
+    let (mut tried, mut failed) = (Vec::new(), None);
     while !shutdown.is_cancelled() {
-        let Some(computed) = schedules::compute_due(&mut pool.get().await?).await? else { break };
-        metrics::counter!("schedules_computed_total").increment(1);
-        tracing::debug!(schedule = computed.schedule_id, pairs = computed.pairs, "a schedule is computed");
+        let before = tried.len();
+        let mut client = pool.get().await.map_err(|error| error.to_string())?;
+        match schedules::compute_due(&mut client, &mut tried).await {
+            Ok(None) => break,
+            Ok(Some(computed)) => {
+                metrics::counter!("schedules_computed_total").increment(1);
+                tracing::debug!(schedule = computed.schedule_id, pairs = computed.pairs, "a schedule is computed");
+            }
+            Err(error) => match tried.get(before) {
+                Some(schedule) => failed = Some(format!("schedule {schedule}: {error}")),
+                None => return Err(error.to_string()),
+            },
+        }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }

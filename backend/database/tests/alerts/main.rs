@@ -4,4 +4,5 @@
 
 mod bench;
 mod clock;
+mod evaluation;
 mod watching;

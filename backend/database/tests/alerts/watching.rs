@@ -1,21 +1,17 @@
 //! Rules that look at prices: what fires is what an evaluation of the stored prices says, whatever comes twice, late, at the same time,
 //! or across a gap.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use database::{
     alerts::{
         Alerts,
         rules::{self, Definition, Refused},
     },
-    gaps,
-    ingest::{self, NewPrice},
-    market,
+    gaps, market,
 };
 use domain::{
-    Gap, GapCause, GapReport, GapState, Interval, MarketReport, MarketRow, Tick, TickSource,
-    alert::{Condition, Direction, Frequency, Unit, Way},
+    Gap, GapCause, GapReport, GapState, MarketReport, MarketRow, Tick, TickSource,
+    alert::{Condition, Direction, Frequency, Unit},
 };
 use rust_decimal::Decimal;
 
@@ -219,153 +215,6 @@ async fn the_state_of_a_market_serves_pairs_whose_trades_are_not_recorded() {
     assert_eq!(bench.fired().await.len(), 1);
     bench.stream(&[trade(2, 95, at(4_000))]).await;
     assert_eq!(bench.fired().await.last().map(|one| (one.rule_id, one.price)), Some((again, Some(95.into()))));
-}
-
-/// What a rule should have fired for, by a look at every stored price: written without what the program uses.
-fn expected(definition: &Definition, prices: &[(DateTime<Utc>, i64, Decimal)]) -> Vec<i64> {
-    let (mut fired, mut last, mut armed) = (Vec::new(), None::<DateTime<Utc>>, true);
-    let mut lows: BTreeMap<DateTime<Utc>, Decimal> = BTreeMap::new();
-    for (place, (time, id, price)) in prices.iter().enumerate() {
-        let low = lows.entry(Interval::OneMinute.open_time(*time)).or_insert(*price);
-        *low = (*low).min(*price);
-        if place == 0 {
-            continue;
-        }
-        let before = prices[place - 1].2;
-        let crossed = |level: Decimal| (before < level && *price >= level, before > level && *price <= level);
-        let hit = match &definition.condition {
-            Condition::Crosses { level, direction: Direction::Up } => crossed(*level).0,
-            Condition::Crosses { level, direction: Direction::Down } => crossed(*level).1,
-            Condition::Crosses { level, .. } | Condition::Reaches { level } => crossed(*level).0 || crossed(*level).1,
-            Condition::Channel { lower, upper, way } => {
-                let is_in = |price: Decimal| price >= *lower && price <= *upper;
-                if *way == Way::Leave { is_in(before) && !is_in(*price) } else { !is_in(before) && is_in(*price) }
-            }
-            Condition::Moves { change, minutes, .. } => {
-                let from = Interval::OneMinute.open_time(*time) - TimeDelta::minutes((*minutes).into());
-                let low = *lows.range(from..).map(|(_, low)| low).min().unwrap();
-                let is_met = (*price - low) * Decimal::ONE_HUNDRED / low >= *change;
-                let hit = is_met && armed;
-                // Armed anew only when it is no longer so; whether it fired is decided below.
-                if !is_met {
-                    armed = true;
-                }
-                hit
-            }
-            _ => unreachable!(),
-        };
-        let rests = match definition.frequency {
-            Frequency::Once => last.is_some(),
-            Frequency::OncePerBar(bar) => last.is_some_and(|last| bar.open_time(last) == bar.open_time(*time)),
-            Frequency::EveryTime(cooldown) => last.is_some_and(|last| *time - last < cooldown),
-        };
-        if hit && !rests {
-            fired.push(*id);
-            last = Some(*time);
-            armed = false;
-        }
-    }
-    fired
-}
-
-/// Thousands of prices by several writers at once, some batches again, against [`expected`].
-#[tokio::test(flavor = "multi_thread")]
-async fn what_fires_is_what_the_stored_prices_say_whoever_stores_them() {
-    let mut bench = Bench::start().await;
-    let seed = fastrand::u64(..);
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut definitions: BTreeMap<i64, Definition> = BTreeMap::new();
-    bench.stream(&[trade(1, 1_000, at(0))]).await;
-    for _ in 0..120 {
-        let level = |random: &mut fastrand::Rng| Decimal::from(random.i64(970..1_030));
-        let condition = match random.u8(..5) {
-            0 => Condition::Crosses { level: level(&mut random), direction: Direction::Up },
-            1 => Condition::Crosses { level: level(&mut random), direction: Direction::Down },
-            2 => Condition::Reaches { level: level(&mut random) },
-            3 => {
-                let (lower, way) = (level(&mut random), if random.bool() { Way::Leave } else { Way::Enter });
-                Condition::Channel { lower, upper: lower + Decimal::from(random.i64(0..20)), way }
-            }
-            _ => {
-                let (unit, direction) = (Unit::Percent, Direction::Up);
-                Condition::Moves {
-                    change: Decimal::new(random.i64(1..40), 1),
-                    unit,
-                    direction,
-                    minutes: random.u16(1..4),
-                }
-            }
-        };
-        let frequency = match random.u8(..3) {
-            0 => Frequency::Once,
-            1 => Frequency::OncePerBar(Interval::OneMinute),
-            _ => Frequency::EveryTime(TimeDelta::seconds(random.i64(1..60))),
-        };
-        let definition = Definition { frequency, ..rule(bench.pair, condition) };
-        definitions.insert(bench.add(&definition).await, definition);
-    }
-    let (mut price, mut time, mut ticks) = (1_000, 0, Vec::new());
-    for id in 2..6_000 {
-        price += random.i64(-4..5) + (1_000 - price) / 20;
-        time += random.i64(0..150);
-        ticks.push(trade(id, price, at(time)));
-    }
-    let mut batches: Vec<Vec<Tick>> = Vec::new();
-    let mut rest = ticks.as_slice();
-    while !rest.is_empty() {
-        let (batch, behind) = rest.split_at(random.usize(1..200).min(rest.len()));
-        batches.push(batch.to_vec());
-        // Some come twice.
-        if random.u8(..5) == 0 {
-            batches.push(batch.to_vec());
-        }
-        rest = behind;
-    }
-    let batches =
-        std::sync::Arc::new(tokio::sync::Mutex::new(batches.into_iter().collect::<std::collections::VecDeque<_>>()));
-    let mut writers = tokio::task::JoinSet::new();
-    for _ in 0..3 {
-        let (batches, pool, alerts, pair) = (batches.clone(), bench.pool.clone(), bench.alerts.clone(), bench.pair);
-        writers.spawn(async move {
-            loop {
-                let (batch, turn) = {
-                    let mut batches = batches.lock().await;
-                    let Some(batch) = batches.pop_front() else { return };
-                    (batch, alerts.turn())
-                };
-                let mut client = pool.get().await.unwrap();
-                let mut maybe_stored = false;
-                loop {
-                    let price = |tick| NewPrice { ticker_id: pair, source: TickSource::Stream, tick };
-                    let prices = batch.iter().map(price).collect();
-                    match ingest::store(&mut client, prices, &[], maybe_stored, &turn).await {
-                        Ok(_) => break,
-                        Err(error) if !error.is_permanent() => maybe_stored = true,
-                        Err(error) => panic!("{error}"),
-                    }
-                }
-            }
-        });
-    }
-    while let Some(ended) = writers.join_next().await {
-        ended.unwrap();
-    }
-    let rows =
-        bench.client.query("SELECT time, trade_id, price FROM price ORDER BY time, trade_id", &[]).await.unwrap();
-    let prices: Vec<(DateTime<Utc>, i64, Decimal)> =
-        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-    assert_eq!(prices.len(), 5_999);
-    let mut fired: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-    for one in bench.fired().await {
-        fired.entry(one.rule_id).or_default().push(one.trade_id.unwrap());
-    }
-    let mut total = 0;
-    for (id, definition) in &definitions {
-        let expected = expected(definition, &prices);
-        total += expected.len();
-        assert_eq!(fired.get(id).cloned().unwrap_or_default(), expected, "seed {seed}: {definition:?}");
-    }
-    assert!(total > 100, "{total}");
 }
 
 #[tokio::test]

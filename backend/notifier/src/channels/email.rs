@@ -25,6 +25,8 @@ use crate::{
 
 /// How long the server may take for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long for saying goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// By which the HTML names the picture.
 const CHART: &str = "chart";
 /// How a certificate begins. lettre takes a file in which none does, and trusts nobody for it.
@@ -78,7 +80,8 @@ impl Mailer {
             connection.auth(DEFAULT_MECHANISMS, login).await?;
         }
         let sent = hand_over(&mut connection, mail).await;
-        connection.abort().await;
+        // What it has taken it has taken, whether it says goodbye or not.
+        let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
         sent
     }
 }

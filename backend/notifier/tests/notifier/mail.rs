@@ -1,7 +1,5 @@
 //! Mail, to a server that keeps it.
 
-use std::time::Duration;
-
 use chrono::{TimeDelta, Utc};
 use domain::{Tick, TickSource};
 use rust_decimal::Decimal;
@@ -116,21 +114,21 @@ async fn a_mail_server_refuses_for_now_or_for_good() {
 }
 
 #[tokio::test]
-async fn a_mail_is_written_at_once_and_whole() {
+async fn a_mail_arrives_whole_and_once_whatever_stands_in_it_and_however_the_server_takes_leave() {
     let (bench, sink) = (Bench::new().await, MailSink::start().await);
     let account_id = bench.account("ada").await;
+    sink.be_rude();
     let words = "INSERT INTO alert.preference (account_id, messages_per_minute, body) SELECT id, 1000, E'{what}\\n.\\n..\\nend' FROM secret.account";
     bench.sql(words).await;
     let channel_id = bench.channel(account_id, "email", json!({})).await;
-    bench.fire(account_id, channel_id, 50).await;
-    let _running = bench.start(by(&sink, "none", &[]));
-    let mails = sink.until(50).await;
+    let id = bench.fire(account_id, channel_id, 1).await[0];
+    let running = bench.start(by(&sink, "none", &[]));
+    assert_eq!(bench.until(id, "sent").await.attempts, 1);
+    running.stop().await;
+    let mails = sink.mails();
+    assert_eq!(mails.len(), 1);
     // As it is written where a dot alone would end it.
     assert!(mails[0].text.contains(": 1\r\n..\r\n...\r\nend\r\n"), "{}", mails[0].text);
-    // Whoever writes it in parts waits for an acknowledgement between them, which comes after 40 ms.
-    let mut took: Vec<_> = mails.iter().map(|mail| mail.took).collect();
-    took.sort_unstable();
-    assert!(took[25] < Duration::from_millis(20), "{took:?}");
 }
 
 #[tokio::test]

@@ -118,3 +118,27 @@ async fn where_nothing_moved_nobody_is_told_and_what_is_over_ends() {
     assert_eq!(bench.number("SELECT count(*) FROM alert.notification").await, 0);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn one_that_cannot_be_computed_holds_up_no_other() {
+    let (bench, sink) = (Bench::new().await, Sink::start().await);
+    let (account_id, _) = bench.with_webhook(&sink.url()).await;
+    trade(&bench, 61, [100, 100, 100]).await;
+    trade(&bench, 1, [106, 95, 112]).await;
+    let broken = schedule(&bench, account_id, "rose", 5, *TIME - TimeDelta::minutes(5), "NULL, NULL").await;
+    let good = schedule(&bench, account_id, "rose", 5, *TIME, "NULL, NULL").await;
+    let refuse = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON alert.computed FOR EACH ROW WHEN (new.schedule_id = {broken})
+         EXECUTE FUNCTION refuse()"
+    );
+    bench.sql(&refuse).await;
+    let running = bench.start(settings(&[]));
+    sink.until(1).await;
+    let computed = |id| format!("SELECT count(*) FROM alert.computed WHERE schedule_id = {id}");
+    bench.until_number(&computed(good), 1).await;
+    // It is tried again.
+    bench.sql("DROP TRIGGER refuse ON alert.computed").await;
+    bench.until_number(&computed(broken), 1).await;
+    running.stop().await;
+}

@@ -18,8 +18,6 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) struct Mail {
     pub(crate) to: String,
     pub(crate) text: String,
-    /// From when it was asked for until all of it was there.
-    pub(crate) took: Duration,
 }
 
 /// What was said beside mails: whether encrypted, and the line.
@@ -38,6 +36,8 @@ struct State {
     mails: Vec<Mail>,
     heard: Vec<Heard>,
     answers: VecDeque<&'static str>,
+    /// It does not answer who takes leave.
+    is_rude: bool,
 }
 
 #[derive(Clone)]
@@ -79,6 +79,11 @@ impl MailSink {
     /// The answers to the next log-ins and mails, in this order; those of one that takes all behind them.
     pub(crate) fn answer(&self, answers: impl IntoIterator<Item = &'static str>) {
         self.state.lock().unwrap().answers.extend(answers);
+    }
+
+    /// Does not answer who takes leave.
+    pub(crate) fn be_rude(&self) {
+        self.state.lock().unwrap().is_rude = true;
     }
 
     pub(crate) fn mails(&self) -> Vec<Mail> {
@@ -138,15 +143,15 @@ impl MailSink {
                 }
                 ("DATA", _) => {
                     stream.write_all(b"354 go on\r\n").await.unwrap();
-                    let asked = Instant::now();
                     let mut text = String::new();
                     while !text.ends_with("\r\n.\r\n") {
                         stream.read_line(&mut text).await.unwrap();
                     }
                     let mut state = self.state.lock().unwrap();
-                    state.mails.push(Mail { to: to.clone(), text, took: asked.elapsed() });
+                    state.mails.push(Mail { to: to.clone(), text });
                     state.answers.pop_front().unwrap_or("250 taken")
                 }
+                ("QUIT", _) if self.state.lock().unwrap().is_rude => continue,
                 ("QUIT", _) => "221 bye",
                 _ => "250 fine",
             };
