@@ -22,7 +22,7 @@ use crate::{
     store::Store,
     theme,
     watch::Watch,
-    worker::{Timing, Worker},
+    worker::{Export, Timing, Worker},
 };
 
 /// The window's application.
@@ -132,6 +132,12 @@ impl App {
         }
     }
 
+    fn export(&mut self, export: Export, now: DateTime<Utc>) {
+        if !self.worker.export(export) {
+            self.screen.notices.say("Several files are being written; try again in a moment".to_owned(), now);
+        }
+    }
+
     fn obey(&mut self, command: Command, context: &Context, now: DateTime<Utc>) {
         let choices = &mut self.screen.choices;
         match command {
@@ -169,10 +175,10 @@ impl App {
                 }
             }
             Command::ExportCandles(series, from, to) => {
-                let export = self.exports.candles(series, from, to, now);
-                if !self.worker.export(export) {
-                    self.screen.notices.say("Several files are being written; try again in a moment".to_owned(), now);
-                }
+                self.export(self.exports.candles(series, from, to, now), now);
+            }
+            Command::ExportTransactions(portfolio, name) => {
+                self.export(self.exports.transactions(portfolio, &name, now), now);
             }
             Command::ExportPicture(part, name) => {
                 let file = self.exports.picture(&name, now);

@@ -204,21 +204,58 @@ impl Client {
         read(&path, response).await
     }
 
+    /// The same, answered by a file.
+    async fn own_file(&self, request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
+        let response = successful(self.ask(request, For::Account).await?).await?;
+        response.bytes().await.map(Into::into).map_err(|error| unreachable_because(&error))
+    }
+
+    /// The same, answered line by line.
+    async fn own_lines(&self, request: RequestBuilder) -> Result<Lines, ClientError> {
+        let response = successful(self.ask(request, For::Account).await?).await?;
+        Ok(Lines { response, rest: Vec::new() })
+    }
+
     /// Takes something of the account away.
     async fn own_away(&self, request: RequestBuilder) -> Result<(), ClientError> {
-        let response = self.ask(request, For::Account).await?;
-        if response.status().is_success() {
-            return Ok(());
-        }
-        let path = response.url().path().to_owned();
-        Err(refusal(&path, response).await)
+        successful(self.ask(request, For::Account).await?).await.map(drop)
     }
 }
 
-async fn read<T: DeserializeOwned>(path: &str, response: Response) -> Result<T, ClientError> {
-    if !response.status().is_success() {
-        return Err(refusal(path, response).await);
+/// An answer that comes in lines of JSON.
+struct Lines {
+    response: Response,
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    /// The next one. There must be one.
+    async fn next<T: DeserializeOwned>(&mut self) -> Result<T, ClientError> {
+        loop {
+            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                let path = self.response.url().path();
+                let unread = |error| ClientError::Unexpected(format!("{path}: {error}"));
+                return serde_json::from_slice(&line).map_err(unread);
+            }
+            match self.response.chunk().await.map_err(|error| unreachable_because(&error))? {
+                Some(chunk) => self.rest.extend_from_slice(&chunk),
+                None => return Err(ClientError::Unexpected("the answer broke off".to_owned())),
+            }
+        }
     }
+}
+
+async fn successful(response: Response) -> Result<Response, ClientError> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let path = response.url().path().to_owned();
+    Err(refusal(&path, response).await)
+}
+
+async fn read<T: DeserializeOwned>(path: &str, response: Response) -> Result<T, ClientError> {
+    let response = successful(response).await?;
     let body = response.bytes().await.map_err(|error| unreachable_because(&error))?;
     serde_json::from_slice(&body).map_err(|error| ClientError::Unexpected(format!("{path}: {error}")))
 }

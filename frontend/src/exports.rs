@@ -13,7 +13,7 @@ use eframe::egui::ColorImage;
 use crate::{
     settings::WindowSettings,
     state::SeriesKey,
-    worker::{Export, create},
+    worker::{Export, Wanted, create},
 };
 
 /// Where files go, and what became of those on their way.
@@ -53,7 +53,12 @@ impl Exports {
     ) -> Export {
         let name = format!("{}-{}-{}", series.ticker.ticker, series.ticker.exchange, series.interval);
         let path = self.path(&name, now, "csv");
-        Export { series, from, to, path }
+        Export { what: Wanted::Candles { series, from, to }, path }
+    }
+
+    /// All transactions of a portfolio, as the worker is to write them.
+    pub(crate) fn transactions(&self, portfolio: i64, name: &str, now: DateTime<Utc>) -> Export {
+        Export { what: Wanted::Transactions(portfolio), path: self.path(name, now, "csv") }
     }
 
     /// The file of a picture with this in its name.

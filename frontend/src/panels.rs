@@ -126,6 +126,8 @@ pub(crate) enum Command {
     LoadOlder(SeriesKey, DateTime<Utc>),
     /// The series' candles between two moments in a file.
     ExportCandles(SeriesKey, DateTime<Utc>, DateTime<Utc>),
+    /// All transactions of the portfolio with this number and name in a file.
+    ExportTransactions(i64, String),
     /// What is in this part of the window, in points, in a file with this in its name.
     ExportPicture(eframe::egui::Rect, String),
     /// To log in or out.

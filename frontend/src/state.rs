@@ -29,7 +29,7 @@ pub(crate) use feeds::Feed;
 pub(crate) use holes::{Hole, words as hole_words};
 pub(crate) use series::{Bar, Older, Origin, Series, in_view};
 pub(crate) use tickers::{Freshness, Ticker};
-pub(crate) use update::Update;
+pub(crate) use update::{Exported, Update};
 pub(crate) use volatility::{Moved, Period, Ranking};
 
 use crate::{
@@ -146,6 +146,7 @@ impl State {
                 }
             }
             Update::Portfolio { topic, outcome } => self.portfolios.take_in(&topic, outcome, now),
+            Update::PortfolioImport { number, progress } => self.portfolios.imports(number, progress),
             Update::PortfolioAnswered { number, order, outcome } => {
                 self.news.extend(self.portfolios.answered(number, &order, outcome));
             }
@@ -158,8 +159,10 @@ impl State {
             }
             Update::Exported { path, outcome } => {
                 let words = match outcome {
-                    Ok(1) => format!("1 candle is in {}", path.display()),
-                    Ok(count) => format!("{count} candles are in {}", path.display()),
+                    Ok((1, Exported::Candles)) => format!("1 candle is in {}", path.display()),
+                    Ok((count, Exported::Candles)) => format!("{count} candles are in {}", path.display()),
+                    Ok((1, Exported::Transactions)) => format!("1 transaction is in {}", path.display()),
+                    Ok((count, Exported::Transactions)) => format!("{count} transactions are in {}", path.display()),
                     Err(cause) => format!("{} could not be written: {cause}", path.display()),
                 };
                 self.news.push(words);

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use self::outbox::{Outbox, Wake};
 pub(crate) use self::{
     account::SessionOrder,
-    export::{Export, create},
+    export::{Export, Wanted, create},
 };
 use crate::{
     choices::Refresh,

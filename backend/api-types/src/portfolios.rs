@@ -7,7 +7,10 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::alerts::{Amount, given};
+use crate::{
+    Problem,
+    alerts::{Amount, given},
+};
 
 /// A portfolio.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -402,6 +405,32 @@ pub struct DisposalRow {
     pub buy_id: Option<i64>,
     /// Whether they had been bought at all; else they cost nothing.
     pub covered: bool,
+}
+
+/// A line of an import that is told while it goes on. The last one holds what became of it, or why it failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportNews {
+    /// How far it is.
+    Progress(ImportProgress),
+    /// What became of it.
+    Data(ImportRow),
+    /// Why nothing is written.
+    Error(Problem),
+}
+
+/// How far an import is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ImportProgress {
+    /// `waiting` for others to end, `reading`, or `writing`.
+    #[schema(example = "writing")]
+    pub stage: String,
+    /// Transactions that are written.
+    #[schema(example = 30000)]
+    pub done: usize,
+    /// How many there are, once they are read.
+    #[schema(example = 100000)]
+    pub of: Option<usize>,
 }
 
 /// What became of a file of transactions.

@@ -277,7 +277,7 @@ pub async fn add(
              ON CONFLICT ON CONSTRAINT transaction_once DO NOTHING
              RETURNING id
          )
-         SELECT EXISTS (SELECT FROM owner), ARRAY(SELECT id FROM added ORDER BY id)"
+         SELECT EXISTS (SELECT FROM owner), ARRAY(SELECT id FROM added ORDER BY id), EXISTS (SELECT FROM portfolio.portfolio WHERE id = $1)"
     );
     let statement = client.prepare_cached(&insert).await.context(doing)?;
     let count = entries.len() as i64;
@@ -308,7 +308,7 @@ pub async fn add(
         .await
         .context(doing)?;
     if !row.get::<_, bool>(0) {
-        return Ok(Err(Refused::TooMany));
+        return Ok(Err(if row.get(2) { Refused::TooMany } else { Refused::Unknown }));
     }
     let ids: Vec<i64> = row.get(1);
     let known = entries.len().saturating_sub(ids.len());
@@ -318,7 +318,7 @@ pub async fn add(
 /// How many are written in one statement.
 const AT_ONCE: usize = 10_000;
 
-/// Writes many entries down, all or none of them.
+/// Writes many entries down, all or none of them; now and then it is `told` how many are written.
 ///
 /// # Errors
 /// When the database refuses.
@@ -326,11 +326,13 @@ pub async fn add_all(
     client: &mut Client,
     portfolio_id: i64,
     entries: &[Entry],
+    told: impl Fn(usize),
 ) -> Result<std::result::Result<Added, Refused>> {
     let doing = "writing many transactions";
     let transaction = client.transaction().await.context(doing)?;
     let mut all = Added::default();
     for part in entries.chunks(AT_ONCE) {
+        told(all.ids.len() + all.known);
         match add(&transaction, portfolio_id, part).await? {
             Ok(Added { ids, known }) => {
                 all.ids.extend(ids);

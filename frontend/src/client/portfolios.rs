@@ -5,12 +5,12 @@ use std::time::Duration;
 use api_types::{
     Data,
     portfolios::{
-        BalanceRow, ImportRow, PerformanceRow, PortfolioRequest, PortfolioRow, TransactionPage, TransactionRequest,
-        TransactionRow, ValueRow,
+        BalanceRow, ImportNews, ImportProgress, ImportRow, PerformanceRow, PortfolioRequest, PortfolioRow,
+        TransactionPage, TransactionRequest, TransactionRow, ValueRow,
     },
 };
 use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
-use reqwest::{Url, header::CONTENT_TYPE};
+use reqwest::{RequestBuilder, Url, header::CONTENT_TYPE};
 
 use super::{Client, ClientError};
 use crate::state::portfolio::{Counted, TRANSACTIONS_A_PAGE};
@@ -104,20 +104,42 @@ impl Client {
         self.own_away(self.http.delete(url)).await
     }
 
-    /// Writes down what a file says, or with `preview` says what that would be.
+    /// Says what would be written down of a file.
+    pub(crate) async fn preview_import(&self, portfolio: i64, file: Vec<u8>) -> Result<ImportRow, ClientError> {
+        let previewed: Data<_> = self.own(self.importing(portfolio, file, &["preview"])).await?;
+        Ok(previewed.data)
+    }
+
+    /// Writes down what a file says; now and then it is `told` how far that is.
     pub(crate) async fn import(
         &self,
         portfolio: i64,
         file: Vec<u8>,
-        preview: bool,
         skip_mistakes: bool,
+        told: impl AsyncFn(ImportProgress),
     ) -> Result<ImportRow, ClientError> {
+        let wanted: &[&str] = if skip_mistakes { &["progress", "skip_mistakes"] } else { &["progress"] };
+        let mut lines = self.own_lines(self.importing(portfolio, file, wanted)).await?;
+        loop {
+            match lines.next().await? {
+                ImportNews::Progress(progress) => told(progress).await,
+                ImportNews::Data(row) => return Ok(row),
+                ImportNews::Error(problem) => return Err(ClientError::Refused(Box::new(problem))),
+            }
+        }
+    }
+
+    /// All transactions of a portfolio as a file, which can be imported.
+    pub(crate) async fn export(&self, portfolio: i64) -> Result<Vec<u8>, ClientError> {
+        let url = self.portfolios(&[&portfolio.to_string(), "export"]);
+        self.own_file(self.http.get(url).timeout(IMPORTED_WITHIN)).await
+    }
+
+    fn importing(&self, portfolio: i64, file: Vec<u8>, wanted: &[&str]) -> RequestBuilder {
         let mut url = self.portfolios(&[&portfolio.to_string(), "import"]);
-        let said = |is_wanted: bool| is_wanted.then(|| "true".to_owned());
-        add(&mut url, &[("preview", said(preview)), ("skip_mistakes", said(skip_mistakes))]);
-        let request = self.http.post(url).header(CONTENT_TYPE, "text/csv").timeout(IMPORTED_WITHIN).body(file);
-        let imported: Data<_> = self.own(request).await?;
-        Ok(imported.data)
+        let wanted: Vec<_> = wanted.iter().map(|name| (*name, Some("true".to_owned()))).collect();
+        add(&mut url, &wanted);
+        self.http.post(url).header(CONTENT_TYPE, "text/csv").timeout(IMPORTED_WITHIN).body(file)
     }
 
     fn portfolios(&self, rest: &[&str]) -> Url {

@@ -13,7 +13,7 @@ mod words;
 
 use std::collections::BTreeSet;
 
-use api_types::portfolios::PortfolioRow;
+use api_types::portfolios::{ImportProgress, PortfolioRow};
 use eframe::egui::{RichText, ScrollArea, Ui, UiBuilder, vec2};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,11 @@ impl Waiting {
         let outcome = scene.state.portfolios.answer(self.0?)?.clone();
         self.0 = None;
         Some(outcome)
+    }
+
+    /// How far it is, where it is an import.
+    fn progress<'a>(&self, scene: &Scene<'a>) -> Option<&'a ImportProgress> {
+        scene.state.portfolios.progress(self.0?)
     }
 
     fn is_on(&self) -> bool {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use api_types::portfolios::{
-    BalanceRow, ImportRow, PerformanceRow, PortfolioRequest, PortfolioRow, TransactionPage, TransactionRequest,
-    TransactionRow, ValueRow,
+    BalanceRow, ImportProgress, ImportRow, PerformanceRow, PortfolioRequest, PortfolioRow, TransactionPage,
+    TransactionRequest, TransactionRow, ValueRow,
 };
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -156,6 +156,8 @@ pub(crate) struct Portfolios {
     /// What was shown before, the newest at the back.
     unseen: VecDeque<Topic>,
     answers: VecDeque<Answer>,
+    /// The order that a file is being imported by, and how far that is.
+    importing: Option<(u64, ImportProgress)>,
 }
 
 impl Portfolios {
@@ -191,9 +193,20 @@ impl Portfolios {
         known.remote.settle(outcome, |_, told| told);
     }
 
+    /// Takes in how far an import is.
+    pub(super) fn imports(&mut self, number: u64, progress: ImportProgress) {
+        self.importing = Some((number, progress));
+    }
+
+    /// How far the import with this number is, while it goes on.
+    pub(crate) fn progress(&self, number: u64) -> Option<&ImportProgress> {
+        self.importing.as_ref().filter(|(of, _)| *of == number).map(|(_, progress)| progress)
+    }
+
     /// Takes the outcome of an order in, and returns what the user is to be told of it.
     pub(super) fn answered(&mut self, number: u64, order: &Order, outcome: Result<Done, Refusal>) -> Option<String> {
         let words = news(order, &outcome);
+        self.importing.take_if(|(of, _)| *of == number);
         self.see_at_once(order, &outcome);
         if outcome.as_ref().is_ok_and(Done::has_file) {
             let files = |answer: &Answer| answer.outcome.as_ref().is_ok_and(Done::has_file);

@@ -5,10 +5,18 @@ use std::path::PathBuf;
 use api_types::{
     CandleRow, FeedRow, GapRow, LatestPrice, Sparkline, VolatilityRow,
     alerts::{AlertRow, FiringRow},
+    portfolios::ImportProgress,
 };
 
 use super::{Connection, Done, Order, Part, Period, Refusal, SeriesKey, portfolio};
 use crate::{client::Standing, live::LiveBatch, remote::Failure};
+
+/// What is in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exported {
+    Candles,
+    Transactions,
+}
 
 /// One piece of news.
 #[derive(Debug)]
@@ -70,6 +78,13 @@ pub(crate) enum Update {
         /// The answer.
         outcome: Result<portfolio::Told, Failure>,
     },
+    /// How far an import is.
+    PortfolioImport {
+        /// The order's number.
+        number: u64,
+        /// How far.
+        progress: ImportProgress,
+    },
     /// What became of an order about them.
     PortfolioAnswered {
         /// Its number.
@@ -79,12 +94,12 @@ pub(crate) enum Update {
         /// What was done, or why not.
         outcome: Result<portfolio::Done, Refusal>,
     },
-    /// What became of candles that were to be written to a file.
+    /// What became of something that was to be written to a file.
     Exported {
         /// The file.
         path: PathBuf,
-        /// How many candles are in it, or why it is not there.
-        outcome: Result<usize, String>,
+        /// How many of what are in it, or why it is not there.
+        outcome: Result<(usize, Exported), String>,
     },
     /// What the live feed said since the last batch.
     Live(LiveBatch),

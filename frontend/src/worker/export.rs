@@ -1,4 +1,4 @@
-//! Writes candles to a CSV file, with the digits that the API gave.
+//! Writes candles and transactions to CSV files, with the digits that the API gave.
 
 use std::{
     fs,
@@ -14,20 +14,32 @@ use tokio::sync::mpsc;
 use super::outbox::Outbox;
 use crate::{
     client::{Client, ClientError},
-    state::{SeriesKey, Update},
+    state::{Exported, SeriesKey, Update},
 };
 
 /// What is to be written, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Export {
-    /// Whose candles.
-    pub series: SeriesKey,
-    /// From here on.
-    pub from: DateTime<Utc>,
-    /// To before here.
-    pub to: DateTime<Utc>,
+    /// What.
+    pub what: Wanted,
     /// The file, which must not be there yet.
     pub path: PathBuf,
+}
+
+/// What a file is to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Candles.
+    Candles {
+        /// Whose.
+        series: SeriesKey,
+        /// From here on.
+        from: DateTime<Utc>,
+        /// To before here.
+        to: DateTime<Utc>,
+    },
+    /// All transactions of the portfolio with this number.
+    Transactions(i64),
 }
 
 /// Writes what is wanted until the window is gone.
@@ -38,9 +50,11 @@ pub(super) async fn write_all(
     unfinished: &AtomicUsize,
 ) {
     while let Some(export) = wanted.recv().await {
-        let outcome = match fetch(client, &export).await {
-            Ok(rows) => write(&export, &rows).map(|()| rows.len()).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+        let outcome = match contents(client, &export.what).await {
+            Ok((content, count, what)) => {
+                create(&export.path, &content).map(|()| (count, what)).map_err(|error| error.to_string())
+            }
+            Err(cause) => Err(cause),
         };
         unfinished.fetch_sub(1, Ordering::Relaxed);
         if outbox.put(Update::Exported { path: export.path, outcome }).await.is_err() {
@@ -49,20 +63,39 @@ pub(super) async fn write_all(
     }
 }
 
+/// What goes into the file, and how many of what that are.
+async fn contents(client: &Client, what: &Wanted) -> Result<(Vec<u8>, usize, Exported), String> {
+    match what {
+        Wanted::Candles { series, from, to } => {
+            let rows = fetch(client, series, (*from, *to)).await.map_err(|error| error.to_string())?;
+            let text = written(series, &rows).map_err(|error| error.to_string())?;
+            Ok((text, rows.len(), Exported::Candles))
+        }
+        Wanted::Transactions(portfolio) => {
+            let text = client.export(*portfolio).await.map_err(|error| error.to_string())?;
+            let count = csv::Reader::from_reader(text.as_slice()).records().count();
+            Ok((text, count, Exported::Transactions))
+        }
+    }
+}
+
 /// All of them, oldest first, page by page.
-async fn fetch(client: &Client, export: &Export) -> Result<Vec<CandleRow>, ClientError> {
+async fn fetch(
+    client: &Client,
+    series: &SeriesKey,
+    (mut from, to): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Vec<CandleRow>, ClientError> {
     let mut rows: Vec<CandleRow> = Vec::new();
-    let mut from = export.from;
-    while from < export.to {
-        let page = client.list_candles_between(&export.series, from, export.to).await?;
+    while from < to {
+        let page = client.list_candles_between(series, from, to).await?;
         let Some(last) = page.last() else { break };
-        from = last.open_time + TimeDelta::seconds(export.series.interval.seconds());
+        from = last.open_time + TimeDelta::seconds(series.interval.seconds());
         rows.extend(page);
     }
     Ok(rows)
 }
 
-fn write(export: &Export, rows: &[CandleRow]) -> io::Result<()> {
+fn written(series: &SeriesKey, rows: &[CandleRow]) -> io::Result<Vec<u8>> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record([
         "exchange",
@@ -80,7 +113,7 @@ fn write(export: &Export, rows: &[CandleRow]) -> io::Result<()> {
         "origin",
         "untold_minutes",
     ])?;
-    let SeriesKey { ticker, interval } = &export.series;
+    let SeriesKey { ticker, interval } = series;
     for row in rows {
         csv.write_record([
             ticker.exchange.as_str(),
@@ -99,8 +132,7 @@ fn write(export: &Export, rows: &[CandleRow]) -> io::Result<()> {
             &row.untold_minutes.to_string(),
         ])?;
     }
-    let text = csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
-    create(&export.path, &text)
+    csv.into_inner().map_err(|error| io::Error::other(error.to_string()))
 }
 
 /// A new file; what is there already is not written over.

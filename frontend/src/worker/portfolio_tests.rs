@@ -8,7 +8,7 @@ use super::{
     tests::{Server, TIMING, next},
     *,
 };
-use crate::state::{Refusal, alert_tests};
+use crate::state::{Exported, Refusal, alert_tests};
 
 /// What the server answers to `METHOD path body`.
 pub(super) fn answer(asked: &str) -> (&'static str, String) {
@@ -36,7 +36,12 @@ pub(super) fn answer(asked: &str) -> (&'static str, String) {
                 .to_owned(),
         ),
         ("POST" | "PATCH", path) if path.starts_with("/portfolios/1/transactions") => data(json!(transaction)),
+        ("POST", "/portfolios/1/import") if rest.contains("progress=true") => {
+            let writing = json!({"progress": {"stage": "writing", "done": 4, "of": 9}});
+            ("200 OK", format!("{writing}\n{}\n", json!({ "data": rows::import(1) })))
+        }
         ("POST", "/portfolios/1/import") => data(json!(rows::import(1))),
+        ("GET", "/portfolios/1/export") => ("200 OK", "date,symbol\n2026-01-02,BTC\n".to_owned()),
         _ => ("404 Not Found", "{}".to_owned()),
     }
 }
@@ -148,19 +153,49 @@ fn what_is_imported_is_what_was_looked_at_and_a_file_that_is_not_there_is_told()
     assert_eq!(row, rows::import(1));
     assert!(!format!("{file:?}").contains("symbol"), "a log is no place for it");
     std::fs::write(&path, "something else").unwrap();
-    let imported = done(&mut worker, Order::Import { portfolio: 1, file, skip_mistakes: true });
+    assert!(worker.order_portfolio(8, Order::Import { portfolio: 1, file, skip_mistakes: true }));
+    let progress = next(&mut worker, |update| match update {
+        Update::PortfolioImport { number: 8, progress } => Some(progress),
+        _ => None,
+    });
+    assert_eq!((progress.stage.as_str(), progress.done, progress.of), ("writing", 4, Some(9)));
+    let imported = next(&mut worker, |update| match update {
+        Update::PortfolioAnswered { number: 8, outcome, .. } => Some(outcome),
+        _ => None,
+    });
     assert_eq!(imported, Ok(Done::Imported(rows::import(1))));
     assert_eq!(
         own(&server),
         [
             "POST /portfolios/1/import?preview=true date,symbol",
-            "POST /portfolios/1/import?skip_mistakes=true date,symbol",
+            "POST /portfolios/1/import?progress=true&skip_mistakes=true date,symbol",
         ]
     );
     let large = std::fs::File::create(&path).unwrap();
-    large.set_len(17 * 1024 * 1024).unwrap();
+    large.set_len(33 * 1024 * 1024).unwrap();
     let refusal = done(&mut worker, Order::Preview(1, path)).unwrap_err();
-    assert!(refusal.words.ends_with("it has more than 16 MB"), "{refusal:?}");
+    assert!(refusal.words.ends_with("it has more than 32 MB"), "{refusal:?}");
+}
+
+#[test]
+fn all_transactions_are_written_to_a_file_and_none_in_the_place_of_another() {
+    let (_server, mut worker) = start(Some(alert_tests::login("ada")));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("savings.csv");
+    let export = |portfolio| Export { what: Wanted::Transactions(portfolio), path: path.clone() };
+    let outcome = |worker: &mut Worker| {
+        next(worker, |update| match update {
+            Update::Exported { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+    };
+    assert!(worker.export(export(2)));
+    assert!(outcome(&mut worker).unwrap_err().contains("404"));
+    assert!(worker.export(export(1)));
+    assert_eq!(outcome(&mut worker), Ok((1, Exported::Transactions)));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "date,symbol\n2026-01-02,BTC\n");
+    assert!(worker.export(export(1)));
+    assert!(outcome(&mut worker).is_err(), "what is there is not written over");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, io, path::Path, sync::Arc};
 
+use api_types::portfolios::ImportProgress;
 use tokio::{
     io::AsyncReadExt,
     sync::{Notify, mpsc, watch},
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// The largest file that is read.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
+const MOST_BYTES: u64 = 32 * 1024 * 1024;
 
 /// What makes a question worth asking again.
 #[derive(Clone)]
@@ -96,7 +97,8 @@ pub(super) async fn obey(
     changed: &watch::Sender<()>,
 ) {
     while let Some((number, order)) = wanted.recv().await {
-        let outcome = carry_out(client, &order).await;
+        let told = async |progress| drop(outbox.put(Update::PortfolioImport { number, progress }).await);
+        let outcome = carry_out(client, &order, told).await;
         let has_changed = !matches!(outcome, Err(_) | Ok(Done::Previewed(..)));
         let update = Update::PortfolioAnswered { number, order: Box::new(order), outcome };
         if outbox.put(update).await.is_err() {
@@ -108,7 +110,7 @@ pub(super) async fn obey(
     }
 }
 
-async fn carry_out(client: &Client, order: &Order) -> Result<Done, Refusal> {
+async fn carry_out(client: &Client, order: &Order, told: impl AsyncFn(ImportProgress)) -> Result<Done, Refusal> {
     let portfolio = |row| Done::Portfolio(Box::new(row));
     let transaction = |row| Done::Transaction(Box::new(row));
     let done = match order {
@@ -121,11 +123,11 @@ async fn carry_out(client: &Client, order: &Order) -> Result<Done, Refusal> {
         Order::Preview(id, path) => {
             let content = read(path).await.map_err(|error| unreadable(path, &error))?;
             let file = CsvFile { path: path.clone(), content: content.into() };
-            let previewed = client.import(*id, file.content.to_vec(), true, false).await;
+            let previewed = client.preview_import(*id, file.content.to_vec()).await;
             previewed.map(|row| Done::Previewed(row, file))
         }
         Order::Import { portfolio, file, skip_mistakes } => {
-            client.import(*portfolio, file.content.to_vec(), false, *skip_mistakes).await.map(Done::Imported)
+            client.import(*portfolio, file.content.to_vec(), *skip_mistakes, told).await.map(Done::Imported)
         }
     };
     done.map_err(refusal)
@@ -137,7 +139,7 @@ async fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = tokio::fs::File::open(path).await?;
     file.take(MOST_BYTES + 1).read_to_end(&mut content).await?;
     if content.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other("it has more than 16 MB"));
+        return Err(io::Error::other("it has more than 32 MB"));
     }
     Ok(content)
 }

@@ -393,8 +393,10 @@ fn candles_are_written_with_the_digits_that_came() {
     let server = Server::start("127.0.0.1:0", vec![vec![Step::Stay]]);
     let mut worker = worker(server.address);
     let path = folder.path().join("new folder/candles.csv");
-    let export =
-        |series: &str| Export { series: self::series(series), from: at("11:00"), to: at("12:30"), path: path.clone() };
+    let export = |series: &str| {
+        let what = Wanted::Candles { series: self::series(series), from: at("11:00"), to: at("12:30") };
+        Export { what, path: path.clone() }
+    };
     let outcome = |worker: &mut Worker| {
         next(worker, |update| match update {
             Update::Exported { outcome, .. } => Some(outcome),
@@ -402,7 +404,7 @@ fn candles_are_written_with_the_digits_that_came() {
         })
     };
     assert!(worker.export(export("BTCUSDT")));
-    assert_eq!(outcome(&mut worker), Ok(60));
+    assert_eq!(outcome(&mut worker), Ok((60, crate::state::Exported::Candles)));
     let text = std::fs::read_to_string(&path).unwrap();
     let mut lines = text.lines();
     assert_eq!(

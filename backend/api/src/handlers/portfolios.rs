@@ -172,7 +172,7 @@ pub(crate) fn method(word: Option<&str>) -> Result<Option<Method>, Failure> {
     Method::parse(word).map(Some).ok_or_else(unknown)
 }
 
-fn unknown(id: &str) -> Failure {
+pub(crate) fn unknown(id: &str) -> Failure {
     Failure::new(Code::UnknownPortfolio, "you have no such portfolio").at("id", id)
 }
 

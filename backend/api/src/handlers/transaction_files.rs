@@ -1,11 +1,14 @@
 //! Transactions out of files, and into one.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, convert::Infallible};
 
-use actix_web::{HttpResponse, web};
+use actix_web::{
+    HttpResponse,
+    web::{self, Bytes},
+};
 use api_types::{
     Data,
-    portfolios::{ImportLine, ImportMistake, ImportRow},
+    portfolios::{ImportLine, ImportMistake, ImportNews, ImportProgress, ImportRow},
 };
 use chrono::Utc;
 use database::{
@@ -16,7 +19,8 @@ use domain::portfolio::{
     Entry, Kind,
     import::{self, Format, Line, LineMistake, Outcome, Unreadable},
 };
-use tokio::sync::Semaphore;
+use futures_util::stream;
+use tokio::sync::{Semaphore, mpsc};
 use utoipa::IntoParams;
 
 use crate::{
@@ -24,7 +28,7 @@ use crate::{
     auth::{Reading, Writing},
     body::Text,
     error::{Code, Failure},
-    handlers::{portfolios::of_account, transactions::too_many},
+    handlers::{portfolios::of_account, transactions::not_added},
     openapi::{AccountFailures, Failures},
     parameters::{Asked, FromQuery, Own, Query},
     server::State,
@@ -32,6 +36,9 @@ use crate::{
 
 /// How many lines are told.
 const MOST_LINES: usize = 1_000;
+
+/// Lines about how far it is that wait for who asked.
+const LINES_AHEAD: usize = 16;
 
 /// Files that are read at the same time: each may take some hundred megabytes.
 static SEATS: Semaphore = Semaphore::const_new(2);
@@ -49,10 +56,13 @@ pub(crate) struct Taking {
     /// true leaves lines out that are wrong; otherwise nothing is written where one is.
     #[param(value_type = Option<bool>)]
     skip_mistakes: bool,
+    /// true tells how far it is, in lines of JSON: `{"progress": …}`, and `{"data": …}` or `{"error": …}` as the last.
+    #[param(value_type = Option<bool>)]
+    progress: bool,
 }
 
 impl FromQuery for Taking {
-    const NAMES: &'static [&'static str] = &["format", "preview", "skip_mistakes"];
+    const NAMES: &'static [&'static str] = &["format", "preview", "skip_mistakes", "progress"];
     const HAS_FORMAT: bool = false;
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
@@ -62,6 +72,7 @@ impl FromQuery for Taking {
             format: format.map(|word| Format::parse(word).ok_or_else(|| unknown(word))).transpose()?,
             preview: query.flag("preview")?.unwrap_or(false),
             skip_mistakes: query.flag("skip_mistakes")?.unwrap_or(false),
+            progress: query.flag("progress")?.unwrap_or(false),
         })
     }
 }
@@ -75,7 +86,13 @@ impl FromQuery for Taking {
     security(("bearer" = [])),
     params(("id" = String, Path, description = "The portfolio's number", example = "1"), Taking),
     request_body(content = String, content_type = "text/csv", description = "The file, in UTF-8, 32 MB at most"),
-    responses((status = 200, description = "What became of it", body = Data<ImportRow>), AccountFailures, Failures)
+    responses(
+        (status = 200, description = "What became of it; with progress=true, line by line", content(
+            (Data<ImportRow> = "application/json"),
+            (ImportNews = "application/x-ndjson"),
+        )),
+        AccountFailures, Failures
+    )
 )]
 pub(crate) async fn import(
     Writing(bearer): Writing,
@@ -86,15 +103,55 @@ pub(crate) async fn import(
 ) -> Result<HttpResponse, Failure> {
     let account_id = bearer.account.id;
     let portfolio = state.reader.read(async |client| of_account(client, account_id, &id).await).await?;
+    if taking.progress {
+        return Ok(line_by_line(async move |told| take(&state, &portfolio, &taking, text, told).await));
+    }
+    let row = take(&state, &portfolio, &taking, text, &|_| ()).await?;
+    Ok(HttpResponse::Ok().json(Data { data: row, as_of: None }))
+}
+
+/// How far an import is, for whoever wants to know.
+type Telling<'a> = &'a dyn Fn(ImportProgress);
+
+/// Answers while the work goes on, which ends whether anybody still listens or not.
+fn line_by_line(work: impl AsyncFnOnce(Telling<'_>) -> Result<ImportRow, Failure> + 'static) -> HttpResponse {
+    let (sender, receiver) = mpsc::channel::<Bytes>(LINES_AHEAD);
+    actix_web::rt::spawn(async move {
+        // Of who listens slowly some lines are kept back.
+        let outcome = work(&|progress| drop(sender.try_send(written(&ImportNews::Progress(progress))))).await;
+        let last = outcome.map_or_else(|failure| ImportNews::Error(failure.problem()), ImportNews::Data);
+        let _ = sender.send(written(&last)).await;
+    });
+    let lines = stream::unfold(receiver, async |mut lines| Some((Ok::<_, Infallible>(lines.recv().await?), lines)));
+    HttpResponse::Ok().content_type("application/x-ndjson").streaming(lines)
+}
+
+fn written(news: &ImportNews) -> Bytes {
+    let mut line = serde_json::to_vec(news).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
+}
+
+/// Takes a file over.
+async fn take(
+    state: &State,
+    portfolio: &Portfolio,
+    taking: &Taking,
+    text: String,
+    told: Telling<'_>,
+) -> Result<ImportRow, Failure> {
+    let stage = |stage: &str, done, of| told(ImportProgress { stage: stage.to_owned(), done, of });
     let format = taking.format.or_else(|| Format::recognise(&text)).ok_or_else(|| {
         let detail = "its header is that of no file that is known here";
         Failure::new(Code::UnreadableFile, detail).at("format", "").allowed(Format::words())
     })?;
     let currency = portfolio.currency.clone();
+    stage("waiting", 0, None);
     let _seat = SEATS.acquire().await;
+    stage("reading", 0, None);
     let unreadable = |error: Unreadable| Failure::new(Code::UnreadableFile, error.to_string());
     let lines = apart(move || import::read(format, &text, &currency, Utc::now()).map_err(unreadable)).await?;
-    let mut row = told(format, taking.preview, &lines);
+    let mut row = counted(format, taking.preview, &lines);
     if !taking.preview && !taking.skip_mistakes && row.mistakes > 0 {
         return Err(wrong(&row));
     }
@@ -102,10 +159,10 @@ pub(crate) async fn import(
     row.added = entries.len();
     row.known = match taking.preview {
         true => state.reader.read(async |client| known(client, portfolio.id, &entries).await).await?,
-        false => write(&state, &portfolio, &entries).await?,
+        false => write(state, portfolio, &entries, |done| stage("writing", done, Some(entries.len()))).await?,
     };
     row.added -= row.known;
-    Ok(HttpResponse::Ok().json(Data { data: row, as_of: None }))
+    Ok(row)
 }
 
 fn entries(outcome: Outcome) -> Vec<Entry> {
@@ -123,16 +180,22 @@ async fn known(client: &Client, portfolio_id: i64, entries: &[Entry]) -> Result<
 }
 
 /// Writes them down, all or none of them. Returns how many were known.
-async fn write(state: &State, portfolio: &Portfolio, entries: &[Entry]) -> Result<usize, Failure> {
+async fn write(
+    state: &State,
+    portfolio: &Portfolio,
+    entries: &[Entry],
+    told: impl Fn(usize),
+) -> Result<usize, Failure> {
     let written = state.reader.change_at_length(async |client| {
-        Ok(portfolios::add_all(client, portfolio.id, entries).await?.map_err(|_| too_many())?.known)
+        let added = portfolios::add_all(client, portfolio.id, entries, told).await?;
+        Ok(added.map_err(|why| not_added(why, portfolio.id))?.known)
     });
     let known = written.await?;
     tracing::info!(portfolio = portfolio.id, transactions = entries.len(), known, "transactions were taken over");
     Ok(known)
 }
 
-fn told(format: Format, preview: bool, lines: &[Line]) -> ImportRow {
+fn counted(format: Format, preview: bool, lines: &[Line]) -> ImportRow {
     let (mut skipped, mut mistakes, mut read) = (BTreeMap::new(), 0, 0);
     for line in lines {
         match &line.outcome {

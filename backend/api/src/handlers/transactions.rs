@@ -8,7 +8,7 @@ use api_types::{
 use chrono::{DateTime, SubsecRound as _, Utc};
 use database::{
     Client,
-    portfolios::{self, Filter, Portfolio, Transaction},
+    portfolios::{self, Filter, Portfolio, Refused, Transaction},
 };
 use domain::portfolio::{Entry, Kind, Mistake, Order};
 use rust_decimal::Decimal;
@@ -19,7 +19,7 @@ use crate::{
     auth::{Reading, Writing},
     body::Body,
     error::{Code, Failure},
-    handlers::portfolios::of_account,
+    handlers::portfolios::{self as portfolio_handlers, of_account},
     openapi::{AccountFailures, Failures},
     parameters::{Asked, FromQuery, Own, Query},
     server::State,
@@ -142,7 +142,8 @@ pub(crate) async fn add(
 
 /// Writes one entry down, and reads it back.
 pub(crate) async fn written(client: &Client, portfolio_id: i64, entry: &Entry) -> Result<Transaction, Failure> {
-    let added = portfolios::add(client, portfolio_id, std::slice::from_ref(entry)).await?.map_err(|_| too_many())?;
+    let added = portfolios::add(client, portfolio_id, std::slice::from_ref(entry)).await?;
+    let added = added.map_err(|why| not_added(why, portfolio_id))?;
     let Some(number) = added.ids.first() else { return Err(known(entry)) };
     find(client, portfolio_id, &number.to_string()).await
 }
@@ -262,9 +263,16 @@ pub(crate) fn unknown(number: &str) -> Failure {
     Failure::new(Code::UnknownTransaction, "the portfolio has no such transaction").at("number", number)
 }
 
-pub(crate) fn too_many() -> Failure {
-    let most = portfolios::MOST_TRANSACTIONS;
-    Failure::new(Code::TooManyTransactions, format!("a portfolio has {most} transactions at most"))
+/// Why transactions are not written down.
+pub(crate) fn not_added(why: Refused, portfolio_id: i64) -> Failure {
+    match why {
+        // It was deleted meanwhile.
+        Refused::Unknown => portfolio_handlers::unknown(&portfolio_id.to_string()),
+        Refused::TooMany | Refused::Taken => {
+            let most = portfolios::MOST_TRANSACTIONS;
+            Failure::new(Code::TooManyTransactions, format!("a portfolio has {most} transactions at most"))
+        }
+    }
 }
 
 fn known(entry: &Entry) -> Failure {

@@ -350,6 +350,33 @@ async fn a_file_is_tried_taken_over_once_and_given_back() {
 }
 
 #[tokio::test]
+async fn how_far_an_import_is_is_told_line_by_line() {
+    let (server, token) = server().await;
+    let row = |number: u32| format!("2026-01-02,TRADE,BUY,BTC,1,,64000,USD,,,bank,{number},\n");
+    let file = FILE.lines().next().unwrap().to_owned() + "\n" + &(0..25_000).map(row).collect::<String>();
+    let import = async |parameters: &str, file: String| {
+        let path = format!("/portfolios/1/import?progress=true{parameters}");
+        let (status, lines) = server.send_file_for_lines(&path, &token, file).await;
+        assert_eq!(status, 200, "{lines:?}");
+        lines
+    };
+    let told = import("", file.clone()).await;
+    let stage =
+        |stage: &str, done: usize, of: Option<usize>| json!({"progress": {"stage": stage, "done": done, "of": of}});
+    assert_eq!(told[..2], [stage("waiting", 0, None), stage("reading", 0, None)]);
+    let writing = [0, 10_000, 20_000].map(|done| stage("writing", done, Some(25_000)));
+    assert_eq!(told[2..5], writing);
+    assert_eq!((told.len(), &told[5]["data"]["added"]), (6, &json!(25_000)), "{}", told[5]);
+    let again = import("&preview=true", file).await;
+    assert_eq!(again.last().unwrap()["data"]["known"], json!(25_000));
+    let wrong = import("", format!("{FILE}2026-01-04,TRADE,BUY,ADA,many,,5,,,,,,\n")).await;
+    assert_eq!(wrong.last().unwrap()["error"]["code"], json!("unreadable_file"), "{wrong:?}");
+    assert_eq!(wrong.last().unwrap()["error"]["status"], json!(400));
+    // What is asked for wrongly is refused as ever.
+    assert_eq!(server.send_file("/portfolios/9/import?progress=true", &token, FILE).await.0, 404);
+}
+
+#[tokio::test]
 async fn lines_that_are_wrong_are_told_and_nothing_is_written_unless_they_are_to_be_left_out() {
     let (server, token) = server().await;
     let wrong = format!("{FILE}2026-01-04,TRADE,BUY,ADA,many,,5,,,,,,\n");

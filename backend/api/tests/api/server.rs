@@ -165,9 +165,22 @@ impl TestServer {
 
     /// Sends a file of text, with a token. Returns the status and the JSON that came.
     pub(crate) async fn send_file(&self, path: &str, token: &str, file: impl Into<reqwest::Body>) -> (u16, Value) {
+        let (status, lines) = self.send_file_for_lines(path, token, file).await;
+        (status, lines[0].clone())
+    }
+
+    /// The same, answered by lines of JSON.
+    pub(crate) async fn send_file_for_lines(
+        &self,
+        path: &str,
+        token: &str,
+        file: impl Into<reqwest::Body>,
+    ) -> (u16, Vec<Value>) {
         let request = self.http.post(self.url(path)).bearer_auth(token).header("content-type", "text/csv").body(file);
         let response = request.send().await.unwrap();
-        (response.status().as_u16(), response.json().await.unwrap())
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

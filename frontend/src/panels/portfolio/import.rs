@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use api_types::portfolios::{ImportLine, ImportRow, PortfolioRow};
-use eframe::egui::{Button, Key, RichText, ScrollArea, Stroke, StrokeKind, TextEdit, Ui};
+use api_types::portfolios::{ImportLine, ImportProgress, ImportRow, PortfolioRow};
+use eframe::egui::{Button, Key, ProgressBar, RichText, ScrollArea, Stroke, StrokeKind, TextEdit, Ui};
 
 use super::{Waiting, refused, weak};
 use crate::{
@@ -57,6 +57,9 @@ impl Import {
             ui.painter().rect_stroke(ui.max_rect(), 4, stroke, StrokeKind::Inside);
         }
         self.choose(ui, row, commands);
+        if let Some(progress) = self.waiting.progress(scene) {
+            show_progress(ui, progress);
+        }
         if let Some(refusal) = &self.refusal {
             refused(ui, refusal);
         }
@@ -125,6 +128,18 @@ impl Import {
             *self = Self::default();
         }
     }
+}
+
+fn show_progress(ui: &mut Ui, progress: &ImportProgress) {
+    let (part, words) = match (progress.stage.as_str(), progress.of) {
+        ("writing", Some(of)) => {
+            let part = progress.done as f32 / of.max(1) as f32;
+            (part, format!("{} of {of} transactions are written", progress.done))
+        }
+        ("reading", _) => (0.0, "The file is read …".to_owned()),
+        _ => (0.0, "Other imports come first …".to_owned()),
+    };
+    ui.add(ProgressBar::new(part).desired_width(ui.available_width().min(420.0)).text(words));
 }
 
 /// `12 read; 9 new, 2 known already, 1 wrong`.

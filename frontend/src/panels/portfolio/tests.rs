@@ -1,7 +1,7 @@
 //! The pane, asked by the names that it has for assistive technology, and looked at in pictures
 //! (`frontend/tests/snapshots`; `UPDATE_SNAPSHOTS=1` makes them anew).
 
-use api_types::portfolios::{TransactionPage, TransactionRow};
+use api_types::portfolios::{ImportProgress, TransactionPage, TransactionRow};
 use eframe::egui::{Event, Key, Modifiers, Theme};
 use egui_kittest::{Harness, SnapshotOptions, kittest::Queryable};
 
@@ -372,6 +372,8 @@ fn a_transaction_is_changed_in_its_place_and_deleted_with_a_second_click() {
     harness.get_by_label("Delete it?");
     click(&mut harness, "Delete transaction 3");
     assert_eq!(order(&harness).1, Order::Remove(1, 3));
+    click(&mut harness, "Export all transactions");
+    assert_eq!(harness.state().commands.last(), Some(&Command::ExportTransactions(1, "portfolio-savings".into())));
     click(&mut harness, "Older transactions");
     let shown = harness.state();
     assert!(shown.pane.topics(&shown.state).contains(&Topic::Transactions(1, 2)));
@@ -400,7 +402,12 @@ fn a_file_is_looked_at_and_imported_without_its_wrong_lines() {
     assert_eq!(harness.state().commands.len(), given, "some lines are wrong");
     click(&mut harness, "Leave out the wrong lines");
     click(&mut harness, "Import 9 transactions");
-    assert_eq!(order(&harness).1, Order::Import { portfolio: 1, file, skip_mistakes: true });
+    let (number, ordered) = order(&harness);
+    assert_eq!(ordered, Order::Import { portfolio: 1, file, skip_mistakes: true });
+    let progress = ImportProgress { stage: "writing".into(), done: 6, of: Some(9) };
+    harness.state_mut().state.apply(Update::PortfolioImport { number, progress }, at("12:00"));
+    harness.run();
+    harness.get_by_label("6 of 9 transactions are written");
     answer(&mut harness, Ok(Done::Imported(import(2))));
     harness.get_by_label("Imported: 12 read; 9 new, 3 known already, 2 wrong");
     assert_eq!(harness.state_mut().state.take_news(), ["9 transactions were imported; 3 known already, 2 wrong"]);

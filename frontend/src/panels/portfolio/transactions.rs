@@ -64,7 +64,7 @@ impl Transactions {
         let topic = Topic::Transactions(row.id, self.page());
         unanswered(ui, scene, &topic, "the transactions");
         let page = scene.state.portfolios.transactions(row.id, self.page());
-        self.bar(ui, page);
+        self.bar(ui, page, row, commands);
         let is_new = self.entry.as_ref().is_some_and(|entry| entry.changes().is_none());
         ScrollArea::vertical().id_salt("transactions").auto_shrink(false).show(ui, |ui| {
             if is_new {
@@ -85,7 +85,7 @@ impl Transactions {
         self.entry.take_if(|entry| entry.show(ui, portfolio, commands) == Fate::Done);
     }
 
-    fn bar(&mut self, ui: &mut Ui, page: Option<&TransactionPage>) {
+    fn bar(&mut self, ui: &mut Ui, page: Option<&TransactionPage>, row: &PortfolioRow, commands: &mut Vec<Command>) {
         ui.horizontal_wrapped(|ui| {
             if small(ui, "+ Add", "Add a transaction").clicked() {
                 self.entry = Some(Entry::new());
@@ -102,6 +102,10 @@ impl Transactions {
             }
             if older.clicked() {
                 self.turn(self.before + 1);
+            }
+            let hint = "All of them as a CSV file, which can be imported again";
+            if small(ui, "Export", "Export all transactions").on_hover_text(hint).clicked() {
+                commands.push(Command::ExportTransactions(row.id, format!("portfolio-{}", row.name)));
             }
         });
         // Of the last page everything may have been deleted.
