@@ -44,7 +44,7 @@ pub(crate) async fn run(wanted: &Rates) -> anyhow::Result<()> {
 
 async fn carry_out(client: &database::Client, import: Import) -> anyhow::Result<u64> {
     match import.carry_out(client).await {
-        Err(error) if error.sql_state().is_some_and(|state| state.code() == "42883") => {
+        Err(error) if error.sql_state().is_some_and(|state| ["42601", "42883"].contains(&state.code())) => {
             bail!(
                 "the database knows no rates yet; let crypto-tracker (or the db-handler) of this version start once first"
             )

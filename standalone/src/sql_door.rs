@@ -112,6 +112,9 @@ impl SimpleQueryHandler for SqlDoor {
             return taken.map(|_| vec![Response::Execution(Tag::new("CALL"))]).ok_or_else(|| unknown(&page));
         }
         if let Some(import) = Import::parse(query) {
+            if !asker.socket_addr().ip().to_canonical().is_loopback() {
+                return Err(from_elsewhere());
+            }
             let changed = import.carry_out(&client).await.map_err(|error| refuse(&error))?;
             let (columns, rows) = (vec!["changed".to_owned()], vec![vec![Some(changed.to_string())]]);
             return Ok(vec![response(Answer::Rows { columns, rows })]);
@@ -127,7 +130,7 @@ impl SimpleQueryHandler for SqlDoor {
 }
 
 fn from_elsewhere() -> PgWireError {
-    let message = "accounts are changed from the machine that the program runs on".to_owned();
+    let message = "accounts and rates are changed from the machine that the program runs on".to_owned();
     // 42501: insufficient privilege.
     PgWireError::UserError(Box::new(ErrorInfo::new("ERROR".to_owned(), "42501".to_owned(), message)))
 }

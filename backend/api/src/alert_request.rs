@@ -46,8 +46,8 @@ pub(crate) async fn about(client: &Client, request: &AlertRequest) -> Result<Abo
     let AlertRequest { kind, exchange, ticker, coin, other_exchange, other_ticker, .. } = request;
     let kind = kind.as_deref().unwrap_or_default();
     if let Some(coin) = coin.as_deref().filter(|_| ticker.is_none()) {
-        if !matches!(kind, "crosses" | "reaches" | "channel") {
-            let detail = "the price of a coin over all markets can be crossed, reached, or leave a channel; for everything else name a pair";
+        if !matches!(kind, "crosses" | "reaches" | "channel" | "moves") {
+            let detail = "the price of a coin over all markets can be crossed, reached, leave a channel, or move; for everything else name a pair";
             return Err(Failure::parameter("coin", coin, detail, "exchange and ticker"));
         }
         return Ok(About::Coin(lookup::coin(client, coin).await?.id));

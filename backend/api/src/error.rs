@@ -38,7 +38,7 @@ impl Failure {
     /// A failure, with a sentence for people.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let retry_after = match code {
-            Code::TooManyClients | Code::TooManyExports => Some(5),
+            Code::TooManyClients | Code::TooManyExports | Code::TooManyImports => Some(5),
             code if code.status() == StatusCode::SERVICE_UNAVAILABLE => Some(1),
             _ => None,
         };

@@ -11,7 +11,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
-use chrono::{DateTime, TimeZone as _, Utc};
+use chrono::{DateTime, NaiveDate, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
 use crate::{
@@ -212,6 +212,17 @@ impl Query {
         text.parse()
             .map(Some)
             .map_err(|_| Failure::parameter(name, text, format!("{name} must be true or false"), "true, false"))
+    }
+
+    /// A day that is not to come, as 2026-11-20.
+    pub(crate) fn day(&self, name: &str) -> Result<Option<NaiveDate>, Failure> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let first = NaiveDate::from_ymd_opt(1990, 1, 1);
+        let is_askable = |day: &NaiveDate| Some(*day) >= first && *day <= Utc::now().date_naive();
+        text.parse().ok().filter(is_askable).map(Some).ok_or_else(|| {
+            let allowed = "a day such as 2026-11-20, from 1990-01-01 to today";
+            Failure::parameter(name, text, "this is no day that can be asked for", allowed)
+        })
     }
 
     /// A moment, as RFC 3339 or as a number of seconds or milliseconds since 1970.

@@ -194,6 +194,9 @@ codes! {
     TooManyClients "too_many_clients" SERVICE_UNAVAILABLE "Too many listen already"
         "As many clients listen to the live feed as API_LIVE_CLIENTS allows."
         "Come again later, or raise the setting.";
+    TooManyImports "too_many_imports" SERVICE_UNAVAILABLE "Too many files are being taken over already"
+        "Two files are taken over at a time, and eight wait. Each may take some hundred megabytes of memory."
+        "Come again in a moment.";
     TooManyExports "too_many_exports" SERVICE_UNAVAILABLE "Too many exports run already"
         "As many exports run as API_EXPORTS allows. Each reads the database page by page until its client has all."
         "Come again when one is over, or raise the setting.";

@@ -13,3 +13,5 @@ BEGIN
 END $$;
 COMMENT ON PROCEDURE import_rates IS 'Stores rates of currencies ({"source", "at", "base", "rates": [["2026-11-20", "USD", "1.16"]]}); says how many are new or other than they were. Where they do not replace, of each day whoever told it first counts, in the newest version.';
 REVOKE EXECUTE ON PROCEDURE import_rates FROM PUBLIC;
+
+COMMENT ON COLUMN fiat_rate.imported_at IS 'When it was asked for, or taken in.';

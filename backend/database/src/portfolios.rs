@@ -277,7 +277,7 @@ pub async fn add(
              ON CONFLICT ON CONSTRAINT transaction_once DO NOTHING
              RETURNING id
          )
-         SELECT EXISTS (SELECT FROM owner), ARRAY(SELECT id FROM added ORDER BY id), EXISTS (SELECT FROM portfolio.portfolio WHERE id = $1)"
+         SELECT EXISTS (SELECT FROM owner), ARRAY(SELECT id FROM added ORDER BY id)"
     );
     let statement = client.prepare_cached(&insert).await.context(doing)?;
     let count = entries.len() as i64;
@@ -308,7 +308,10 @@ pub async fn add(
         .await
         .context(doing)?;
     if !row.get::<_, bool>(0) {
-        return Ok(Err(if row.get(2) { Refused::TooMany } else { Refused::Unknown }));
+        // It may have been deleted meanwhile.
+        let statement = client.prepare_cached("SELECT FROM portfolio.portfolio WHERE id = $1").await.context(doing)?;
+        let is_there = client.query_opt(&statement, &[&portfolio_id]).await.context(doing)?.is_some();
+        return Ok(Err(if is_there { Refused::TooMany } else { Refused::Unknown }));
     }
     let ids: Vec<i64> = row.get(1);
     let known = entries.len().saturating_sub(ids.len());

@@ -70,7 +70,7 @@ pub struct StoredRate {
 }
 
 /// Which rates are wanted.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RateFilter {
     /// Only those of this base.
     pub base: Option<String>,
@@ -79,17 +79,22 @@ pub struct RateFilter {
     /// From this day on; without it, of each pair only the newest.
     pub from: Option<NaiveDate>,
     /// Until this day, with it.
-    pub to: Option<NaiveDate>,
+    pub to: NaiveDate,
 }
 
 const LIST: &str = "
-    SELECT base, quote, day, rate, source FROM fiat_rate AS told
-    WHERE ($1::text IS NULL OR base = $1) AND ($2::text IS NULL OR quote = $2)
-      AND ($4::date IS NULL OR day <= $4)
-      AND day >= coalesce($3::date, (SELECT max(newest.day) FROM fiat_rate AS newest
-                                     WHERE newest.base = told.base AND newest.quote = told.quote
-                                       AND ($4::date IS NULL OR newest.day <= $4)))
-    ORDER BY day DESC, base, quote LIMIT $5";
+    SELECT base, quote, day, rate, source FROM fiat_rate
+    WHERE ($1::text IS NULL OR base = $1) AND ($2::text IS NULL OR quote = $2) AND day <= $3 AND day >= $5
+    ORDER BY day DESC, base, quote LIMIT $4";
+
+const LIST_NEWEST: &str = "
+    SELECT base, quote, newest.day, newest.rate, newest.source
+    FROM (SELECT DISTINCT base, quote FROM fiat_rate
+          WHERE ($1::text IS NULL OR base = $1) AND ($2::text IS NULL OR quote = $2)) AS pair
+    CROSS JOIN LATERAL (
+        SELECT day, rate, source FROM fiat_rate
+        WHERE fiat_rate.base = pair.base AND fiat_rate.quote = pair.quote AND day <= $3 ORDER BY day DESC LIMIT 1) AS newest
+    ORDER BY newest.day DESC, base, quote LIMIT $4";
 
 /// Rates, newest first.
 ///
@@ -97,9 +102,18 @@ const LIST: &str = "
 /// When the database cannot be asked.
 pub async fn list(client: &impl GenericClient, filter: &RateFilter, limit: i64) -> Result<Vec<StoredRate>> {
     let doing = "reading rates of currencies";
-    let statement = client.prepare_cached(LIST).await.context(doing)?;
     let RateFilter { base, quote, from, to } = filter;
-    let rows = client.query(&statement, &[base, quote, from, to, &limit]).await.context(doing)?;
+    let rows = match from {
+        Some(from) => {
+            let statement = client.prepare_cached(LIST).await.context(doing)?;
+            client.query(&statement, &[base, quote, to, &limit, from]).await
+        }
+        None => {
+            let statement = client.prepare_cached(LIST_NEWEST).await.context(doing)?;
+            client.query(&statement, &[base, quote, to, &limit]).await
+        }
+    };
+    let rows = rows.context(doing)?;
     let read = |row: &Row| StoredRate {
         base: row.get(0),
         quote: row.get(1),

@@ -90,17 +90,29 @@ struct Schedule {
     now: DateTime<Utc>,
 }
 
-/// Computes the schedule that is due longest, for the newest of its times that has come, and has its channels told where a pair moved
-/// enough; all in one transaction. Those in `tried` are passed over, and this one is added to them. `None` where none is due that nobody
-/// else computes.
+/// A schedule that could not be computed, or all of them.
+#[derive(Debug)]
+pub struct Failed {
+    /// Which; `None` where none can be.
+    pub schedule_id: Option<i64>,
+    /// Why.
+    pub error: Error,
+}
+
+/// Computes the schedule that is due longest, but for these, for the newest of its times that has come, and has its channels told where a
+/// pair moved enough; all in one transaction. `None` where none is due that nobody else computes.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn compute_due(client: &mut Client, tried: &mut Vec<i64>) -> Result<Option<Computed>> {
+pub async fn compute_due(client: &mut Client, passed_over: &[i64]) -> std::result::Result<Option<Computed>, Failed> {
+    let mut schedule_id = None;
+    compute(client, passed_over, &mut schedule_id).await.map_err(|error| Failed { schedule_id, error })
+}
+
+async fn compute(client: &mut Client, passed_over: &[i64], taken: &mut Option<i64>) -> Result<Option<Computed>> {
     let doing = "computing a schedule";
     let transaction = client.transaction().await.context(doing)?;
-    let Some(schedule) = take(&transaction, tried).await? else { return Ok(None) };
-    tried.push(schedule.id);
+    let Some(schedule) = take(&transaction, passed_over, taken).await? else { return Ok(None) };
     let mut computed = Computed { schedule_id: schedule.id, pairs: 0, notifications: 0 };
     let due = schedule::due(schedule.next_at, schedule.every_minutes, schedule.ends_at, schedule.now);
     if let Some(Due { at, .. }) = due.filter(|_| schedule.is_meant) {
@@ -121,7 +133,7 @@ pub async fn compute_due(client: &mut Client, tried: &mut Vec<i64>) -> Result<Op
     Ok(Some(computed))
 }
 
-async fn take(client: &impl GenericClient, tried: &[i64]) -> Result<Option<Schedule>> {
+async fn take(client: &impl GenericClient, passed_over: &[i64], taken: &mut Option<i64>) -> Result<Option<Schedule>> {
     let doing = "looking for schedules";
     let query = "
         SELECT schedule.id, account_id, ends_at, next_at, every_minutes, kind, threshold_percent, ticker_ids, channel_ids,
@@ -130,7 +142,8 @@ async fn take(client: &impl GenericClient, tried: &[i64]) -> Result<Option<Sched
         WHERE is_active AND next_at IS NOT NULL AND next_at <= now() AND schedule.id <> ALL($1::bigint[])
         ORDER BY next_at LIMIT 1 FOR NO KEY UPDATE OF schedule SKIP LOCKED";
     let statement = client.prepare_cached(query).await.context(doing)?;
-    let Some(row) = client.query_opt(&statement, &[&tried]).await.context(doing)? else { return Ok(None) };
+    let Some(row) = client.query_opt(&statement, &[&passed_over]).await.context(doing)? else { return Ok(None) };
+    *taken = row.try_get(0).ok();
     let read = || {
         Ok(Schedule {
             id: row.try_get(0)?,

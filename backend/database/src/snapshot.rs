@@ -41,6 +41,7 @@ impl PairAtMinute {
     /// It, as prices in dollars are made of it.
     pub fn priced(&self) -> PricedPair {
         PricedPair {
+            is_rate: false,
             base: self.base.as_str().into(),
             quote: self.quote.as_str().into(),
             name: format!("{}:{}", self.exchange, self.ticker),

@@ -56,7 +56,7 @@ const AT: &str = "
                           CASE WHEN told_at <= $2::timestamptz THEN date_trunc('day', told_at, 'UTC') END) DESC NULLS LAST,
                  day.quote_volume DESC NULLS LAST, name
     )
-    SELECT ranked.base, ranked.quote, ranked.name, newest.price, coalesce(ranked.quote_volume, 0), newest.time
+    SELECT ranked.base, ranked.quote, ranked.name, newest.price, coalesce(ranked.quote_volume, 0), newest.time, false
     FROM ranked
     LEFT JOIN LATERAL (
         SELECT open_time, close, last_time FROM candle
@@ -80,27 +80,27 @@ const AT: &str = "
             UNION ALL SELECT ranked.told, ranked.told_at WHERE ranked.told_at <= $2::timestamptz) AS newest (price, time)
         WHERE price IS NOT NULL ORDER BY time DESC LIMIT 1) AS newest
     UNION ALL
-    (SELECT DISTINCT ON (base, quote) base, quote, source || ':' || base || quote, rate, 0, day::timestamp AT TIME ZONE 'UTC'
+    (SELECT DISTINCT ON (base, quote) base, quote, source || ':' || base || quote, rate, 0, day::timestamp AT TIME ZONE 'UTC', true
      FROM fiat_rate
      WHERE base = ANY($1) AND quote = ANY($1) AND day <= ($2::timestamptz AT TIME ZONE 'UTC')::date
      ORDER BY base, quote, day DESC)";
 
 /// The last price of each pair on each day from `$2` to `$3`, by day; the last day may not be over.
 const DAILY: &str = "
-    SELECT DISTINCT ON (day, base, quote) * FROM (
-        SELECT (candle.open_time AT TIME ZONE 'UTC')::date AS day, base, quote, name, close AS price, quote_volume, last_time
+    SELECT DISTINCT ON (day, base, quote, is_rate) * FROM (
+        SELECT (candle.open_time AT TIME ZONE 'UTC')::date AS day, base, quote, name, close AS price, quote_volume, last_time, false AS is_rate
         FROM wanted JOIN candle ON candle.ticker_id = wanted.id AND width = '1d'
                                AND open_time >= $2::date::timestamp AT TIME ZONE 'UTC'
                                AND open_time <= $3::date::timestamp AT TIME ZONE 'UTC'
         UNION ALL
-        SELECT day, base, quote, source || ':' || base || quote, rate, 0, day::timestamp AT TIME ZONE 'UTC'
+        SELECT day, base, quote, source || ':' || base || quote, rate, 0, day::timestamp AT TIME ZONE 'UTC', true
         FROM fiat_rate
         WHERE base = ANY($1) AND quote = ANY($1) AND day <= $3::date
           -- However old the newest rate before them is.
           AND day >= coalesce((SELECT max(older.day) FROM fiat_rate AS older
                                WHERE older.base = fiat_rate.base AND older.quote = fiat_rate.quote AND older.day <= $2::date),
                               $2::date)) AS told
-    ORDER BY day, base, quote, quote_volume DESC, name";
+    ORDER BY day, base, quote, is_rate, quote_volume DESC, name";
 
 /// What these were worth at a moment, and through which pairs; and what else lies on the way.
 ///
@@ -137,12 +137,12 @@ pub async fn daily(client: &impl GenericClient, codes: &[&str], first: NaiveDate
     let statement = client.prepare_cached(&format!("WITH {WANTED} {DAILY}")).await.context(doing)?;
     let rows = client.query(&statement, &[&codes, &from, &last]).await.context(doing)?;
     let mut rows = rows.iter().peekable();
-    let mut known: HashMap<(SmolStr, SmolStr), PricedPair> = HashMap::new();
+    let mut known: HashMap<(SmolStr, SmolStr, bool), PricedPair> = HashMap::new();
     let mut days = Vec::new();
     for day in first.iter_days().take_while(|day| *day <= last) {
         while let Some(row) = rows.next_if(|row| row.get::<_, NaiveDate>(0) <= day) {
             let pair = pair(row, 1);
-            known.insert((pair.base.clone(), pair.quote.clone()), pair);
+            known.insert((pair.base.clone(), pair.quote.clone(), pair.is_rate), pair);
         }
         days.push(UsdPrices::new(known.values().cloned()));
     }
@@ -195,5 +195,6 @@ fn pair(row: &Row, first: usize) -> PricedPair {
         price: row.get::<_, Decimal>(first + 3).normalize(),
         quote_volume: row.get(first + 4),
         time: row.get(first + 5),
+        is_rate: row.get(first + 6),
     }
 }

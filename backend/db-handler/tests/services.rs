@@ -217,14 +217,10 @@ async fn rates_are_stored_once_the_newest_word_of_who_told_them_first_counts_and
     };
     let usd = format!("{friday} USD 1.123456789012345678 bank");
     let chf = format!("{friday} CHF 0.94 bank");
-    let all = RateFilter { from: Some(friday.parse().unwrap()), ..RateFilter::default() };
+    let until = |day: &str| RateFilter { base: None, quote: None, from: None, to: day.parse().unwrap() };
+    let all = RateFilter { from: Some(friday.parse().unwrap()), ..until(saturday) };
     assert_eq!(told(all.clone()).await, [format!("{saturday} USD 1.2 other"), chf.clone(), usd.clone()]);
-    assert_eq!(
-        told(RateFilter::default()).await,
-        [format!("{saturday} USD 1.2 other"), chf.clone()],
-        "the newest of each"
-    );
-    let until = |day: &str| RateFilter { to: Some(day.parse().unwrap()), ..RateFilter::default() };
+    assert_eq!(told(until(saturday)).await, [format!("{saturday} USD 1.2 other"), chf.clone()], "the newest of each");
     assert_eq!(told(until(friday)).await, [chf, usd]);
     assert_eq!(told(until("2026-11-19")).await, [""; 0]);
     let refused: String = client.query_one("SELECT reason FROM dead_letter", &[]).await.unwrap().get(0);

@@ -2,9 +2,9 @@
 
 pub mod file;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::RangeInclusive};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
@@ -13,6 +13,9 @@ use crate::{columns, decimal_text, exchange};
 
 /// How many rates one report may hold.
 pub const MOST_RATES: usize = 20_000;
+
+/// Of other years nobody tells rates: these are mistyped.
+const YEARS: RangeInclusive<i32> = 1900..=2100;
 
 /// Name of Frankfurter, which tells the reference rates of the European Central Bank.
 pub const FRANKFURTER: &str = "frankfurter";
@@ -57,6 +60,8 @@ impl Rate {
             Some("quote_malformed")
         } else if self.quote == base {
             Some("quote_is_base")
+        } else if !YEARS.contains(&self.day.year()) {
+            Some("day_out_of_bounds")
         } else if self.rate <= Decimal::ZERO {
             Some("rate_not_positive")
         } else {
@@ -141,6 +146,7 @@ mod tests {
             ("quote_malformed", rate("2026-11-20", "usd", "1")),
             ("quote_is_base", rate("2026-11-20", "EUR", "1")),
             ("rate_not_positive", rate("2026-11-20", "CHF", "0")),
+            ("day_out_of_bounds", rate("0026-11-20", "CHF", "1")),
             ("told_twice", good()),
         ] {
             let mistake = report(vec![good(), bad]).mistake().unwrap();

@@ -7,6 +7,9 @@
 //!
 //! Its price in anything else is that of the pair of the two, either way round; where nobody trades that, what the one is worth in
 //! dollars divided by what the other is worth.
+//!
+//! Rates that banks tell serve what no market tells: a code that is traded is worth what it is traded for, since coins may be called
+//! like currencies. Of EUR, in which they are counted, a rate counts where the markets' price is more than two days older.
 
 use std::collections::HashMap;
 
@@ -35,6 +38,8 @@ pub struct PricedPair {
     pub quote_volume: Decimal,
     /// When it cost that.
     pub time: DateTime<Utc>,
+    /// It is no market's price but what a bank tells.
+    pub is_rate: bool,
 }
 
 /// What one unit of something is worth.
@@ -59,13 +64,19 @@ impl UsdPrice {
 #[derive(Debug, Default)]
 pub struct UsdPrices {
     /// The pair of the most turnover for each base and quote.
-    pairs: HashMap<(SmolStr, SmolStr), PricedPair>,
+    pairs: Pairs,
+    /// What banks tell.
+    rates: Pairs,
     known: HashMap<SmolStr, UsdPrice>,
 }
 
+/// By base and quote.
+type Pairs = HashMap<(SmolStr, SmolStr), PricedPair>;
+
 const USD: &str = "USD";
+const EUR: &str = "EUR";
 /// Through what prices are told that have no pair with dollars.
-const HUBS: [&str; 4] = ["USDT", "USDC", "BTC", "EUR"];
+const HUBS: [&str; 4] = ["USDT", "USDC", "BTC", EUR];
 
 impl UsdPrices {
     /// Learns from pairs.
@@ -74,25 +85,30 @@ impl UsdPrices {
         for pair in pairs {
             let key = (pair.base.clone(), pair.quote.clone());
             let better = |known: &PricedPair| (pair.quote_volume, &known.name) > (known.quote_volume, &pair.name);
-            if prices.pairs.get(&key).is_none_or(better) {
-                prices.pairs.insert(key, pair);
+            let told = if pair.is_rate { &mut prices.rates } else { &mut prices.pairs };
+            if told.get(&key).is_none_or(better) {
+                told.insert(key, pair);
             }
         }
-        let usdt = prices.step("USDT", USD, &UsdPrice::itself());
+        let usdt = step(&prices.pairs, "USDT", USD, &UsdPrice::itself());
         let assumed = || UsdPrice { path: "USDT 1 (assumed)".to_owned(), ..UsdPrice::itself() };
         prices.known.insert(USD.into(), UsdPrice::itself());
         prices.known.insert("USDT".into(), usdt.unwrap_or_else(assumed));
-        for hub in ["USDC", "BTC", "EUR"] {
+        for hub in ["USDC", "BTC"] {
             if let Some(price) = prices.find(hub) {
                 prices.known.insert(hub.into(), price);
             }
+        }
+        let rate = step(&prices.rates, EUR, USD, &UsdPrice::itself());
+        if let Some(price) = first_of(prices.find(EUR).into_iter().chain(rate)) {
+            prices.known.insert(EUR.into(), price);
         }
         prices
     }
 
     /// What one unit of this is worth; `None` where no path leads to dollars.
     pub fn of(&self, code: &str) -> Option<UsdPrice> {
-        self.known.get(code).cloned().or_else(|| self.find(code))
+        self.known.get(code).cloned().or_else(|| self.find(code)).or_else(|| self.find_by_rates(code))
     }
 
     /// What one unit of this is worth in units of `currency`; `None` where no path leads there.
@@ -103,7 +119,11 @@ impl UsdPrices {
         if currency == USD {
             return self.of(code);
         }
-        let direct = self.step(code, currency, &UsdPrice::itself());
+        let direct = step(&self.pairs, code, currency, &UsdPrice::itself());
+        // What is traded is no currency of the same name.
+        let is_told = |quote: &str, base: &str| [USD, EUR].contains(&base) && !self.is_traded(quote);
+        let by_rate = Some(()).filter(|()| is_told(code, currency) || is_told(currency, code));
+        let by_rate = by_rate.and_then(|()| step(&self.rates, code, currency, &UsdPrice::itself()));
         let by_dollars = || {
             let (code, currency) = (self.of(code)?, self.of(currency)?);
             let price = if currency.price == Decimal::ONE {
@@ -119,30 +139,40 @@ impl UsdPrices {
             let time = code.time.into_iter().chain(currency.time).min();
             (price > Decimal::ZERO).then_some(UsdPrice { price, path, time })
         };
-        first_of(direct.into_iter().chain(by_dollars()))
+        first_of(direct.into_iter().chain(by_rate).chain(by_dollars()))
     }
 
+    /// By markets alone.
     fn find(&self, code: &str) -> Option<UsdPrice> {
         let hubs = [USD].into_iter().chain(HUBS).filter(|hub| *hub != code);
-        first_of(hubs.filter_map(|hub| self.step(code, hub, self.known.get(hub)?)))
+        first_of(hubs.filter_map(|hub| step(&self.pairs, code, hub, self.known.get(hub)?)))
     }
 
-    /// By the pair of `code` and `hub`, either way round.
-    fn step(&self, code: &str, hub: &str, worth: &UsdPrice) -> Option<UsdPrice> {
-        let pair = |base: &str, quote: &str| self.pairs.get(&(SmolStr::new(base), SmolStr::new(quote)));
-        let (price, name, time) = if let Some(pair) = pair(code, hub) {
-            let price =
-                if worth.price == Decimal::ONE { pair.price } else { rounded(pair.price.checked_mul(worth.price)?) };
-            (price, format!("{} {}", pair.name, pair.price.normalize()), pair.time)
-        } else {
-            let pair = pair(hub, code)?;
-            let price = rounded(worth.price.checked_div(pair.price)?);
-            (price, format!("1 / {} {}", pair.name, pair.price.normalize()), pair.time)
-        };
-        let path = if worth.path.is_empty() { name } else { format!("{name} × {}", worth.path) };
-        let time = Some(worth.time.map_or(time, |worth| worth.min(time)));
-        (price > Decimal::ZERO).then_some(UsdPrice { price, path, time })
+    /// By what banks tell, in dollars or in euro.
+    fn find_by_rates(&self, code: &str) -> Option<UsdPrice> {
+        first_of([USD, EUR].into_iter().filter_map(|base| step(&self.rates, code, base, self.known.get(base)?)))
     }
+
+    fn is_traded(&self, code: &str) -> bool {
+        code == USD || self.find(code).is_some()
+    }
+}
+
+/// By the pair of `code` and `hub`, either way round.
+fn step(pairs: &Pairs, code: &str, hub: &str, worth: &UsdPrice) -> Option<UsdPrice> {
+    let pair = |base: &str, quote: &str| pairs.get(&(SmolStr::new(base), SmolStr::new(quote)));
+    let (price, name, time) = if let Some(pair) = pair(code, hub) {
+        let price =
+            if worth.price == Decimal::ONE { pair.price } else { rounded(pair.price.checked_mul(worth.price)?) };
+        (price, format!("{} {}", pair.name, pair.price.normalize()), pair.time)
+    } else {
+        let pair = pair(hub, code)?;
+        let price = rounded(worth.price.checked_div(pair.price)?);
+        (price, format!("1 / {} {}", pair.name, pair.price.normalize()), pair.time)
+    };
+    let path = if worth.path.is_empty() { name } else { format!("{name} × {}", worth.path) };
+    let time = Some(worth.time.map_or(time, |worth| worth.min(time)));
+    (price > Decimal::ZERO).then_some(UsdPrice { price, path, time })
 }
 
 /// The first of several paths that is not much older than the newest of them.
@@ -170,7 +200,12 @@ mod tests {
             price: price.parse().unwrap(),
             quote_volume: quote_volume.into(),
             time: DateTime::from_timestamp(quote_volume, 0).unwrap(),
+            is_rate: false,
         }
+    }
+
+    fn rate(name: &str, price: &str, seconds: i64) -> PricedPair {
+        PricedPair { is_rate: true, ..pair(name, price, seconds) }
     }
 
     fn told(prices: &UsdPrices, code: &str) -> String {
@@ -209,6 +244,32 @@ mod tests {
         let prices = UsdPrices::new(binance.into_iter().chain(more));
         assert_eq!(told(&prices, "ETH"), "3200.5 by k:ETH/USD 3200.5");
         assert_eq!(told(&prices, "BTC"), "63935.001 by k:BTC/USDT 63999 × k:USDT/USD 0.999");
+    }
+
+    #[test]
+    fn rates_serve_what_no_market_tells_and_coins_that_are_called_like_currencies_keep_their_price() {
+        let markets = [pair("b:EUR/USDT", "1.16", 9), pair("b:RON/USDT", "0.2", 9), pair("k:RARE/EUR", "2", 9)];
+        let rates = [rate("ecb:EUR/USD", "1.1", 5), rate("ecb:EUR/RON", "5", 5), rate("ecb:EUR/CHF", "0.8", 5)];
+        let prices = UsdPrices::new(markets.clone().into_iter().chain(rates.clone()));
+        assert_eq!(told(&prices, "EUR"), "1.16 by b:EUR/USDT 1.16 × USDT 1 (assumed)", "a market is nearer to now");
+        assert_eq!(told(&prices, "RON"), "0.2 by b:RON/USDT 0.2 × USDT 1 (assumed)", "the coin");
+        assert_eq!(told(&prices, "RARE"), "2.32 by k:RARE/EUR 2 × b:EUR/USDT 1.16 × USDT 1 (assumed)");
+        assert_eq!(told(&prices, "CHF"), "1.45 by 1 / ecb:EUR/CHF 0.8 × b:EUR/USDT 1.16 × USDT 1 (assumed)");
+        let told_in = |prices: &UsdPrices, code, currency| {
+            prices.of_in(code, currency).map(|worth| format!("{} by {}", worth.price, worth.path)).unwrap_or_default()
+        };
+        assert_eq!(told_in(&prices, "CHF", "EUR"), "1.25 by 1 / ecb:EUR/CHF 0.8");
+        assert_eq!(told_in(&prices, "EUR", "CHF"), "0.8 by ecb:EUR/CHF 0.8");
+        let ron = prices.of_in("RON", "EUR").unwrap();
+        assert!(ron.path.starts_with("b:RON/USDT") && !ron.path.contains("ecb"), "{ron:?}");
+        // A market that is not recorded any more is no better than a bank, but no coin becomes a currency for that.
+        let later = rates.map(|rate| PricedPair { time: rate.time + OUTDATED + TimeDelta::days(1), ..rate });
+        let prices = UsdPrices::new(markets.into_iter().chain(later.clone()));
+        assert_eq!(told(&prices, "EUR"), "1.1 by ecb:EUR/USD 1.1");
+        assert_eq!(told(&prices, "RON"), "0.2 by b:RON/USDT 0.2 × USDT 1 (assumed)");
+        // Without any market.
+        let prices = UsdPrices::new(later);
+        assert_eq!(told(&prices, "CHF"), "1.375 by 1 / ecb:EUR/CHF 0.8 × ecb:EUR/USD 1.1");
     }
 
     #[test]

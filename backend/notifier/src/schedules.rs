@@ -1,24 +1,32 @@
 //! Computing what is told regularly. Of several notifiers, one does each.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
-use database::{Pool, schedules};
+use database::{
+    Pool,
+    schedules::{self, Failed},
+};
 use process::{Check, Shutdown};
 
 /// How often it is looked whether something is to be computed.
 const EVERY: Duration = Duration::from_secs(1);
+/// How long one that could not be computed is left alone.
+const REST: Duration = Duration::from_secs(60);
 
 /// Works until asked to stop.
 pub(crate) async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
     let mut rounds = tokio::time::interval(EVERY);
     rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut is_told = false;
+    let (mut is_told, mut failed) = (false, HashMap::new());
     loop {
         tokio::select! {
             _ = rounds.tick() => {}
             () = shutdown.cancelled() => return,
         }
-        match compute_all(&pool, &shutdown).await {
+        match compute_all(&pool, &shutdown, &mut failed).await {
             Ok(()) => {
                 check.ok();
                 is_told = false;
@@ -34,23 +42,25 @@ pub(crate) async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
     }
 }
 
-/// One transaction after the other, until none is due. One that cannot be computed holds up no other.
-async fn compute_all(pool: &Pool, shutdown: &Shutdown) -> Result<(), String> {
-    let (mut tried, mut failed) = (Vec::new(), None);
+/// One transaction after the other, until none is due. One that cannot be computed holds up no other, and is tried again a minute later.
+async fn compute_all(pool: &Pool, shutdown: &Shutdown, failed: &mut HashMap<i64, Instant>) -> Result<(), String> {
+    failed.retain(|_, at| at.elapsed() < REST);
     while !shutdown.is_cancelled() {
-        let before = tried.len();
         let mut client = pool.get().await.map_err(|error| error.to_string())?;
-        match schedules::compute_due(&mut client, &mut tried).await {
+        let passed_over: Vec<i64> = failed.keys().copied().collect();
+        match schedules::compute_due(&mut client, &passed_over).await {
             Ok(None) => break,
             Ok(Some(computed)) => {
                 metrics::counter!("schedules_computed_total").increment(1);
                 tracing::debug!(schedule = computed.schedule_id, pairs = computed.pairs, "a schedule is computed");
             }
-            Err(error) => match tried.get(before) {
-                Some(schedule) => failed = Some(format!("schedule {schedule}: {error}")),
-                None => return Err(error.to_string()),
-            },
+            Err(Failed { schedule_id: Some(schedule), error }) => {
+                metrics::counter!("schedules_failed_total").increment(1);
+                tracing::warn!(schedule, %error, "a schedule is not computed; it is tried again in a minute");
+                failed.insert(schedule, Instant::now());
+            }
+            Err(Failed { schedule_id: None, error }) => return Err(error.to_string()),
         }
     }
-    failed.map_or(Ok(()), Err)
+    Ok(())
 }

@@ -39,6 +39,8 @@ pub struct Rest {
     budget: Arc<Budget>,
     pace: Option<Arc<Pace>>,
     closing: &'static [(u16, Duration)],
+    /// What is not to be repeated of what it says.
+    secret: Option<Arc<[String]>>,
 }
 
 /// What a host allows.
@@ -163,7 +165,20 @@ impl Rest {
         let (header, limit) = terms.weight.map_or((None, u64::MAX), |(header, limit)| (Some(header), limit));
         let budget = Arc::new(Budget { header, limit: AtomicU64::new(limit), used: AtomicU64::new(0) });
         let pace = terms.pace.and_then(Pace::new).map(Arc::new);
-        Ok(Self { client, base, closed_until: Arc::default(), budget, pace, closing: terms.closing })
+        Ok(Self { client, base, closed_until: Arc::default(), budget, pace, closing: terms.closing, secret: None })
+    }
+
+    /// The same; where the host repeats this, as it is or as it stands in an address, that is told to nobody.
+    pub fn hiding(self, secret: &str) -> Self {
+        let mut address = self.base.clone();
+        address.query_pairs_mut().clear().append_key_only(secret);
+        let encoded = address.query().unwrap_or_default().to_owned();
+        Self { secret: Some([secret.to_owned(), encoded].into()), ..self }
+    }
+
+    fn hidden(&self, text: &str) -> String {
+        let secrets = self.secret.iter().flat_map(|secrets| secrets.iter()).filter(|secret| !secret.is_empty());
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "(the key)"))
     }
 
     /// So much may be spent in a minute, as the host itself said.
@@ -224,7 +239,7 @@ impl Rest {
         }
         let body = self.body(response).await?;
         if !status.is_success() {
-            let body = String::from_utf8_lossy(&body).chars().take(200).collect();
+            let body = self.hidden(&String::from_utf8_lossy(&body)).chars().take(200).collect();
             return Err(RestError::Refused { host: self.host(), status: status.as_u16(), body });
         }
         serde_json::from_slice(&body).map_err(|error| self.unreadable(error.to_string()))

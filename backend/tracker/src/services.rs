@@ -84,13 +84,13 @@ pub(crate) fn chosen(settings: &Settings, publisher: &Publisher) -> Result<Vec<A
     if let Some(key) = settings.coinmarketcap_api_key.as_ref().filter(|key| key.is_set()) {
         let wrong = |reason| Error(format!("COINMARKETCAP_URL, COINMARKETCAP_API_KEY: {reason}"));
         let rest = Rest::keyed(&settings.coinmarketcap_url, "X-CMC_PRO_API_KEY", key.as_str()).map_err(wrong)?;
-        add(Box::new(CoinMarketCap(rest)), Some(key), lists);
+        add(Box::new(CoinMarketCap(rest.hiding(key.as_str()))), Some(key), lists);
     }
     if let Some(key) = settings.cryptocompare_api_key.as_ref().filter(|key| key.is_set()) {
         let wrong = |reason| Error(format!("CRYPTOCOMPARE_URL, CRYPTOCOMPARE_API_KEY: {reason}"));
         let words = format!("Apikey {}", key.as_str());
         let rest = Rest::keyed(&settings.cryptocompare_url, "authorization", &words).map_err(wrong)?;
-        add(Box::new(CryptoCompare(rest)), Some(key), lists);
+        add(Box::new(CryptoCompare(rest.hiding(key.as_str()))), Some(key), lists);
     }
     if settings.tracker_ecb_rates {
         let wrong = |reason| Error(format!("FRANKFURTER_URL: {reason}"));
@@ -100,7 +100,7 @@ pub(crate) fn chosen(settings: &Settings, publisher: &Publisher) -> Result<Vec<A
     if let Some(key) = settings.fixer_api_key.as_ref().filter(|key| key.is_set()) {
         let wrong = |reason| Error(format!("FIXER_URL: {reason}"));
         let rest = Rest::new(&settings.fixer_url, Terms::default()).map_err(wrong)?;
-        add(Box::new(Fixer { rest, key: key.clone() }), Some(key), rates);
+        add(Box::new(Fixer { rest: rest.hiding(key.as_str()), key: key.clone() }), Some(key), rates);
     }
     Ok(chosen)
 }

@@ -18,6 +18,9 @@ use crate::state::portfolio::{Counted, TRANSACTIONS_A_PAGE};
 /// A file of many years takes longer than other questions.
 const IMPORTED_WITHIN: Duration = Duration::from_secs(120);
 
+/// What a portfolio is compared with: the same money in this coin.
+const BENCHMARK: &str = "BTC";
+
 impl Client {
     /// All portfolios, oldest first.
     pub(crate) async fn list_portfolios(&self) -> Result<Vec<PortfolioRow>, ClientError> {
@@ -63,7 +66,9 @@ impl Client {
 
     /// What it earned.
     pub(crate) async fn find_performance(&self, counted: &Counted) -> Result<PerformanceRow, ClientError> {
-        let found: Data<_> = self.own(self.http.get(self.days_of(counted, "performance"))).await?;
+        let mut url = self.days_of(counted, "performance");
+        add(&mut url, &[("benchmark", Some(BENCHMARK.to_owned()))]);
+        let found: Data<_> = self.own(self.http.get(url)).await?;
         Ok(found.data)
     }
 

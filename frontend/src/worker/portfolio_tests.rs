@@ -102,7 +102,7 @@ fn what_is_shown_is_asked_for_and_again_after_a_change() {
         [
             "GET /portfolios",
             "GET /portfolios/1/balance?at=2026-06-30T23%3A59%3A59.999999Z&currency=BTC&method=hifo",
-            "GET /portfolios/1/performance?to=2026-06-30&currency=BTC",
+            "GET /portfolios/1/performance?to=2026-06-30&currency=BTC&benchmark=BTC",
             "GET /portfolios/1/transactions?page=2&page_size=25",
             "GET /portfolios/1/values?to=2026-06-30&currency=BTC",
         ]

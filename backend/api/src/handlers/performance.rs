@@ -49,7 +49,7 @@ impl FromQuery for Span {
     const NAMES: &'static [&'static str] = &["from", "to", "currency"];
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
-        let (from, to) = (day(query, "from")?, day(query, "to")?);
+        let (from, to) = (query.day("from")?, query.day("to")?);
         if let (Some(from), Some(to)) = (from, to)
             && from >= to
         {
@@ -58,21 +58,6 @@ impl FromQuery for Span {
         }
         Ok(Self { from, to, currency: currency("currency", query.text("currency")?)? })
     }
-}
-
-fn day(query: &Query, name: &str) -> Result<Option<NaiveDate>, Failure> {
-    let Some(text) = query.text(name)? else { return Ok(None) };
-    let day: Option<NaiveDate> = text.parse().ok();
-    let first = NaiveDate::from_ymd_opt(2009, 1, 1);
-    let is_askable = |day: &NaiveDate| Some(*day) >= first && *day <= Utc::now().date_naive();
-    day.filter(is_askable).map(Some).ok_or_else(|| {
-        Failure::parameter(
-            name,
-            text,
-            "this is no day that can be asked for",
-            "a day such as 2026-11-20, from 2009-01-01 to today",
-        )
-    })
 }
 
 /// The other coin.

@@ -2,7 +2,7 @@
 
 use actix_web::web;
 use api_types::{Data, portfolios::RateRow};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Utc};
 use database::rates::{self, RateFilter, StoredRate};
 use utoipa::IntoParams;
 
@@ -30,7 +30,7 @@ pub(crate) struct Wanted {
     from: Option<NaiveDate>,
     /// Until this day. Today where not said.
     #[param(value_type = Option<String>, example = "2026-11-20")]
-    to: Option<NaiveDate>,
+    to: NaiveDate,
     /// How many, newest first. 1000 where not said.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 10000, example = 1000)]
     limit: i64,
@@ -40,12 +40,16 @@ impl FromQuery for Wanted {
     const NAMES: &'static [&'static str] = &["base", "quote", "from", "to", "limit"];
 
     fn from_query(query: &Query) -> Result<Self, Failure> {
-        let day = |name| query.parsed::<NaiveDate>(name, "a day such as 2026-11-20");
+        let (from, to) = (query.day("from")?, query.day("to")?.unwrap_or_else(|| Utc::now().date_naive()));
+        if let Some(from) = from.filter(|from| *from > to) {
+            let allowed = format!("a day until {to}");
+            return Err(Failure::parameter("from", &from.to_string(), "from must not be later than to", allowed));
+        }
         Ok(Self {
             base: currency("base", query.text("base")?)?,
             quote: currency("quote", query.text("quote")?)?,
-            from: day("from")?,
-            to: day("to")?,
+            from,
+            to,
             limit: query.number("limit", 1..=10_000)?.unwrap_or(1_000),
         })
     }

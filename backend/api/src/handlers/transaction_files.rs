@@ -37,6 +37,10 @@ use crate::{
 /// How many lines are told.
 const MOST_LINES: usize = 1_000;
 
+/// Files that wait for that, which take room, too.
+static WAITING: Semaphore = Semaphore::const_new(MOST_WAITING);
+const MOST_WAITING: usize = 8;
+
 /// Lines about how far it is that wait for who asked.
 const LINES_AHEAD: usize = 16;
 
@@ -113,12 +117,16 @@ pub(crate) async fn import(
 /// How far an import is, for whoever wants to know.
 type Telling<'a> = &'a dyn Fn(ImportProgress);
 
-/// Answers while the work goes on, which ends whether anybody still listens or not.
+/// Answers while the work goes on. Who does not wait for its end takes it away, with all that it has written.
 fn line_by_line(work: impl AsyncFnOnce(Telling<'_>) -> Result<ImportRow, Failure> + 'static) -> HttpResponse {
     let (sender, receiver) = mpsc::channel::<Bytes>(LINES_AHEAD);
     actix_web::rt::spawn(async move {
         // Of who listens slowly some lines are kept back.
-        let outcome = work(&|progress| drop(sender.try_send(written(&ImportNews::Progress(progress))))).await;
+        let told = |progress| drop(sender.try_send(written(&ImportNews::Progress(progress))));
+        let outcome = tokio::select! {
+            outcome = work(&told) => outcome,
+            () = sender.closed() => return,
+        };
         let last = outcome.map_or_else(|failure| ImportNews::Error(failure.problem()), ImportNews::Data);
         let _ = sender.send(written(&last)).await;
     });
@@ -147,7 +155,11 @@ async fn take(
     })?;
     let currency = portfolio.currency.clone();
     stage("waiting", 0, None);
+    let waiting = WAITING
+        .try_acquire()
+        .map_err(|_| Failure::new(Code::TooManyImports, format!("{MOST_WAITING} files wait here already")))?;
     let _seat = SEATS.acquire().await;
+    drop(waiting);
     stage("reading", 0, None);
     let unreadable = |error: Unreadable| Failure::new(Code::UnreadableFile, error.to_string());
     let lines = apart(move || import::read(format, &text, &currency, Utc::now()).map_err(unreadable)).await?;

@@ -128,6 +128,7 @@ async fn every_kind_is_made_told_and_changed_as_it_was_said() {
         })
         .collect();
     alerts.push(json!({"kind": "crosses", "coin": "Bitcoin", "level": "5"}));
+    alerts.push(json!({"kind": "moves", "coin": "Bitcoin", "change": "5", "window_minutes": 60}));
     alerts.push(json!({"kind": "exchange_down", "exchange": "kraken", "seconds": 30}));
     alerts.push(json!({"kind": "spread", "exchange": "binance", "ticker": "BTCUSDT", "other_exchange": "kraken", "other_ticker": "XBT/EUR", "change": "1"}));
     for alert in alerts {
@@ -204,7 +205,7 @@ async fn what_cannot_be_is_refused_by_its_name_and_says_what_could() {
         assert_eq!(body["parameter"], json!(parameter), "{alert}: {body}");
     }
     for alert in [
-        json!({"kind": "moves", "coin": "bitcoin", "change": "1", "window_minutes": 5}),
+        json!({"kind": "volume", "coin": "bitcoin", "threshold": "1", "window_minutes": 5}),
         json!({"kind": "crosses", "level": "1"}),
     ] {
         assert_eq!(send(&server, Method::POST, "/alerts", &token, alert).await.0, 400);

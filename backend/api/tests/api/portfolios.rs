@@ -477,7 +477,7 @@ async fn a_balance_is_told_regularly_with_the_numbers_it_is_made_of() {
     assert_eq!((&made["data"]["kind"], &made["data"]["portfolio"]), (&json!("balance"), &json!(1)));
     server.sql(&format!("UPDATE alert.schedule SET next_at = '{}'", end(1).to_rfc3339())).await;
     let mut client = server.pool.get().await.unwrap();
-    let computed = database::schedules::compute_due(&mut client, &mut Vec::new()).await.unwrap().unwrap();
+    let computed = database::schedules::compute_due(&mut client, &[]).await.unwrap().unwrap();
     assert_eq!(computed.notifications, 1);
     let results = get(&server, &token, &format!("/schedules/{}/results", made["data"]["id"])).await;
     assert_eq!(results[0]["said"], json!("savings is worth 396 USD: +100.00 % in 1 day"), "{results}");

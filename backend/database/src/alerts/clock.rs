@@ -12,7 +12,7 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use deadpool_postgres::GenericClient;
 use domain::{
     Interval,
-    alert::{Bar, Firing, State, bars, on_close, on_value, said},
+    alert::{Bar, Extremes, Firing, State, bars, on_close, on_value, said},
 };
 use rust_decimal::Decimal;
 
@@ -44,8 +44,13 @@ pub struct Clock {
     looked_until: Option<DateTime<Utc>>,
     /// Of those pairs and widths that are farther.
     farther: HashMap<(i32, Interval), DateTime<Utc>>,
+    /// What coins of which moves are watched cost in the minutes before.
+    windows: Windows,
     ticks: u64,
 }
+
+/// The lowest and the highest prices of coins, by their keys.
+type Windows = HashMap<i32, Extremes>;
 
 /// What looking found, to be written.
 #[derive(Default)]
@@ -76,6 +81,8 @@ impl Clock {
             None => looked_until(&*client).await?.max(now - LONGEST_PAST),
         };
         let mut outcome = Outcome::default();
+        // After an error they are read anew.
+        let mut windows = std::mem::take(&mut self.windows);
         let mut after = 0;
         loop {
             let rules = rules::list_by_the_clock(&*client, after, PAGE).await?;
@@ -83,11 +90,14 @@ impl Clock {
             after = last.rule.id;
             let is_last = rules.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
             self.look_at(&*client, &rules, now, looked_until, is_settled, &mut outcome).await?;
+            values::coins(&*client, &rules, now, &mut windows, &mut outcome).await?;
             if is_last {
                 break;
             }
         }
         self.ticks += 1;
+        windows.retain(|coin, _| outcome.coins.contains_key(coin));
+        self.windows = windows;
         let farther = std::mem::take(&mut outcome.farther);
         let written = outcome.write(client).await?;
         self.farther.extend(farther);
@@ -105,7 +115,6 @@ impl Clock {
         outcome: &mut Outcome,
     ) -> Result<()> {
         self.look_at_closes(client, rules, now, looked_until, outcome).await?;
-        values::coins(client, rules, now, outcome).await?;
         values::spreads(client, rules, now, outcome).await?;
         values::missing(client, rules, outcome).await?;
         // These sum up minutes, and need not be known every second.

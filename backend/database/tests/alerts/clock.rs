@@ -192,6 +192,50 @@ async fn two_markets_and_all_of_them_together_are_compared() {
     assert_eq!(fired, expected.map(|(rule, said)| (rule, said.to_owned())));
 }
 
+#[tokio::test]
+async fn how_far_a_coin_moved_over_all_markets_is_known_across_a_restart() {
+    let mut bench = Bench::start().await;
+    let coin: i32 = bench.client.query_one("SELECT id FROM symbol WHERE code = 'BTC'", &[]).await.unwrap().get(0);
+    let moves = |direction, change: i64, minutes| Condition::Moves {
+        change: change.into(),
+        unit: Unit::Percent,
+        direction,
+        minutes,
+    };
+    let about = About::Coin(coin);
+    let rose = every_time(Definition { about, ..rule(bench.pair, moves(Direction::Up, 5, 10)) });
+    let rose = bench.add(&rose).await;
+    let fell = Definition { about, ..rule(bench.pair, moves(Direction::Down, 9, 2)) };
+    let fell = bench.add(&fell).await;
+    let (mut clock, mut id) = (Clock::default(), 0);
+    let mut look = async |clock: &mut Clock, price: i64, seconds: i64| {
+        id += 1;
+        let now = at(seconds * 1_000);
+        bench.stream(&[trade(id, price, now)]).await;
+        clock.look(&mut bench.client, now, true).await.unwrap().fired
+    };
+    assert_eq!(look(&mut clock, 100, 0).await, 0);
+    assert_eq!(look(&mut clock, 104, 40).await, 0);
+    // Somebody else goes on, and knows what was before.
+    let mut clock = Clock::default();
+    assert_eq!(look(&mut clock, 105, 70).await, 1, "5 % above the lowest");
+    assert_eq!(look(&mut clock, 106, 80).await, 0, "it has not passed");
+    assert_eq!(look(&mut clock, 103, 90).await, 0);
+    assert_eq!(look(&mut clock, 105, 100).await, 1, "it had passed");
+    assert_eq!(look(&mut clock, 97, 110).await, 0, "8.5 % below the highest");
+    assert_eq!(look(&mut clock, 96, 120).await, 1, "9.4 % below the highest");
+    // The highest of the last two minutes is another by now.
+    assert_eq!(look(&mut clock, 90, 400).await, 0);
+    let fired: Vec<_> = bench.fired().await.into_iter().map(|one| (one.rule_id, one.said)).collect();
+    let said = |words: &str| format!("bitcoin (all markets, USD) {words}");
+    let expected = [
+        (rose, said("rose by 5 % within 10 min: from 100 to 105")),
+        (rose, said("rose by 5 % within 10 min: from 100 to 105")),
+        (fell, said("fell by 9.43 % within 2 min: from 106 to 96")),
+    ];
+    assert_eq!(fired, expected);
+}
+
 async fn look_at(bench: &mut Bench, clock: &mut Clock, now: DateTime<Utc>) -> u64 {
     clock.look(&mut bench.client, now, true).await.unwrap().fired
 }

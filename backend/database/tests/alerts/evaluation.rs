@@ -100,8 +100,7 @@ fn any_rule(pair: i32, lowest: Decimal, highest: Decimal, random: &mut Rng) -> D
 }
 
 /// Has rules look at these prices, which are in order, and compares. Returns how often some fired.
-async fn compare(ticks: Vec<Tick>, rules: usize, random: &mut Rng) -> usize {
-    let seed = random.get_seed();
+async fn compare(ticks: Vec<Tick>, rules: usize, seed: u64, random: &mut Rng) -> usize {
     let mut bench = Bench::start().await;
     let (first, rest) = ticks.split_first().unwrap();
     bench.stream(std::slice::from_ref(first)).await;
@@ -175,14 +174,15 @@ async fn store_by_several(bench: &Bench, mut rest: &[Tick], random: &mut Rng) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fires_is_what_the_stored_prices_say_whoever_stores_them() {
-    let mut random = Rng::new();
+    let seed = fastrand::u64(..);
+    let mut random = Rng::with_seed(seed);
     let (mut price, mut time, mut ticks) = (1_000, 0, vec![trade(1, 1_000, at(0))]);
     for id in 2..6_000 {
         price += random.i64(-4..5) + (1_000 - price) / 20;
         time += random.i64(0..150);
         ticks.push(trade(id, price, at(time)));
     }
-    let total = compare(ticks, 120, &mut random).await;
+    let total = compare(ticks, 120, seed, &mut random).await;
     assert!(total > 100, "{total}");
 }
 
@@ -195,7 +195,8 @@ async fn what_fires_is_what_recorded_prices_say_as_they_came_and_backwards() {
         eprintln!("recordings not present, 1 check skipped");
         return;
     };
-    let mut random = Rng::new();
+    let seed = fastrand::u64(..);
+    let mut random = Rng::with_seed(seed);
     let (mut trades, mut total) = (0, 0);
     for file in files(&PathBuf::from(folder).join(RECORDED)) {
         let prices = recorded(&file);
@@ -206,7 +207,7 @@ async fn what_fires_is_what_recorded_prices_say_as_they_came_and_backwards() {
         let backwards: Vec<Tick> = (1..).zip(prices.iter().rev()).map(back).collect();
         for ticks in [forwards, backwards] {
             trades += ticks.len();
-            let fired = compare(ticks, 150, &mut random).await;
+            let fired = compare(ticks, 150, seed, &mut random).await;
             assert!(fired > 100, "{}: {fired}", file.display());
             total += fired;
         }

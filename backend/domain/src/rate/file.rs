@@ -70,13 +70,23 @@ impl Layout {
 /// When it is no such file, or a line is wrong; then nothing of it counts.
 pub fn read(text: &str, base: &str) -> Result<BTreeMap<SmolStr, Vec<Rate>>, Unreadable> {
     let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    let layout = Layout::of(&cells(lines.next().map_or("", |(_, line)| line))?)?;
+    let header = cells(lines.next().map_or("", |(_, line)| line))?;
+    let layout = Layout::of(&header)?;
     let (mut told, mut met, mut mistakes) = (BTreeMap::<SmolStr, Vec<Rate>>::new(), HashSet::new(), Vec::new());
     for (number, line) in lines {
         let record = cells(line)?;
+        // A comma in a number makes one more.
+        if record.iter().skip(header.len()).any(|cell| !cell.is_empty()) {
+            let (most, found) = (header.len(), record.len());
+            mistakes.push(format!(
+                "line {number}: {found} cells, and the first line has {most}; write numbers with a point: 1.0823"
+            ));
+            continue;
+        }
         for read in rates(&layout, &record, base) {
             let checked = read.and_then(|(base, rate)| match rate.mistake(&base) {
                 Some("quote_is_base") => Err(format!("{base} is counted in itself")),
+                Some("day_out_of_bounds") => Err(format!("day {} is none of 1900 to 2100", rate.day)),
                 Some("rate_not_positive") => Err(format!("rate {} must be above 0", rate.rate)),
                 Some(_) => Err(format!("quote {:?} is no code of a currency; write three letters: USD", rate.quote)),
                 None if !met.insert((base.clone(), rate.quote.clone(), rate.day)) => {
@@ -86,10 +96,10 @@ pub fn read(text: &str, base: &str) -> Result<BTreeMap<SmolStr, Vec<Rate>>, Unre
             });
             match checked {
                 Ok((base, rate)) => told.entry(base).or_default().push(rate),
-                Err(mistake) if mistakes.len() < MOST_TOLD => mistakes.push(format!("line {number}: {mistake}")),
-                Err(_) => {}
+                Err(mistake) => mistakes.push(format!("line {number}: {mistake}")),
             }
         }
+        mistakes.truncate(MOST_TOLD);
     }
     match (mistakes.is_empty(), told.is_empty()) {
         (false, _) => Err(Unreadable::Mistakes(mistakes)),
@@ -183,6 +193,8 @@ mod tests {
             ("Date,USD\n", "there is no rate"),
             ("Date,USD\n27/11/2026,1.1\n", "line 2: day \"27/11/2026\" is none"),
             ("Date,USD\n2026-11-27,\"1,1\"\n", "line 2: rate \"1,1\" is no number"),
+            ("Date,USD\n2026-11-27,1,1592\n", "line 2: 3 cells, and the first line has 2"),
+            ("Date,USD\n26-11-27,1\n", "line 2: day 0026-11-27 is none of 1900 to 2100"),
             ("Date,USD\n2026-11-27,0\n", "line 2: rate 0 must be above 0"),
             ("Date,EUR\n2026-11-27,1\n", "line 2: EUR is counted in itself"),
             ("Date,USD\n2026-11-27,1\n\n2026-11-27,2\n", "line 4: EURUSD of 2026-11-27 is told twice"),

@@ -11,7 +11,7 @@ use lettre::{
         authentication::{Credentials, DEFAULT_MECHANISMS},
         client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters},
         commands,
-        extension::{ClientId, MailBodyParameter, MailParameter},
+        extension::{ClientId, Extension, MailBodyParameter, MailParameter},
     },
 };
 
@@ -63,7 +63,32 @@ impl Mailer {
         Ok(Some(Self { server: (host.to_owned(), settings.port()), tls, login, from }))
     }
 
-    async fn send(&self, mail: &Mail) -> Result<(), smtp::Error> {
+    /// Hands a mail over. What the server has taken it has taken, whether it says goodbye or not.
+    async fn send(&self, mail: &Mail) -> Result<(), Failure> {
+        // A server that takes each answer's time would take longer than the channel is ours.
+        let Ok(outcome) = tokio::time::timeout(TIMEOUT * 2, self.hand_over(mail)).await else {
+            return Err(Failure::transient("the mail server did not answer in time"));
+        };
+        let mut connection = outcome?;
+        let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
+        Ok(())
+    }
+
+    async fn hand_over(&self, mail: &Mail) -> Result<AsyncSmtpConnection, Failure> {
+        let mut connection = self.connect().await.map_err(|error| refused(&error))?;
+        // Addresses alone are written as they are; everything else is encoded.
+        let is_international = !mail.formatted().is_ascii();
+        let can = |what| connection.server_info().supports_feature(what);
+        if is_international && !(can(Extension::SmtpUtfEight) && can(Extension::EightBitMime)) {
+            return Err(Failure::permanent(
+                "the mail server takes no addresses with letters beyond English ones (SMTPUTF8); give another address",
+            ));
+        }
+        write(&mut connection, mail, is_international).await.map_err(|error| refused(&error))?;
+        Ok(connection)
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, smtp::Error> {
         let (host, port) = (self.server.0.as_str(), self.server.1);
         let hello = ClientId::default();
         let (at_once, when_asked) = match self.tls.clone() {
@@ -79,22 +104,18 @@ impl Mailer {
         if let Some(login) = &self.login {
             connection.auth(DEFAULT_MECHANISMS, login).await?;
         }
-        let sent = hand_over(&mut connection, mail).await;
-        // What it has taken it has taken, whether it says goodbye or not.
-        let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
-        sent
+        Ok(connection)
     }
 }
 
 /// lettre's own way, up to 0.11.23, writes the end of a mail apart, which then waits until the server has acknowledged the rest: 40 ms.
-async fn hand_over(connection: &mut AsyncSmtpConnection, mail: &Mail) -> Result<(), smtp::Error> {
+async fn write(connection: &mut AsyncSmtpConnection, mail: &Mail, is_international: bool) -> Result<(), smtp::Error> {
     // A line of a dot alone is the end, so each that begins with one has another before it.
     let text = String::from_utf8_lossy(&mail.formatted()).replace("\r\n.", "\r\n..") + "\r\n.\r\n";
-    // Addresses alone are written as they are; everything else is encoded.
-    let parameters = if text.is_ascii() {
-        Vec::new()
-    } else {
+    let parameters = if is_international {
         vec![MailParameter::SmtpUtfEight, MailParameter::Body(MailBodyParameter::EightBitMime)]
+    } else {
+        Vec::new()
     };
     connection.command(commands::Mail::new(mail.envelope().from().cloned(), parameters)).await?;
     for to in mail.envelope().to() {
@@ -135,12 +156,7 @@ impl Channel for Email {
             to.parse().map_err(|_| Failure::permanent("the mail address cannot be used; give another"))?;
         let mail = written(message, mailer.from.clone(), to)
             .map_err(|error| Failure::permanent(format!("the mail cannot be written: {error}")))?;
-        // A server that takes each answer's time would take longer than the channel is ours.
-        match tokio::time::timeout(TIMEOUT * 2, mailer.send(&mail)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(refused(&error)),
-            Err(_) => Err(Failure::transient("the mail server did not answer in time")),
-        }
+        mailer.send(&mail).await
     }
 }
 

@@ -142,4 +142,9 @@ async fn an_address_may_have_letters_of_any_alphabet() {
     assert!(mail.to.contains("<jörg@example.com>") && mail.text.contains("jörg@example.com"), "{mail:?}");
     let begin = "MAIL FROM:<prices@example.org> SMTPUTF8 BODY=8BITMIME".to_owned();
     assert!(sink.heard().contains(&(false, begin)), "{:?}", sink.heard());
+    sink.be_old();
+    let second = bench.fire(account_id, channel_id, 1).await[0];
+    let outcome = bench.until(second, "failed").await;
+    assert!(outcome.error.as_deref().is_some_and(|error| error.contains("SMTPUTF8")), "{outcome:?}");
+    assert_eq!((outcome.attempts, sink.mails().len()), (1, 1));
 }

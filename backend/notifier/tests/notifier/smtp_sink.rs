@@ -38,6 +38,8 @@ struct State {
     answers: VecDeque<&'static str>,
     /// It does not answer who takes leave.
     is_rude: bool,
+    /// It takes addresses of English letters only.
+    is_old: bool,
 }
 
 #[derive(Clone)]
@@ -86,6 +88,11 @@ impl MailSink {
         self.state.lock().unwrap().is_rude = true;
     }
 
+    /// Takes addresses of English letters only.
+    pub(crate) fn be_old(&self) {
+        self.state.lock().unwrap().is_old = true;
+    }
+
     pub(crate) fn mails(&self) -> Vec<Mail> {
         self.state.lock().unwrap().mails.clone()
     }
@@ -128,7 +135,8 @@ impl MailSink {
                 ("EHLO", Encryption::WhenAsked(_)) if !is_encrypted => {
                     "250-sink\r\n250-8BITMIME\r\n250-AUTH PLAIN LOGIN\r\n250 STARTTLS"
                 }
-                ("EHLO", _) => "250-sink\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN",
+                ("EHLO", _) if self.state.lock().unwrap().is_old => "250-sink\r\n250 AUTH PLAIN LOGIN",
+                ("EHLO", _) => "250-sink\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 AUTH PLAIN LOGIN",
                 ("STARTTLS", Encryption::WhenAsked(acceptor)) => {
                     stream.write_all(b"220 go on\r\n").await.unwrap();
                     let Some(encrypted) = encrypt(stream, acceptor).await else { return };

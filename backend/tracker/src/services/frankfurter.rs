@@ -3,10 +3,7 @@
 //! Described at <https://frankfurter.dev/v1>. The bank tells rates on working days about 16:00 CET; those of today may change until
 //! then. Numbers are read from their text.
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate, Utc};
 use domain::rate::FRANKFURTER;
@@ -14,6 +11,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
+use tokio::sync::Mutex;
 
 use super::{Service, Told, ask, rates::Rates};
 use crate::rest::{Rest, RestError};
@@ -23,11 +21,13 @@ const SPAN: Days = Days::new(90);
 /// So much of the past is asked for again at each round: there are no rates on holidays, and those of today may change.
 const AGAIN: Days = Days::new(7);
 
+/// There are none before this day.
+const FIRST: NaiveDate = NaiveDate::from_ymd_opt(1999, 1, 4).expect("it is a day");
+
 pub(super) struct Frankfurter {
     rest: Rest,
-    from: Option<NaiveDate>,
-    /// The past has been told since the start.
-    has_past: AtomicBool,
+    /// What is before this day has been told.
+    next: Mutex<NaiveDate>,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +39,20 @@ struct Answer {
 impl Frankfurter {
     /// Tells rates from this day on, at first.
     pub(super) fn new(rest: Rest, from: Option<NaiveDate>) -> Self {
-        Self { rest, from, has_past: AtomicBool::new(false) }
+        let from = from.unwrap_or_else(|| Utc::now().date_naive() - SPAN);
+        Self { rest, next: Mutex::new(from.max(FIRST)) }
+    }
+
+    async fn span(&self, from: NaiveDate, to: NaiveDate, told: &mut Told) -> Result<(), RestError> {
+        let Answer { base, rates } = ask(&self.rest, &format!("/v1/{from}..{to}"), &[]).await?;
+        let mut read = Rates::new(base);
+        for (day, quotes) in rates {
+            for (quote, rate) in quotes {
+                read.add(day, quote, rate.get());
+            }
+        }
+        read.told_by(self.name(), told);
+        Ok(())
     }
 }
 
@@ -51,23 +64,19 @@ impl Service for Frankfurter {
     fn fetch(&self) -> BoxFuture<'_, Result<Told, RestError>> {
         Box::pin(async {
             let today = Utc::now().date_naive();
-            let span = if self.has_past.load(Ordering::Relaxed) { AGAIN } else { SPAN };
-            let asked = self.from.filter(|_| !self.has_past.load(Ordering::Relaxed));
-            let mut from = asked.unwrap_or(today - span).min(today);
+            let mut next = self.next.lock().await;
+            let mut from = (*next).min(today - AGAIN);
             let mut told = Told::default();
             while from <= today {
                 let to = (from + SPAN).min(today);
-                let Answer { base, rates } = ask(&self.rest, &format!("/v1/{from}..{to}"), &[]).await?;
-                let mut read = Rates::new(base);
-                for (day, quotes) in rates {
-                    for (quote, rate) in quotes {
-                        read.add(day, quote, rate.get());
-                    }
+                match self.span(from, to, &mut told).await {
+                    Ok(()) => from = to + Days::new(1),
+                    // The next round goes on there.
+                    Err(_) if told.rows > 0 => break,
+                    Err(error) => return Err(error),
                 }
-                read.told_by(self.name(), &mut told);
-                from = to + Days::new(1);
+                *next = from;
             }
-            self.has_past.store(true, Ordering::Relaxed);
             Ok(told)
         })
     }

@@ -2,7 +2,10 @@
 
 use broker::Message;
 use chrono::{NaiveDate, Utc};
-use domain::{Rate, RateReport, decimal_text, rate::MOST_RATES};
+use domain::{
+    Rate, RateReport, decimal_text,
+    rate::{MOST_RATES, is_currency},
+};
 use smol_str::SmolStr;
 
 use super::Told;
@@ -19,10 +22,16 @@ impl Rates {
         Self { base, rates: Vec::new(), left_out: 0 }
     }
 
+    /// Whether what they are told of can be a currency.
+    fn has_base(&self) -> bool {
+        is_currency(&self.base)
+    }
+
     /// Takes one in, where it is a rate and there is room.
     pub(super) fn add(&mut self, day: NaiveDate, quote: SmolStr, text: &str) {
         let read = decimal_text::parse_number(text).ok().map(|rate| Rate { day, quote, rate });
-        match read.filter(|rate| self.rates.len() < MOST_RATES && rate.mistake(&self.base).is_none()) {
+        match read.filter(|rate| self.has_base() && self.rates.len() < MOST_RATES && rate.mistake(&self.base).is_none())
+        {
             Some(rate) => self.rates.push(rate),
             None => self.left_out += 1,
         }

@@ -43,7 +43,7 @@ pub struct Settings {
     #[arg(long, env = "FIXER_URL", value_name = "URL", default_value = "https://data.fixer.io/api")]
     pub fixer_url: String,
     /// Hours between two questions for rates, 1 to 24; they are asked at the start and at whole multiples by the clock
-    #[arg(long, env = "TRACKER_RATES_HOURS", value_name = "HOURS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=24))]
+    #[arg(long, env = "TRACKER_RATES_HOURS", value_name = "HOURS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=24))]
     pub tracker_rates_hours: u32,
 }
 

@@ -301,6 +301,15 @@ fn figures(ui: &mut Ui, scene: &Scene<'_>, balance: &BalanceRow, performance: Op
         figure(ui, "Realised", gain(balance.realised), "What was earned by selling");
         let words = "The return of the coins, whenever money came and went";
         figure(ui, "Time-weighted", part(time_weighted), words);
+        if let Some(yearly) = performance.and_then(|row| row.money_weighted_yearly) {
+            let words = "The yearly rate at which what was paid in, each on its day, would have become what is there";
+            figure(ui, "Money, yearly", part(Some(yearly)), words);
+        }
+        if let Some(held) = performance.and_then(|row| row.benchmark.as_ref()).filter(|held| held.symbol != currency) {
+            let words = format!("What would be there if the same money had gone into {}, each on its day", held.symbol);
+            let value = (words::money(held.value_end, currency), palette.text);
+            figure(ui, &format!("Had it been {}", held.symbol), value, &words);
+        }
         let count = balance.invalid_count;
         if count > 0 {
             let words = if count == 1 { "1 transaction".to_owned() } else { format!("{count} transactions") };

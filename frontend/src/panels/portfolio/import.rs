@@ -56,7 +56,7 @@ impl Import {
             let stroke = Stroke::new(2.0, Palette::of(ui).accent);
             ui.painter().rect_stroke(ui.max_rect(), 4, stroke, StrokeKind::Inside);
         }
-        self.choose(ui, row, commands);
+        self.choose(ui, scene, row, commands);
         if let Some(progress) = self.waiting.progress(scene) {
             show_progress(ui, progress);
         }
@@ -69,7 +69,7 @@ impl Import {
         self.previewed(ui, row, commands);
     }
 
-    fn choose(&mut self, ui: &mut Ui, row: &PortfolioRow, commands: &mut Vec<Command>) {
+    fn choose(&mut self, ui: &mut Ui, scene: &Scene<'_>, row: &PortfolioRow, commands: &mut Vec<Command>) {
         weak(ui, "Drop a CSV file here, your own or as an exchange exports it; or write where it is:");
         ui.horizontal_wrapped(|ui| {
             let label = ui.label(RichText::new("File").color(Palette::of(ui).weak));
@@ -80,7 +80,7 @@ impl Import {
             if ui.add_enabled(can, Button::new("Look at it")).clicked() || enter && can {
                 self.look_at(PathBuf::from(self.path.trim()), row.id, commands);
             }
-            if self.waiting.is_on() {
+            if self.waiting.is_on() && self.waiting.progress(scene).is_none() {
                 weak(ui, "Asking the API …");
             }
         });

@@ -1,4 +1,4 @@
-use api_types::portfolios::{ImportLine, ImportMistake, InvalidRow, PositionRow};
+use api_types::portfolios::{BenchmarkRow, ImportLine, ImportMistake, InvalidRow, PositionRow};
 use rust_decimal::Decimal;
 
 use super::*;
@@ -124,7 +124,7 @@ pub(crate) fn performance() -> PerformanceRow {
         worst_day: None,
         best_coin: None,
         worst_coin: None,
-        benchmark: None,
+        benchmark: Some(BenchmarkRow { symbol: "BTC".into(), gain: decimal("0.21"), value_end: decimal("9710.5") }),
         unpriced: Vec::new(),
     }
 }

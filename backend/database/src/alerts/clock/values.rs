@@ -6,12 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::GenericClient;
 use domain::{
     Interval,
-    alert::{Bar, Condition, Firing, Frequency, Rule, Seen, State, Unit, on_close},
+    alert::{Bar, Condition, Extremes, Firing, Found, Frequency, Rule, Seen, Sequence, State, Unit, Watched, on_close},
     usd::UsdPrices,
 };
 use rust_decimal::Decimal;
 
-use super::{Outcome, Ticking};
+use super::{Outcome, Ticking, Windows};
 use crate::{
     Context as _, Result,
     alerts::rules::{About, Evaluate},
@@ -26,6 +26,7 @@ pub(super) async fn coins(
     client: &impl GenericClient,
     rules: &[Ticking],
     now: DateTime<Utc>,
+    windows: &mut Windows,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let mut by_coin: BTreeMap<i32, Vec<&Ticking>> = BTreeMap::new();
@@ -48,7 +49,10 @@ pub(super) async fn coins(
         outcome.coins.insert(coin, (now, price));
         // Across a span in which nobody looked, nothing fires.
         let before = before.filter(|(time, _)| now - *time <= FRESH).map(|(_, price)| price);
-        for ticking in rules {
+        let (moves, levels): (Vec<&Ticking>, Vec<&Ticking>) =
+            rules.into_iter().partition(|ticking| matches!(ticking.rule.condition, Condition::Moves { .. }));
+        look_at_moves(client, coin, &moves, Seen { time: now, trade_id: None, price }, windows, outcome).await?;
+        for ticking in levels {
             let bar = Bar { end: now, close: price, volume: Decimal::ZERO };
             let (state, firing) = on_close(&ticking.rule, ticking.rule.state, before, &bar);
             outcome.fired(ticking, firing);
@@ -56,6 +60,53 @@ pub(super) async fn coins(
         }
     }
     Ok(())
+}
+
+/// How far a coin has moved, as that of a pair is looked at.
+async fn look_at_moves(
+    client: &impl GenericClient,
+    coin: i32,
+    rules: &[&Ticking],
+    seen: Seen,
+    windows: &mut Windows,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let mut watched = Watched::default();
+    for ticking in rules {
+        watched.set(ticking.rule.clone());
+    }
+    let longest = watched.longest_window();
+    if windows.get(&coin).is_none_or(|window| window.longest() < longest) {
+        windows.insert(coin, coin_minutes(client, coin, longest, seen.time).await?);
+    }
+    let Some(window) = windows.get_mut(&coin) else { return Ok(()) };
+    watched.set_extremes(window.clone());
+    let mut found = Found::default();
+    watched.evaluate(&Sequence { before: None, prices: &[(seen, false)], behind: None, gaps: &[] }, &mut found);
+    window.add(seen.time, seen.price);
+    window.confirm();
+    for ticking in rules {
+        let firing = found.firings.iter().find(|firing| firing.rule_id == ticking.rule.id);
+        outcome.fired(ticking, firing.cloned());
+        if let Some(state) = found.states.get(&ticking.rule.id) {
+            outcome.stands(ticking, *state);
+        }
+    }
+    Ok(())
+}
+
+/// What a coin cost in the last minutes.
+async fn coin_minutes(client: &impl GenericClient, coin: i32, longest: u16, now: DateTime<Utc>) -> Result<Extremes> {
+    let doing = "reading what a coin cost";
+    let query = "SELECT minute, lowest, highest FROM alert.coin_minute
+                 WHERE coin_id = $1 AND minute >= $2 ORDER BY minute";
+    let statement = client.prepare_cached(query).await.context(doing)?;
+    let from = Interval::OneMinute.open_time(now) - TimeDelta::minutes(longest.into());
+    let rows = client.query(&statement, &[&coin, &from]).await.context(doing)?;
+    Ok(Extremes::new(longest, rows.iter().map(|row| (row.get(0), row.get(1), row.get(2)))))
 }
 
 /// The price of a coin as it was looked at last, and when.
@@ -80,6 +131,12 @@ pub(super) async fn note_coin_price(
                  WHERE old.time < excluded.time";
     let statement = client.prepare_cached(query).await.context(doing)?;
     client.execute(&statement, &[&coin, &now, &price]).await.context(doing)?;
+    let query = "INSERT INTO alert.coin_minute AS old (coin_id, minute, lowest, highest) VALUES ($1, $2, $3, $3)
+                 ON CONFLICT (coin_id, minute) DO UPDATE
+                 SET lowest = least(old.lowest, excluded.lowest), highest = greatest(old.highest, excluded.highest)
+                 WHERE excluded.lowest < old.lowest OR excluded.highest > old.highest";
+    let statement = client.prepare_cached(query).await.context(doing)?;
+    client.execute(&statement, &[&coin, &Interval::OneMinute.open_time(now), &price]).await.context(doing)?;
     Ok(())
 }
 
