@@ -55,6 +55,21 @@ impl Bench {
         self.publisher.publish(Message::Rates(report.clone())).await.unwrap();
     }
 
+    /// Waits until there is such a row.
+    async fn until(&self, query: &str) {
+        let found = async {
+            loop {
+                let client = self.pool.get().await.unwrap();
+                // There may be no such table yet.
+                if matches!(client.query_opt(query, &[]).await, Ok(Some(_))) {
+                    return;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(SOON, found).await.unwrap_or_else(|_| panic!("{query}"));
+    }
+
     /// The list of a source, once there is one.
     async fn stored(&self, source: &str, half: Half, minute: DateTime<Utc>) -> ListingReport {
         let stored = async {
@@ -129,15 +144,9 @@ async fn a_list_that_breaks_the_rules_is_set_aside_with_the_reason() {
     bench.publish(&prices(60, "1")).await;
     bench.stored("coinmarketcap", Half::Prices, noon() + TimeDelta::minutes(1)).await;
     let client = bench.pool.get().await.unwrap();
-    let moved = async {
-        loop {
-            if let Some(row) = client.query_opt("SELECT reason FROM dead_letter", &[]).await.unwrap() {
-                return row.get::<_, String>(0);
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert_eq!(timeout(SOON, moved).await.expect("it is set aside"), "coin 1 (9 TINY): price_missing");
+    bench.until("SELECT FROM dead_letter").await;
+    let reason: String = client.query_one("SELECT reason FROM dead_letter", &[]).await.unwrap().get(0);
+    assert_eq!(reason, "coin 1 (9 TINY): price_missing");
     bench.stop.cancel();
 }
 
@@ -205,11 +214,17 @@ async fn rates_are_stored_once_the_newest_word_of_who_told_them_first_counts_and
     let first = rates_of("bank", 0, &[(friday, "USD", "1.123456789012345678"), (friday, "CHF", "0.93")]);
     let newer = rates_of("bank", 5, &[(friday, "CHF", "0.94")]);
     let other = rates_of("other", 9, &[(friday, "USD", "9"), (saturday, "USD", "1.2")]);
-    for report in [&first, &newer, &first, &other, &rates_of("bank", 10, &[(friday, "EUR", "1")])] {
+    for (report, wanted) in [
+        (&first, "quote = 'USD' AND rate = 1.123456789012345678"),
+        (&newer, "quote = 'CHF' AND rate = 0.94"),
+        (&first, "quote = 'CHF' AND rate = 0.94"),
+        (&other, "day = '2026-11-21'"),
+    ] {
         bench.publish_rates(report).await;
+        bench.until(&format!("SELECT FROM fiat_rate WHERE {wanted}")).await;
     }
-    bench.publish(&ranks(0)).await;
-    bench.stored("cryptocompare", Half::Ranks, noon()).await;
+    bench.publish_rates(&rates_of("bank", 10, &[(friday, "EUR", "1")])).await;
+    bench.until("SELECT FROM dead_letter").await;
     let client = bench.pool.get().await.unwrap();
     let told = async |filter: RateFilter| {
         let told = rates::list(&client, &filter, 100).await.unwrap();
