@@ -122,8 +122,8 @@ impl UsdPrices {
         let direct = step(&self.pairs, code, currency, &UsdPrice::itself());
         // What is traded is no currency of the same name.
         let is_told = |quote: &str, base: &str| [USD, EUR].contains(&base) && !self.is_traded(quote);
-        let by_rate = Some(()).filter(|()| is_told(code, currency) || is_told(currency, code));
-        let by_rate = by_rate.and_then(|()| step(&self.rates, code, currency, &UsdPrice::itself()));
+        let by_rate = step(&self.rates, code, currency, &UsdPrice::itself())
+            .filter(|_| is_told(code, currency) || is_told(currency, code));
         let by_dollars = || {
             let (code, currency) = (self.of(code)?, self.of(currency)?);
             let price = if currency.price == Decimal::ONE {

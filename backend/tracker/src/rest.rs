@@ -176,9 +176,9 @@ impl Rest {
         Self { secret: Some([secret.to_owned(), encoded].into()), ..self }
     }
 
-    fn hidden(&self, text: &str) -> String {
+    fn hidden(&self, text: String) -> String {
         let secrets = self.secret.iter().flat_map(|secrets| secrets.iter()).filter(|secret| !secret.is_empty());
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "(the key)"))
+        secrets.fold(text, |text, secret| text.replace(secret, "(the key)"))
     }
 
     /// So much may be spent in a minute, as the host itself said.
@@ -239,7 +239,7 @@ impl Rest {
         }
         let body = self.body(response).await?;
         if !status.is_success() {
-            let body = self.hidden(&String::from_utf8_lossy(&body)).chars().take(200).collect();
+            let body = self.hidden(String::from_utf8_lossy(&body).into_owned()).chars().take(200).collect();
             return Err(RestError::Refused { host: self.host(), status: status.as_u16(), body });
         }
         serde_json::from_slice(&body).map_err(|error| self.unreadable(error.to_string()))
@@ -265,7 +265,7 @@ impl Rest {
 
     /// That an answer is none of what we asked for.
     pub(crate) fn unreadable(&self, reason: String) -> RestError {
-        RestError::Unreadable { host: self.host(), reason }
+        RestError::Unreadable { host: self.host(), reason: self.hidden(reason) }
     }
 
     async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, RestError> {
@@ -312,4 +312,20 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
         deepest = source;
     }
     deepest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_repeats_of_a_key_is_not_told() {
+        process::tls::install();
+        let rest = Rest::new("https://example.org", Terms::default()).unwrap().hiding("s3cret/+ key");
+        let told = |text: &str| rest.unreadable(text.to_owned()).to_string();
+        assert_eq!(told("s3cret/+ key is no key"), "example.org answers something unreadable: (the key) is no key");
+        let address = "no such path: /latest?access_key=s3cret%2F%2B+key";
+        let hidden = "example.org answers something unreadable: no such path: /latest?access_key=(the key)";
+        assert_eq!(told(address), hidden);
+    }
 }

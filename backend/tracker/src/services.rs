@@ -60,7 +60,6 @@ struct Told {
 /// One service, asked for ever.
 pub(crate) struct Asked {
     service: Box<dyn Service>,
-    key: Option<ApiKey>,
     every: Duration,
     /// The first round begins at the start, whatever the clock says.
     is_asked_at_once: bool,
@@ -76,31 +75,30 @@ pub(crate) fn chosen(settings: &Settings, publisher: &Publisher) -> Result<Vec<A
     // A list belongs to its minute; the newest rates serve until there are others.
     let (lists, rates) = ((settings.lists(), false), (settings.rates(), true));
     let mut chosen = Vec::new();
-    let mut add = |service: Box<dyn Service>, key: Option<&ApiKey>, (every, is_asked_at_once): (Duration, bool)| {
+    let mut add = |service: Box<dyn Service>, (every, is_asked_at_once): (Duration, bool)| {
         let board = Board::new(service.name().into());
-        let (key, publisher) = (key.cloned(), publisher.clone());
-        chosen.push(Asked { service, key, every, is_asked_at_once, publisher, board });
+        chosen.push(Asked { service, every, is_asked_at_once, publisher: publisher.clone(), board });
     };
     if let Some(key) = settings.coinmarketcap_api_key.as_ref().filter(|key| key.is_set()) {
         let wrong = |reason| Error(format!("COINMARKETCAP_URL, COINMARKETCAP_API_KEY: {reason}"));
         let rest = Rest::keyed(&settings.coinmarketcap_url, "X-CMC_PRO_API_KEY", key.as_str()).map_err(wrong)?;
-        add(Box::new(CoinMarketCap(rest.hiding(key.as_str()))), Some(key), lists);
+        add(Box::new(CoinMarketCap(rest.hiding(key.as_str()))), lists);
     }
     if let Some(key) = settings.cryptocompare_api_key.as_ref().filter(|key| key.is_set()) {
         let wrong = |reason| Error(format!("CRYPTOCOMPARE_URL, CRYPTOCOMPARE_API_KEY: {reason}"));
         let words = format!("Apikey {}", key.as_str());
         let rest = Rest::keyed(&settings.cryptocompare_url, "authorization", &words).map_err(wrong)?;
-        add(Box::new(CryptoCompare(rest.hiding(key.as_str()))), Some(key), lists);
+        add(Box::new(CryptoCompare(rest.hiding(key.as_str()))), lists);
     }
     if settings.tracker_ecb_rates {
         let wrong = |reason| Error(format!("FRANKFURTER_URL: {reason}"));
         let rest = Rest::new(&settings.frankfurter_url, Terms::default()).map_err(wrong)?;
-        add(Box::new(Frankfurter::new(rest, settings.tracker_rates_from)), None, rates);
+        add(Box::new(Frankfurter::new(rest, settings.tracker_rates_from)), rates);
     }
     if let Some(key) = settings.fixer_api_key.as_ref().filter(|key| key.is_set()) {
         let wrong = |reason| Error(format!("FIXER_URL: {reason}"));
         let rest = Rest::new(&settings.fixer_url, Terms::default()).map_err(wrong)?;
-        add(Box::new(Fixer { rest: rest.hiding(key.as_str()), key: key.clone() }), Some(key), rates);
+        add(Box::new(Fixer { rest: rest.hiding(key.as_str()), key: key.clone() }), rates);
     }
     Ok(chosen)
 }
@@ -146,7 +144,7 @@ impl Asked {
             };
             due = next_round(Utc::now(), due, if reason.is_some() { self.every.min(AGAIN) } else { self.every });
             if let Some(reason) = reason {
-                self.failed(&reason, due);
+                self.failed(reason, due);
             }
         }
     }
@@ -169,8 +167,7 @@ impl Asked {
         Ok(None)
     }
 
-    fn failed(&self, reason: &str, again: DateTime<Utc>) {
-        let reason = self.key.as_ref().map_or_else(|| reason.to_owned(), |key| key.hidden_in(reason));
+    fn failed(&self, reason: String, again: DateTime<Utc>) {
         tracing::warn!(source = self.name(), error = reason, "a service outside tells nothing");
         metrics::counter!("service_rounds_failed_total", "source" => self.name()).increment(1);
         self.board.waiting(0, reason, (again - Utc::now()).to_std().unwrap_or_default());

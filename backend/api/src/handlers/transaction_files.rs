@@ -37,15 +37,15 @@ use crate::{
 /// How many lines are told.
 const MOST_LINES: usize = 1_000;
 
+/// Files that are read at the same time: each may take some hundred megabytes.
+static SEATS: Semaphore = Semaphore::const_new(2);
+
 /// Files that wait for that, which take room, too.
 static WAITING: Semaphore = Semaphore::const_new(MOST_WAITING);
 const MOST_WAITING: usize = 8;
 
 /// Lines about how far it is that wait for who asked.
 const LINES_AHEAD: usize = 16;
-
-/// Files that are read at the same time: each may take some hundred megabytes.
-static SEATS: Semaphore = Semaphore::const_new(2);
 
 /// How a file is taken.
 #[derive(IntoParams)]

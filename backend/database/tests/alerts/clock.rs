@@ -207,6 +207,8 @@ async fn how_far_a_coin_moved_over_all_markets_is_known_across_a_restart() {
     let rose = bench.add(&rose).await;
     let fell = Definition { about, ..rule(bench.pair, moves(Direction::Down, 9, 2)) };
     let fell = bench.add(&fell).await;
+    let level = Definition { about, ..rule(bench.pair, crosses(1_000, Direction::Up)) };
+    let (mut other, account) = (bench.pool.get().await.unwrap(), bench.account);
     let (mut clock, mut id) = (Clock::default(), 0);
     let mut look = async |clock: &mut Clock, price: i64, seconds: i64| {
         id += 1;
@@ -226,12 +228,20 @@ async fn how_far_a_coin_moved_over_all_markets_is_known_across_a_restart() {
     assert_eq!(look(&mut clock, 96, 120).await, 1, "9.4 % below the highest");
     // The highest of the last two minutes is another by now.
     assert_eq!(look(&mut clock, 90, 400).await, 0);
+    // While no rule looks at moves, but one at levels, the minutes are kept all the same.
+    let set = |state: &str| format!("UPDATE alert.rule SET state = '{state}' WHERE id = {rose}");
+    rules::add(&mut other, account, &level).await.unwrap().unwrap();
+    other.batch_execute(&set("paused")).await.unwrap();
+    assert_eq!(look(&mut clock, 50, 410).await, 0);
+    other.batch_execute(&set("created")).await.unwrap();
+    assert_eq!(look(&mut clock, 99, 480).await, 1, "98 % above the lowest");
     let fired: Vec<_> = bench.fired().await.into_iter().map(|one| (one.rule_id, one.said)).collect();
     let said = |words: &str| format!("bitcoin (all markets, USD) {words}");
     let expected = [
         (rose, said("rose by 5 % within 10 min: from 100 to 105")),
         (rose, said("rose by 5 % within 10 min: from 100 to 105")),
         (fell, said("fell by 9.43 % within 2 min: from 106 to 96")),
+        (rose, said("rose by 98 % within 10 min: from 50 to 99")),
     ];
     assert_eq!(fired, expected);
 }

@@ -5,6 +5,7 @@ use std::{error::Error as _, io, iter, path::Path, time::Duration};
 use async_trait::async_trait;
 use lettre::{
     Message as Mail,
+    address::Envelope,
     message::{Attachment, Mailbox, MultiPart, SinglePart, header::ContentType},
     transport::smtp::{
         self,
@@ -76,15 +77,21 @@ impl Mailer {
 
     async fn hand_over(&self, mail: &Mail) -> Result<AsyncSmtpConnection, Failure> {
         let mut connection = self.connect().await.map_err(|error| refused(&error))?;
+        // A line of a dot alone is the end, so each that begins with one has another before it.
+        let text = String::from_utf8_lossy(&mail.formatted()).replace("\r\n.", "\r\n..") + "\r\n.\r\n";
         // Addresses alone are written as they are; everything else is encoded.
-        let is_international = !mail.formatted().is_ascii();
+        let is_international = !text.is_ascii();
         let can = |what| connection.server_info().supports_feature(what);
         if is_international && !(can(Extension::SmtpUtfEight) && can(Extension::EightBitMime)) {
             return Err(Failure::permanent(
                 "the mail server takes no addresses with letters beyond English ones (SMTPUTF8); give another address",
             ));
         }
-        write(&mut connection, mail, is_international).await.map_err(|error| refused(&error))?;
+        let parameters = match is_international {
+            true => vec![MailParameter::SmtpUtfEight, MailParameter::Body(MailBodyParameter::EightBitMime)],
+            false => Vec::new(),
+        };
+        write(&mut connection, mail.envelope(), parameters, text).await.map_err(|error| refused(&error))?;
         Ok(connection)
     }
 
@@ -109,16 +116,14 @@ impl Mailer {
 }
 
 /// lettre's own way, up to 0.11.23, writes the end of a mail apart, which then waits until the server has acknowledged the rest: 40 ms.
-async fn write(connection: &mut AsyncSmtpConnection, mail: &Mail, is_international: bool) -> Result<(), smtp::Error> {
-    // A line of a dot alone is the end, so each that begins with one has another before it.
-    let text = String::from_utf8_lossy(&mail.formatted()).replace("\r\n.", "\r\n..") + "\r\n.\r\n";
-    let parameters = if is_international {
-        vec![MailParameter::SmtpUtfEight, MailParameter::Body(MailBodyParameter::EightBitMime)]
-    } else {
-        Vec::new()
-    };
-    connection.command(commands::Mail::new(mail.envelope().from().cloned(), parameters)).await?;
-    for to in mail.envelope().to() {
+async fn write(
+    connection: &mut AsyncSmtpConnection,
+    envelope: &Envelope,
+    parameters: Vec<MailParameter>,
+    text: String,
+) -> Result<(), smtp::Error> {
+    connection.command(commands::Mail::new(envelope.from().cloned(), parameters)).await?;
+    for to in envelope.to() {
         connection.command(commands::Rcpt::new(to.clone(), Vec::new())).await?;
     }
     connection.command(commands::Data).await?;

@@ -71,8 +71,10 @@ impl Service for Frankfurter {
                 let to = (from + SPAN).min(today);
                 match self.span(from, to, &mut told).await {
                     Ok(()) => from = to + Days::new(1),
-                    // The next round goes on there.
-                    Err(_) if told.rows > 0 => break,
+                    Err(error) if told.rows > 0 => {
+                        tracing::warn!(%error, %from, "rates of the past are not all told; the next round goes on there");
+                        break;
+                    }
                     Err(error) => return Err(error),
                 }
                 *next = from;

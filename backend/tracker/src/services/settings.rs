@@ -83,11 +83,6 @@ impl ApiKey {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// A text without the key, which a service may quote when it refuses it.
-    pub(crate) fn hidden_in(&self, text: &str) -> String {
-        text.replace(&self.0, "(the key)")
-    }
 }
 
 impl From<&str> for ApiKey {
@@ -121,7 +116,6 @@ mod tests {
         assert!(!format!("{settings:?}").contains("s3cret"), "{settings:?}");
         let key = settings.coinmarketcap_api_key.as_ref().unwrap();
         assert_eq!((key.is_set(), key.as_str()), (true, "s3cret"));
-        assert_eq!(key.hidden_in("HTTP 401: s3cret is no key"), "HTTP 401: (the key) is no key");
         assert!(!settings.cryptocompare_api_key.as_ref().unwrap().is_set());
         assert_eq!(settings.nobody().coinmarketcap_api_key, None);
         let command = Program::command();

@@ -72,6 +72,8 @@ async fn look_at_moves(
     outcome: &mut Outcome,
 ) -> Result<()> {
     if rules.is_empty() {
+        // What it costs from now on is not in it.
+        windows.remove(&coin);
         return Ok(());
     }
     let mut watched = Watched::default();
