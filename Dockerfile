@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image with the four services: tracker, db-handler, notifier and api. docker-compose.yml chooses which one a container runs.
+# One image with the services: tracker, db-handler, notifier, api and follower. docker-compose.yml chooses which one a container runs.
 
 FROM rust:1.95-bookworm AS builder
 WORKDIR /src
@@ -8,12 +8,13 @@ COPY . .
 # so the programs are copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked -p tracker -p db-handler -p notifier -p api \
-    && install -D -t /out target/release/tracker target/release/db-handler target/release/notifier target/release/api
+    cargo build --release --locked -p tracker -p db-handler -p notifier -p api -p follower \
+    && install -D -t /out target/release/tracker target/release/db-handler target/release/notifier target/release/api \
+        target/release/follower
 
 FROM debian:bookworm-slim
 LABEL org.opencontainers.image.title="crypto-tracker" \
-      org.opencontainers.image.description="Records cryptocurrency markets: tracker, db-handler, notifier and api" \
+      org.opencontainers.image.description="Records cryptocurrency markets: tracker, db-handler, notifier, api and follower" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 # Certificates to recognise exchanges and mail servers by; curl for the health checks.
 RUN apt-get update \

@@ -22,6 +22,8 @@ pub enum Fault {
     HandlersKilledMidway,
     /// kill -9 of both, and a start three seconds later.
     NotifiersKilled,
+    /// kill -9 of the program that keeps what accounts change, and a start three seconds later.
+    FollowerKilled,
     /// Every connection to whom rules are to tell.
     ReceiverUnreachable,
     /// Connections to whom rules are to tell stand, and nothing passes.
@@ -106,13 +108,14 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of a full run.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::Nothing,
         Self::TrackerKilled,
         Self::HandlersKilled,
         Self::OneHandlerKilled,
         Self::HandlersKilledMidway,
         Self::NotifiersKilled,
+        Self::FollowerKilled,
         Self::TrackerKilledWithHole,
         Self::TrackerStopped,
         Self::HandlersStopped,
@@ -177,6 +180,7 @@ impl Fault {
             Self::OneHandlerKilled => "one-db-handler-killed",
             Self::HandlersKilledMidway => "db-handlers-killed-midway",
             Self::NotifiersKilled => "notifiers-killed",
+            Self::FollowerKilled => "follower-killed",
             Self::ReceiverUnreachable => "receiver-unreachable",
             Self::ReceiverStalled => "receiver-stalled",
             Self::TrackerKilledWithHole => "tracker-killed-with-hole",

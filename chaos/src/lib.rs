@@ -2,7 +2,7 @@
 //! number by number, decimal by decimal, candle by candle; and what rules fired for with what the stored prices say.
 //!
 //! The exchange is the simulator, which keeps its own record. It is followed by Binance's, Coinbase's and Kraken's protocol at
-//! once, as three exchanges that trade alike. Tracker, db-handlers and notifiers are the real programs, as processes that can be killed;
+//! once, as three exchanges that trade alike. Tracker, db-handlers, notifiers and follower are the real programs, as processes that can be killed;
 //! RabbitMQ and PostgreSQL are real servers; between all of them stand proxies that can cut, stall and half-close. Run it with
 //! `cargo xtask chaos`.
 

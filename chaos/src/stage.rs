@@ -51,6 +51,8 @@ pub struct Stage {
     pub handlers: [Service; 2],
     /// Two of them share the work.
     pub notifiers: [Service; 2],
+    /// The program that keeps what accounts change, in the same server.
+    pub keeper: Service,
     /// Where the tracker tells how it does.
     pub tracker_probe: u16,
     /// How long the fault that is none lasts.
@@ -191,6 +193,9 @@ impl Stage {
             Service::start("notifier", number, settings, folder.path())
         };
         let notifiers = [notifier(1)?, notifier(2)?];
+        let mut settings = rabbitmq_settings(handlers_to_rabbitmq.address().port());
+        settings.extend([database(), ("FOLLOWER_PROBE_BIND", "127.0.0.1:0".to_owned())]);
+        let keeper = Service::start("follower", 1, settings, folder.path())?;
         let stage = Self {
             exchange,
             postgres,
@@ -206,6 +211,7 @@ impl Stage {
             tracker,
             handlers,
             notifiers,
+            keeper,
             tracker_probe,
             nothing_lasts: Fault::Nothing.lasts(),
             holding: None,
@@ -221,6 +227,11 @@ impl Stage {
                 let Ok(client) = stage.client().await else { return false };
                 let row = client.query_one("SELECT count(DISTINCT exchange) FROM prices", &[]).await;
                 row.is_ok_and(|row| row.get::<_, i64>(0) == Protocol::ALL.len() as i64)
+            })
+            .await?;
+        stage
+            .wait("the follower follows", START, async || {
+                stage.keeper.logged("changes come").is_ok_and(|times| times > 0)
             })
             .await?;
         watch::settle(&stage.client().await?, &format!("http://{}/hook", stage.to_receiver.address())).await?;

@@ -34,6 +34,7 @@ impl Fault {
                 stage.handlers[1].kill();
             }
             Self::NotifiersKilled => stage.notifiers.iter_mut().for_each(service::Service::kill),
+            Self::FollowerKilled => stage.keeper.kill(),
             Self::ReceiverUnreachable => stage.to_receiver.set(Network::Cut),
             Self::ReceiverStalled => stage.to_receiver.set(Network::Stalled),
             Self::HandlersKilledMidway => {
@@ -140,6 +141,7 @@ impl Fault {
                     notifier.start_again()?;
                 }
             }
+            Self::FollowerKilled => stage.keeper.start_again()?,
             Self::RabbitMqKilled => block_in_place(|| stage.rabbitmq.start_again())?,
             Self::PostgresKilled => block_in_place(|| stage.postgres.start_again())?,
             Self::RabbitMqAlarmed => block_in_place(|| stage.rabbitmq.limit_memory(2_048))?,

@@ -53,7 +53,7 @@ pub struct Told {
     pub repeated: usize,
     /// What is wrong with some of them, in words.
     pub examples: Vec<String>,
-    /// Changes of accounts' records that did not reach whoever follows them.
+    /// Changes of accounts' records that did not reach whoever follows them, or that the follower's own program has not kept as they are.
     pub changes_missing: usize,
     /// Changes that came behind a newer one of their record, since the beginning.
     pub changes_out_of_order: u64,
@@ -249,8 +249,13 @@ impl Watch {
     }
 
     async fn look_what_was_followed(&self, client: &Client, stage: &Stage, told: &mut Told) -> anyhow::Result<()> {
-        let rows = client.query("SELECT version FROM change.log", &[]).await?;
-        let missing = rows.iter().filter(|row| !stage.follower.has(row.get(0))).count();
+        // Since the follower's program kept its first one. The record is compared too, digit for digit.
+        let query = "SELECT log.version, known.version IS NOT NULL OR log.version < (SELECT min(version) FROM followed.change)
+                     FROM change.log AS log LEFT JOIN followed.change AS known
+                         ON known.version = log.version AND (known.kind, known.source_id, known.operation, known.at)
+                            = (log.kind, log.source_id, log.operation, log.at) AND known.record IS NOT DISTINCT FROM log.record";
+        let rows = client.query(query, &[]).await?;
+        let missing = rows.iter().filter(|row| !stage.follower.has(row.get(0)) || !row.get::<_, bool>(1)).count();
         let (came, again, out_of_order) = stage.follower.counts();
         (told.changes, told.changes_missing, told.changes_out_of_order) = ((came, again), missing, out_of_order);
         Ok(())

@@ -16,8 +16,22 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     testbed::install::install_missing()?;
-    let build =
-        ["build", "--locked", "-p", "chaos", "-p", "tracker", "-p", "db-handler", "-p", "notifier", "-p", "standalone"];
+    let build = [
+        "build",
+        "--locked",
+        "-p",
+        "chaos",
+        "-p",
+        "tracker",
+        "-p",
+        "db-handler",
+        "-p",
+        "notifier",
+        "-p",
+        "follower",
+        "-p",
+        "standalone",
+    ];
     if !cargo::run(&mut cargo::command(&build))?.success() {
         return Ok(ExitCode::FAILURE);
     }

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tracker", &["domain", "broker", "process"]),
     ("db-handler", &["domain", "broker", "database", "process"]),
     ("notifier", &["domain", "database", "process"]),
+    ("follower", &["broker", "database", "process"]),
     ("api", &["domain", "api-types", "broker", "database", "process"]),
     ("dashboard", &["domain", "api-types"]),
     ("simulator", &["domain"]),
@@ -53,6 +54,7 @@ const TEST_SUPPORT: &[&str] = &["testbed", "simulator"];
 const TEST_ARROWS: &[(&str, &[&str])] = &[
     ("tracker", &["database"]),
     ("api", &["db-handler", "tracker"]),
+    ("follower", &["db-handler"]),
     ("dashboard", &["api", "database", "broker", "process"]),
 ];
 

@@ -75,6 +75,17 @@ impl Source {
     }
 }
 
+impl RabbitMqSettings {
+    /// Begins to take what accounts change from a durable queue of this name, which is made where there is none, at most `prefetch` of
+    /// them unacknowledged.
+    ///
+    /// # Errors
+    /// When RabbitMQ cannot be reached or refuses.
+    pub async fn follow_changes(&self, queue: &str, prefetch: u16) -> Result<Consumer, ConsumeError> {
+        Ok(Consumer(Taking::RabbitMq(Box::new(QueueConsumer::follow(self, queue, prefetch).await?))))
+    }
+}
+
 impl Consumer {
     /// The next message. Safe to give up waiting for.
     ///

@@ -149,7 +149,7 @@ pub(crate) async fn acknowledge(delivery: &lapin::message::Delivery) -> Result<(
     }
 }
 
-/// Takes messages from the db-handler's queue.
+/// Takes messages from a queue.
 pub(crate) struct QueueConsumer {
     /// Until it is dropped.
     open: Option<(Link, LapinConsumer)>,
@@ -164,19 +164,26 @@ pub(crate) struct QueueDelivery {
 }
 
 impl QueueConsumer {
+    /// From the queue of what is to be stored.
     pub(crate) async fn open(settings: &RabbitMqSettings, prefetch: u16) -> Result<Self, RabbitMqError> {
         let link = Link::open(settings, "db-handler").await?;
         topology::declare(&link.channel, settings).await?;
+        Self::begin(link, settings, &settings.rabbitmq_queue_name, prefetch).await
+    }
+
+    /// From a queue of somebody's who follows what accounts change.
+    pub(crate) async fn follow(settings: &RabbitMqSettings, queue: &str, prefetch: u16) -> Result<Self, RabbitMqError> {
+        let link = Link::open(settings, "follower").await?;
+        topology::declare_changes(&link.channel, settings, queue).await?;
+        Self::begin(link, settings, queue, prefetch).await
+    }
+
+    async fn begin(link: Link, settings: &RabbitMqSettings, queue: &str, prefetch: u16) -> Result<Self, RabbitMqError> {
         link.confirm().await?;
         answer("setting the prefetch", link.channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let deliveries = answer(
             "subscribing to the queue",
-            link.channel.basic_consume(
-                settings.rabbitmq_queue_name.as_str().into(),
-                "".into(),
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            ),
+            link.channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default()),
         )
         .await?;
         Ok(Self { open: Some((link, deliveries)), dead_letters: settings.dead_letters().into() })

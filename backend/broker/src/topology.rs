@@ -19,28 +19,17 @@ const STORED: [&str; 7] = ["ticks", "catalogue", "gaps", "minutes", "market", "l
 /// Kinds of messages that the live feed carries.
 const LIVE: [&str; 3] = ["ticks", "feed", "stored"];
 
+/// How large the queue of somebody who follows changes may grow. Then RabbitMQ takes no more changes, and they wait in the database.
+const CHANGES_MAX_BYTES: i64 = 1_000_000_000;
+/// Deliveries that nobody needs to count: whoever takes the message sets it aside where it cannot be read.
+const ANY_NUMBER: i64 = 1_000_000;
+
 /// How large the dead-letter queue may grow.
 const DEAD_LETTERS_MAX_BYTES: i64 = 1_000_000_000;
 
-/// Declares the exchange, the queue, and where dead letters go.
+/// Declares the exchange, the queue of what is to be stored, and where dead letters go.
 pub(crate) async fn declare(channel: &Channel, settings: &RabbitMqSettings) -> Result<(), RabbitMqError> {
-    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-    let dead_letters = ShortString::from(settings.dead_letters());
-    channel
-        .exchange_declare(dead_letters.clone(), ExchangeKind::Fanout, durable, FieldTable::default())
-        .await
-        .map_err(|error| RabbitMqError::new("declaring the dead-letter exchange", error))?;
-    let mut arguments = quorum(DEAD_LETTERS_MAX_BYTES);
-    // Looking at a dead letter takes it and puts it back; RabbitMQ 4 drops what was put back twenty times.
-    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(1_000_000));
-    declare_queue(channel, &dead_letters, arguments).await?;
-    bind(channel, &dead_letters, &dead_letters, "").await?;
-
-    let amqp_exchange = ShortString::from(settings.amqp_exchange());
-    channel
-        .exchange_declare(amqp_exchange.clone(), ExchangeKind::Topic, durable, FieldTable::default())
-        .await
-        .map_err(|error| RabbitMqError::new("declaring the topic exchange", error))?;
+    let amqp_exchange = declare_exchange(channel, settings).await?;
     let mut arguments = quorum(i64::try_from(settings.rabbitmq_queue_max_bytes).unwrap_or(i64::MAX));
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(settings.rabbitmq_delivery_limit.into()));
     arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
@@ -52,6 +41,42 @@ pub(crate) async fn declare(channel: &Channel, settings: &RabbitMqSettings) -> R
         bind(channel, &queue, &amqp_exchange, &settings.routing_key(&format!("{kind}.#"))).await?;
     }
     Ok(())
+}
+
+/// Declares the exchange, the queue of somebody who follows what accounts change, and where dead letters go.
+pub(crate) async fn declare_changes(
+    channel: &Channel,
+    settings: &RabbitMqSettings,
+    queue: &str,
+) -> Result<(), RabbitMqError> {
+    let amqp_exchange = declare_exchange(channel, settings).await?;
+    let mut arguments = quorum(CHANGES_MAX_BYTES);
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(ANY_NUMBER));
+    let queue = ShortString::from(queue);
+    declare_queue(channel, &queue, arguments).await?;
+    bind(channel, &queue, &amqp_exchange, &settings.routing_key("change.#")).await
+}
+
+/// Declares the topic exchange, whose name it returns, and where dead letters go.
+async fn declare_exchange(channel: &Channel, settings: &RabbitMqSettings) -> Result<ShortString, RabbitMqError> {
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let dead_letters = ShortString::from(settings.dead_letters());
+    channel
+        .exchange_declare(dead_letters.clone(), ExchangeKind::Fanout, durable, FieldTable::default())
+        .await
+        .map_err(|error| RabbitMqError::new("declaring the dead-letter exchange", error))?;
+    let mut arguments = quorum(DEAD_LETTERS_MAX_BYTES);
+    // Looking at a dead letter takes it and puts it back; RabbitMQ 4 drops what was put back twenty times.
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(ANY_NUMBER));
+    declare_queue(channel, &dead_letters, arguments).await?;
+    bind(channel, &dead_letters, &dead_letters, "").await?;
+
+    let amqp_exchange = ShortString::from(settings.amqp_exchange());
+    channel
+        .exchange_declare(amqp_exchange.clone(), ExchangeKind::Topic, durable, FieldTable::default())
+        .await
+        .map_err(|error| RabbitMqError::new("declaring the topic exchange", error))?;
+    Ok(amqp_exchange)
 }
 
 /// Declares a queue of one listener's own, gone when it goes. It holds little: a listener that falls behind loses the
@@ -94,7 +119,7 @@ async fn declare_queue(channel: &Channel, name: &ShortString, arguments: FieldTa
     channel.queue_declare(name.clone(), options, arguments).await.map(drop).map_err(|error| {
         RabbitMqError::new(
             "declaring a queue (where one of that name stands with other arguments, delete it when it is empty, or \
-             choose another RABBITMQ_QUEUE_NAME)",
+             choose another name for it)",
             error,
         )
     })

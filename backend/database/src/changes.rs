@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{GenericClient, Transaction};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{Context as _, Result};
@@ -10,8 +10,8 @@ use crate::{Context as _, Result};
 /// How long changes are kept.
 const KEPT: &str = "7 days";
 
-/// A change of a record.
-#[derive(Debug, Clone, Serialize)]
+/// A change of a record, and the JSON in which it is published.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Change {
     /// `ADDED`, `MODIFIED` or `REMOVED`.
     pub operation: String,

@@ -15,6 +15,7 @@ pub mod day_sums;
 pub mod dead_letters;
 pub mod error;
 pub mod exchanges;
+pub mod followed;
 pub mod gaps;
 pub mod ingest;
 pub mod listings;
@@ -48,6 +49,6 @@ pub mod worth;
 pub use deadpool_postgres::{GenericClient, Object as Client, Pool};
 
 pub use error::{Context, Error, Result};
-pub use migrate::migrate;
+pub use migrate::{migrate, migrate_followed};
 pub use pool::connect;
 pub use settings::DatabaseSettings;

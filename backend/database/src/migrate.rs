@@ -12,6 +12,11 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
+mod followed {
+    #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
+    refinery::embed_migrations!("followed");
+}
+
 /// Any number that no other program locks.
 const LOCK: i64 = 7_304_017_181;
 
@@ -38,15 +43,34 @@ pub fn fingerprint() -> String {
 /// When the server cannot be reached, is too old, or refuses a migration.
 pub async fn migrate(pool: &Pool) -> Result<()> {
     let mut client = pool.get().await?;
-    // A migration may rewrite years of data, and another service's may have to be waited for.
-    client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await.context("preparing to migrate")?;
-    let outcome = run(&mut client).await;
-    let reset = client.batch_execute("RESET statement_timeout; RESET lock_timeout").await;
-    outcome?;
-    reset.context("ending the migration")
+    if run(&mut client, runner()).await? {
+        tell_of_missing_role(&client).await?;
+    }
+    crate::partitions::create_coming(&client).await
 }
 
-async fn run(client: &mut Client) -> Result<()> {
+/// Brings the schema [`followed`](crate::followed) up to date, in whichever database it is.
+///
+/// # Errors
+/// When the server cannot be reached, is too old, or refuses a migration.
+pub async fn migrate_followed(pool: &Pool) -> Result<()> {
+    let mut runner = followed::migrations::runner();
+    runner.set_migration_table_name("followed_schema_history");
+    run(&mut pool.get().await?, runner).await.map(drop)
+}
+
+/// Runs what has not been run. Returns whether there was anything.
+async fn run(client: &mut Client, runner: Runner) -> Result<bool> {
+    // A migration may rewrite years of data, and another service's may have to be waited for.
+    client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await.context("preparing to migrate")?;
+    let outcome = run_alone(client, runner).await;
+    let reset = client.batch_execute("RESET statement_timeout; RESET lock_timeout").await;
+    let is_changed = outcome?;
+    reset.context("ending the migration")?;
+    Ok(is_changed)
+}
+
+async fn run_alone(client: &mut Client, runner: Runner) -> Result<bool> {
     let row = client
         .query_one("SELECT current_setting('server_version_num')::int, current_setting('server_version')", &[])
         .await
@@ -55,16 +79,13 @@ async fn run(client: &mut Client) -> Result<()> {
         return Err(Error::ServerTooOld { found: row.get(1) });
     }
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.context("waiting for the migration lock")?;
-    let outcome = runner().set_abort_missing(true).run_async(&mut ***client).await;
+    let outcome = runner.set_abort_missing(true).run_async(&mut ***client).await;
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.context("releasing the migration lock")?;
     let report = outcome?;
     for migration in report.applied_migrations() {
         tracing::info!(version = %migration.version(), name = migration.name(), "migrated the database");
     }
-    if !report.applied_migrations().is_empty() {
-        tell_of_missing_role(client).await?;
-    }
-    crate::partitions::create_coming(client).await
+    Ok(!report.applied_migrations().is_empty())
 }
 
 /// Not every user may make roles; what one does then, an administrator has to know.
