@@ -188,7 +188,7 @@ pub struct BalanceRow {
     /// What was paid for what was bought, less what came for what was sold; without fees.
     #[schema(value_type = String, example = "60000")]
     pub transaction_value: Decimal,
-    /// (converted_value − transaction_value) / transaction_value; null where that is zero.
+    /// (converted_value − transaction_value) / transaction_value; null where that is zero, or more came than was paid.
     #[schema(value_type = Option<String>, example = "0.0667")]
     pub roi: Option<Decimal>,
     /// What the coins that are left cost, with fees.
@@ -205,12 +205,35 @@ pub struct BalanceRow {
     pub fees: Decimal,
     /// The coins, those of the highest value first.
     pub positions: Vec<PositionRow>,
+    /// Coins without a price in this currency: they count in what was earned by selling and in fees, and in nothing else.
+    #[serde(default)]
+    pub unpriced: Vec<UnpricedRow>,
     /// Transactions that count nowhere, and why: the first hundred.
     pub invalid: Vec<InvalidRow>,
     /// How many those are.
     pub invalid_count: usize,
     /// How many transactions bring coins in or take them out, which changes nothing here.
     pub transfers: usize,
+}
+
+/// A coin of a portfolio of which no price is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnpricedRow {
+    /// Its code.
+    #[schema(example = "LUNA9")]
+    pub symbol: String,
+    /// Units that were bought, less those that were sold.
+    #[schema(value_type = String, example = "7")]
+    pub volume: Decimal,
+    /// What they cost, with fees.
+    #[schema(value_type = String, example = "21")]
+    pub cost: Decimal,
+    /// What those that were sold earned.
+    #[schema(value_type = String, example = "0")]
+    pub realised: Decimal,
+    /// How many trades of it there are.
+    #[schema(example = 2)]
+    pub transactions: usize,
 }
 
 /// A coin of a portfolio.
@@ -238,7 +261,7 @@ pub struct PositionRow {
     /// What the coins are worth.
     #[schema(value_type = String, example = "64000")]
     pub converted_value: Decimal,
-    /// (converted_value − value_bought) / value_bought; null where that is zero.
+    /// (converted_value − value_bought) / value_bought; null where that is zero, or more came than was paid.
     #[schema(value_type = Option<String>, example = "0.0667")]
     pub roi: Option<Decimal>,
     /// Its part of the whole value; null where that is zero.
@@ -319,7 +342,12 @@ pub struct PerformanceRow {
     /// The return of the coins, whenever money came and went: 0.1 for ten percent. Null where nothing was held.
     #[schema(value_type = Option<String>, example = "0.0665")]
     pub time_weighted: Option<Decimal>,
-    /// The yearly rate that the owner's money earned; null where the span is shorter than a day, or no rate explains it.
+    /// The rate that the owner's money earned over the whole span, each sum since the day on which it came; null where that is no day, or
+    /// no rate explains it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "0.11")]
+    pub money_weighted: Option<Decimal>,
+    /// The same a year; null also where that is too large to be told, as of much that was earned in few days.
     #[schema(value_type = Option<String>, example = "0.12")]
     pub money_weighted_yearly: Option<Decimal>,
     /// The day of the highest return.

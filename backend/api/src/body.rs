@@ -39,27 +39,19 @@ const LARGEST_FILE: usize = 32 << 20;
 /// How long it may take to arrive.
 const FILE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Hands a route a file of text.
-pub(crate) struct Text(pub(crate) String);
-
-impl FromRequest for Text {
-    type Error = Failure;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Failure>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let payload = web::Payload::from_request(request, payload);
-        Box::pin(async {
-            let payload = payload.await.map_err(|_| Failure::new(Code::InvalidBody, "the body cannot be read"))?;
-            let late = || Failure::new(Code::BodyLate, format!("a file must arrive within {FILE_PATIENCE:?}"));
-            let arrived = tokio::time::timeout(FILE_PATIENCE, payload.to_bytes_limited(LARGEST_FILE)).await;
-            let bytes = arrived
-                .map_err(|_| late())?
-                .map_err(|_| Failure::new(Code::BodyTooLarge, format!("a file has at most {LARGEST_FILE} bytes here")))?
-                .map_err(|_| Failure::new(Code::InvalidBody, "the body did not come in one piece"))?;
-            let text = String::from_utf8(bytes.into());
-            text.map(Self).map_err(|_| Failure::new(Code::UnreadableFile, "it is no text in UTF-8; save it as such"))
-        })
-    }
+/// A file of text, once whoever sends it may.
+///
+/// # Errors
+/// When it is too large, comes too slowly, or is no text.
+pub(crate) async fn text(payload: web::Payload) -> Result<String, Failure> {
+    let late = || Failure::new(Code::BodyLate, format!("a file must arrive within {FILE_PATIENCE:?}"));
+    let arrived = tokio::time::timeout(FILE_PATIENCE, payload.to_bytes_limited(LARGEST_FILE)).await;
+    let bytes = arrived
+        .map_err(|_| late())?
+        .map_err(|_| Failure::new(Code::BodyTooLarge, format!("a file has at most {LARGEST_FILE} bytes here")))?
+        .map_err(|_| Failure::new(Code::InvalidBody, "the body did not come in one piece"))?;
+    let text = String::from_utf8(bytes.into());
+    text.map_err(|_| Failure::new(Code::UnreadableFile, "it is no text in UTF-8; save it as such"))
 }
 
 fn failure(error: JsonPayloadError) -> Failure {

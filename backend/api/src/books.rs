@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use database::{
     Client,
-    portfolios::{Ledger, Valued, find_ledger},
+    portfolios::{Ledger, LedgerVersion, Valued, find_ledger},
 };
 use domain::portfolio::Kind;
 
@@ -17,7 +17,8 @@ use crate::error::Failure;
 
 /// So many transactions are kept, of all portfolios together; those that were not asked for longest go first.
 const MOST: usize = 2_000_000;
-/// How long rates of the past are relied on: they change where what was missing is fetched or imported.
+/// How long prices of the past are relied on: they change where what was missing of them is fetched. Rates of banks that come are seen at
+/// once, by the ledger's version.
 const LASTING: Duration = Duration::from_secs(600);
 
 /// All of them. Clones are the same.
@@ -27,7 +28,7 @@ pub(crate) struct Books(Arc<Mutex<HashMap<(i64, String), Kept>>>);
 /// A portfolio's trades in one currency.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    version: i64,
+    version: LedgerVersion,
     /// What can be counted, and what cannot.
     pub(crate) valued: Valued,
     /// When coins were brought in or taken out.
@@ -49,8 +50,8 @@ impl Books {
         let Some(ledger) = find_ledger(client, portfolio_id, known).await? else {
             return Ok(kept.unwrap_or_default());
         };
-        let valued = ledger.valued(client, currency).await?;
-        let book = Arc::new(Book { version: ledger.version, valued, transfers: transfers(&ledger) });
+        let (version, transfers) = (ledger.version, transfers(&ledger));
+        let book = Arc::new(Book { version, valued: ledger.valued(client, currency).await?, transfers });
         self.keep(&key, book.clone());
         Ok(book)
     }

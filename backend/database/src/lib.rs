@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod alerts;
+mod apart;
 pub mod candles;
 pub mod catalogue;
 pub mod changes;

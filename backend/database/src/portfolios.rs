@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use smol_str::SmolStr;
 use tokio_postgres::{Row, types::ToSql};
 
-pub use ledger::{Ledger, Unvalued, Valued, balances_at, find_ledger, worths};
+pub use ledger::{Ledger, LedgerVersion, Unvalued, Valued, balances_at, find_ledger, worths};
 
 use crate::{Client, Context as _, Result};
 
@@ -152,10 +152,19 @@ pub struct Transaction {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// Whether any market or rate is known of its coin.
-    pub is_known: bool,
+    /// Why it cannot be valued, whatever the moment: no market or rate is known of its coin, or of what it was paid in.
+    pub unknown: Option<Unknown>,
     /// What it says.
     pub entry: Entry,
+}
+
+/// A code of which no market or rate is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// In which field it stands: `symbol`, `currency` or `fee_currency`.
+    pub field: String,
+    /// The code.
+    pub code: String,
 }
 
 /// Which transactions are wanted; what is `None` does not matter.
@@ -193,9 +202,19 @@ pub async fn list_transactions(
     let which = "portfolio_id = $1 AND ($2::bigint IS NULL OR id = $2) AND ($3::text IS NULL OR symbol = $3)
         AND ($4::text IS NULL OR type = $4) AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)";
     let query = format!(
-        "SELECT {COLUMNS}, symbol IN ('USD', 'USDT') OR EXISTS (SELECT FROM symbol AS known WHERE known.code = transaction.symbol)
-                OR EXISTS (SELECT FROM fiat_rate WHERE base = transaction.symbol) OR EXISTS (SELECT FROM fiat_rate WHERE quote = transaction.symbol)
-         FROM portfolio.transaction WHERE {which} ORDER BY at DESC, id DESC OFFSET $7 LIMIT $8"
+        "SELECT page.*, unknown.field, unknown.code
+         FROM (SELECT {COLUMNS} FROM portfolio.transaction WHERE {which} ORDER BY at DESC, id DESC OFFSET $7 LIMIT $8) AS page
+         LEFT JOIN LATERAL (
+             SELECT field, code
+             FROM (VALUES (1, 'symbol', symbol), (2, 'currency', CASE WHEN type = 'TRADE' THEN currency END),
+                          (3, 'fee_currency', CASE WHEN type = 'TRADE' AND fee > 0 THEN fee_currency END)) AS named (place, field, code)
+             WHERE code NOT IN ('USD', 'USDT')
+               -- What the portfolio is counted in needs no rate.
+               AND (field = 'symbol' OR code <> (SELECT own.currency FROM portfolio.portfolio AS own WHERE own.id = page.portfolio_id))
+               AND NOT EXISTS (SELECT FROM symbol AS known WHERE known.code = named.code)
+               AND NOT EXISTS (SELECT FROM fiat_rate WHERE base = named.code) AND NOT EXISTS (SELECT FROM fiat_rate WHERE quote = named.code)
+             ORDER BY place LIMIT 1) AS unknown ON true
+         ORDER BY page.at DESC, page.id DESC"
     );
     let wanted: [&(dyn ToSql + Sync); 6] = [&portfolio_id, id, symbol, &kind, from, to];
     let statement = client.prepare_cached(&query).await.context(doing)?;
@@ -216,7 +235,7 @@ fn transaction(row: &Row) -> Result<Transaction> {
             portfolio_id: row.try_get(1)?,
             created_at: row.try_get(2)?,
             updated_at: row.try_get(3)?,
-            is_known: row.try_get(17)?,
+            unknown: row.try_get::<_, Option<String>>(17)?.map(|field| Unknown { field, code: row.get(18) }),
             entry: entry(row, 4)?,
         })
     };
@@ -253,6 +272,80 @@ pub struct Added {
     pub known: usize,
 }
 
+/// Entries as columns, `$2` to `$14`.
+const NEW: &str = "unnest($2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::numeric[], $9::text[],
+        $10::numeric[], $11::text[], $12::text[], $13::text[], $14::text[])
+    AS new (at, symbol, type, order_type, volume, price, value, currency, fee, fee_currency, source, source_id, note)";
+
+/// Whether a portfolio, `$1`, has a new entry already: by its name; or, where it was written down without one, as it is told in our own
+/// files, by all that it says.
+const IS_KNOWN: &str = "(
+    EXISTS (SELECT FROM portfolio.transaction AS known
+            WHERE known.portfolio_id = $1 AND known.source = new.source AND known.source_id = new.source_id)
+    OR new.source_id IS NOT NULL AND EXISTS (
+        SELECT FROM portfolio.transaction AS known
+        WHERE known.portfolio_id = $1 AND known.at = new.at AND known.source_id IS NULL
+          AND (known.source = new.source OR known.source = '' AND new.source = 'csv')
+          AND (known.symbol, known.type, known.order_type, known.volume, known.currency, known.fee)
+            = (new.symbol, new.type, new.order_type, new.volume, new.currency, new.fee)
+          AND (known.price, known.value, known.fee_currency, known.note)
+              IS NOT DISTINCT FROM (new.price, new.value, new.fee_currency, new.note)))";
+
+/// What entries say, column by column, as [`NEW`] takes it.
+struct Columns<'a> {
+    at: Vec<DateTime<Utc>>,
+    texts: [Vec<Option<&'a str>>; 8],
+    amounts: [Vec<Option<Decimal>>; 4],
+}
+
+impl<'a> Columns<'a> {
+    fn of(entries: &'a [Entry]) -> Self {
+        let text = |of: fn(&'a Entry) -> Option<&'a str>| entries.iter().map(of).collect();
+        let amount = |of: fn(&Entry) -> Option<Decimal>| entries.iter().map(of).collect();
+        Self {
+            at: entries.iter().map(|entry| entry.at).collect(),
+            texts: [
+                text(|entry| Some(&entry.symbol)),
+                text(|entry| Some(entry.kind.as_str())),
+                text(|entry| Some(entry.order.as_str())),
+                text(|entry| Some(&entry.currency)),
+                text(|entry| entry.fee_currency.as_deref()),
+                text(|entry| Some(&entry.source)),
+                text(|entry| entry.source_id.as_deref()),
+                text(|entry| entry.note.as_deref()),
+            ],
+            amounts: [
+                amount(|entry| Some(entry.volume)),
+                amount(|entry| entry.price),
+                amount(|entry| entry.value),
+                amount(|entry| Some(entry.fee)),
+            ],
+        }
+    }
+
+    /// As parameters of a statement, behind the portfolio's key.
+    fn behind<'b>(&'b self, portfolio_id: &'b i64) -> [&'b (dyn ToSql + Sync); 14] {
+        let [symbol, kind, order, currency, fee_currency, source, source_id, note] = &self.texts;
+        let [volume, price, value, fee] = &self.amounts;
+        [
+            portfolio_id,
+            &self.at,
+            symbol,
+            kind,
+            order,
+            volume,
+            price,
+            value,
+            currency,
+            fee,
+            fee_currency,
+            source,
+            source_id,
+            note,
+        ]
+    }
+}
+
 /// Writes entries down that were checked, all of them in one statement. What the same source calls the same is written once.
 ///
 /// # Errors
@@ -264,49 +357,24 @@ pub async fn add(
 ) -> Result<std::result::Result<Added, Refused>> {
     let doing = "writing transactions";
     let insert = format!(
-        "WITH owner AS (
+        "WITH unknown AS MATERIALIZED (
+             SELECT new.* FROM {NEW} WHERE NOT {IS_KNOWN}
+         ), owner AS (
              SELECT id FROM portfolio.portfolio
-             WHERE id = $1 AND (SELECT count(*) FROM portfolio.transaction WHERE portfolio_id = $1) + $2::bigint <= {MOST_TRANSACTIONS}
+             WHERE id = $1 AND (SELECT count(*) FROM portfolio.transaction WHERE portfolio_id = $1) + (SELECT count(*) FROM unknown)
+                               <= {MOST_TRANSACTIONS}
              FOR NO KEY UPDATE
          ), added AS (
              INSERT INTO portfolio.transaction (portfolio_id, at, symbol, type, order_type, volume, price, value, currency, fee,
                                                 fee_currency, source, source_id, note)
-             SELECT owner.id, new.* FROM owner, unnest($3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::numeric[],
-                 $8::numeric[], $9::numeric[], $10::text[], $11::numeric[], $12::text[], $13::text[], $14::text[], $15::text[])
-                 AS new (at, symbol, type, order_type, volume, price, value, currency, fee, fee_currency, source, source_id, note)
+             SELECT owner.id, unknown.* FROM owner, unknown
              ON CONFLICT ON CONSTRAINT transaction_once DO NOTHING
              RETURNING id
          )
          SELECT EXISTS (SELECT FROM owner), ARRAY(SELECT id FROM added ORDER BY id)"
     );
     let statement = client.prepare_cached(&insert).await.context(doing)?;
-    let count = entries.len() as i64;
-    let text = |of: fn(&Entry) -> Option<&str>| entries.iter().map(of).collect::<Vec<Option<&str>>>();
-    let amounts = |of: fn(&Entry) -> Option<Decimal>| entries.iter().map(of).collect::<Vec<Option<Decimal>>>();
-    let at: Vec<DateTime<Utc>> = entries.iter().map(|entry| entry.at).collect();
-    let row = client
-        .query_one(
-            &statement,
-            &[
-                &portfolio_id,
-                &count,
-                &at,
-                &text(|entry| Some(&entry.symbol)),
-                &text(|entry| Some(entry.kind.as_str())),
-                &text(|entry| Some(entry.order.as_str())),
-                &amounts(|entry| Some(entry.volume)),
-                &amounts(|entry| entry.price),
-                &amounts(|entry| entry.value),
-                &text(|entry| Some(&entry.currency)),
-                &amounts(|entry| Some(entry.fee)),
-                &text(|entry| entry.fee_currency.as_deref()),
-                &text(|entry| Some(&entry.source)),
-                &text(|entry| entry.source_id.as_deref()),
-                &text(|entry| entry.note.as_deref()),
-            ],
-        )
-        .await
-        .context(doing)?;
+    let row = client.query_one(&statement, &Columns::of(entries).behind(&portfolio_id)).await.context(doing)?;
     if !row.get::<_, bool>(0) {
         // It may have been deleted meanwhile.
         let statement = client.prepare_cached("SELECT FROM portfolio.portfolio WHERE id = $1").await.context(doing)?;
@@ -348,20 +416,17 @@ pub async fn add_all(
     Ok(Ok(all))
 }
 
-/// How many of these a portfolio has already, or are named before: source, and how they are called there.
+/// How many of these a portfolio has already, or are named before among them.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn count_known(client: &impl GenericClient, portfolio_id: i64, names: &[(&str, &str)]) -> Result<usize> {
+pub async fn count_known(client: &impl GenericClient, portfolio_id: i64, entries: &[Entry]) -> Result<usize> {
     let doing = "looking for transactions that are known";
-    let query = "
-        SELECT count(*) - count(DISTINCT (wanted.source, wanted.source_id)) FILTER (WHERE known.id IS NULL)
-        FROM unnest($2::text[], $3::text[]) AS wanted (source, source_id)
-        LEFT JOIN portfolio.transaction AS known
-            ON known.portfolio_id = $1 AND known.source = wanted.source AND known.source_id = wanted.source_id";
-    let statement = client.prepare_cached(query).await.context(doing)?;
-    let (sources, ids): (Vec<&str>, Vec<&str>) = names.iter().copied().unzip();
-    let row = client.query_one(&statement, &[&portfolio_id, &sources, &ids]).await.context(doing)?;
+    let query = format!(
+        "SELECT count(*) - count(DISTINCT (new.source, new.source_id)) FILTER (WHERE NOT {IS_KNOWN}) FROM {NEW}"
+    );
+    let statement = client.prepare_cached(&query).await.context(doing)?;
+    let row = client.query_one(&statement, &Columns::of(entries).behind(&portfolio_id)).await.context(doing)?;
     Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 

@@ -23,6 +23,8 @@ pub const MOST_PAIRS: usize = 100;
 pub struct Computed {
     /// The schedule.
     pub schedule_id: i64,
+    /// Whose it is.
+    pub account_id: i64,
     /// How many pairs moved enough.
     pub pairs: usize,
     /// How many notifications of it wait now.
@@ -90,6 +92,15 @@ struct Schedule {
     now: DateTime<Utc>,
 }
 
+/// What is not computed now.
+#[derive(Debug, Clone, Default)]
+pub struct PassedOver {
+    /// These.
+    pub schedules: Vec<i64>,
+    /// Those of these accounts.
+    pub accounts: Vec<i64>,
+}
+
 /// A schedule that could not be computed, or all of them.
 #[derive(Debug)]
 pub struct Failed {
@@ -104,16 +115,20 @@ pub struct Failed {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn compute_due(client: &mut Client, passed_over: &[i64]) -> std::result::Result<Option<Computed>, Failed> {
+pub async fn compute_due(
+    client: &mut Client,
+    passed_over: &PassedOver,
+) -> std::result::Result<Option<Computed>, Failed> {
     let mut schedule_id = None;
     compute(client, passed_over, &mut schedule_id).await.map_err(|error| Failed { schedule_id, error })
 }
 
-async fn compute(client: &mut Client, passed_over: &[i64], taken: &mut Option<i64>) -> Result<Option<Computed>> {
+async fn compute(client: &mut Client, passed_over: &PassedOver, taken: &mut Option<i64>) -> Result<Option<Computed>> {
     let doing = "computing a schedule";
     let transaction = client.transaction().await.context(doing)?;
     let Some(schedule) = take(&transaction, passed_over, taken).await? else { return Ok(None) };
-    let mut computed = Computed { schedule_id: schedule.id, pairs: 0, notifications: 0 };
+    let mut computed =
+        Computed { schedule_id: schedule.id, account_id: schedule.account_id, pairs: 0, notifications: 0 };
     let due = schedule::due(schedule.next_at, schedule.every_minutes, schedule.ends_at, schedule.now);
     if let Some(Due { at, .. }) = due.filter(|_| schedule.is_meant) {
         let found = match &schedule.what {
@@ -133,16 +148,25 @@ async fn compute(client: &mut Client, passed_over: &[i64], taken: &mut Option<i6
     Ok(Some(computed))
 }
 
-async fn take(client: &impl GenericClient, passed_over: &[i64], taken: &mut Option<i64>) -> Result<Option<Schedule>> {
+async fn take(
+    client: &impl GenericClient,
+    passed_over: &PassedOver,
+    taken: &mut Option<i64>,
+) -> Result<Option<Schedule>> {
     let doing = "looking for schedules";
     let query = "
         SELECT schedule.id, account_id, ends_at, next_at, every_minutes, kind, threshold_percent, ticker_ids, channel_ids,
                account.disabled_at IS NULL, now(), portfolio_id
         FROM alert.schedule JOIN secret.account ON account.id = account_id
         WHERE is_active AND next_at IS NOT NULL AND next_at <= now() AND schedule.id <> ALL($1::bigint[])
+          AND account_id <> ALL($2::bigint[])
         ORDER BY next_at LIMIT 1 FOR NO KEY UPDATE OF schedule SKIP LOCKED";
     let statement = client.prepare_cached(query).await.context(doing)?;
-    let Some(row) = client.query_opt(&statement, &[&passed_over]).await.context(doing)? else { return Ok(None) };
+    let Some(row) =
+        client.query_opt(&statement, &[&passed_over.schedules, &passed_over.accounts]).await.context(doing)?
+    else {
+        return Ok(None);
+    };
     *taken = row.try_get(0).ok();
     let read = || {
         Ok(Schedule {

@@ -44,7 +44,7 @@ impl PairAtMinute {
             is_rate: false,
             base: self.base.as_str().into(),
             quote: self.quote.as_str().into(),
-            name: format!("{}:{}", self.exchange, self.ticker),
+            name: format!("{}:{}", self.exchange, self.ticker).into(),
             price: self.price,
             quote_volume: self.quote_volume,
             time: self.time,

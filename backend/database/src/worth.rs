@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use smol_str::SmolStr;
 use tokio_postgres::Row;
 
-use crate::{Context as _, Result, snapshot::counts};
+use crate::{Context as _, Result, apart::apart, snapshot::counts};
 
 /// Through what everything else is valued.
 const HUBS: [&str; 5] = ["USD", "USDT", "USDC", "BTC", "EUR"];
@@ -136,20 +136,25 @@ pub async fn daily(client: &impl GenericClient, codes: &[&str], first: NaiveDate
     let from = first.checked_sub_days(BEFORE).unwrap_or(first);
     let statement = client.prepare_cached(&format!("WITH {WANTED} {DAILY}")).await.context(doing)?;
     let rows = client.query(&statement, &[&codes, &from, &last]).await.context(doing)?;
-    let mut rows = rows.iter().peekable();
-    let mut known: HashMap<(SmolStr, SmolStr, bool), PricedPair> = HashMap::new();
-    let mut days = Vec::new();
-    for day in first.iter_days().take_while(|day| *day <= last) {
-        while let Some(row) = rows.next_if(|row| row.get::<_, NaiveDate>(0) <= day) {
-            let pair = pair(row, 1);
-            known.insert((pair.base.clone(), pair.quote.clone(), pair.is_rate), pair);
-        }
-        days.push(UsdPrices::new(known.values().cloned()));
-    }
-    Ok(Daily { first, days })
+    Ok(apart(move || Daily::of_rows(&rows, first, last)).await)
 }
 
 impl Daily {
+    /// Of rows in order of days; what was told before the first day counts on it.
+    fn of_rows(rows: &[Row], first: NaiveDate, last: NaiveDate) -> Self {
+        let mut rows = rows.iter().peekable();
+        let mut known: HashMap<(SmolStr, SmolStr, bool), PricedPair> = HashMap::new();
+        let mut days = Vec::new();
+        for day in first.iter_days().take_while(|day| *day <= last) {
+            while let Some(row) = rows.next_if(|row| row.get::<_, NaiveDate>(0) <= day) {
+                let pair = pair(row, 1);
+                known.insert((pair.base.clone(), pair.quote.clone(), pair.is_rate), pair);
+            }
+            days.push(UsdPrices::new(known.values().cloned()));
+        }
+        Self { first, days }
+    }
+
     /// The end of a day.
     pub fn end_of(day: NaiveDate) -> DateTime<Utc> {
         day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN).and_utc()
@@ -191,7 +196,7 @@ fn pair(row: &Row, first: usize) -> PricedPair {
     PricedPair {
         base: SmolStr::new(row.get::<_, &str>(first)),
         quote: SmolStr::new(row.get::<_, &str>(first + 1)),
-        name: row.get(first + 2),
+        name: SmolStr::new(row.get::<_, &str>(first + 2)),
         price: row.get::<_, Decimal>(first + 3).normalize(),
         quote_volume: row.get(first + 4),
         time: row.get(first + 5),

@@ -2,7 +2,7 @@
 //!
 //! A thing's dollar price is, in this order: that of its pair with USD; its price in USDT, in USDC, in BTC or in EUR times what these
 //! are worth in dollars; or the same by a pair that is listed the other way round. Where nobody trades USDT against USD, a
-//! USDT counts as one dollar, and the path says so. Of several pairs that say the same, the one with the most turnover counts. A path that
+//! USDT counts as one dollar, and the path says so; the same where nobody has for two days, while others are traded against USDT. Of several pairs that say the same, the one with the most turnover counts. A path that
 //! is more than two days older than another is the last choice.
 //!
 //! Its price in anything else is that of the pair of the two, either way round; where nobody trades that, what the one is worth in
@@ -31,7 +31,7 @@ pub struct PricedPair {
     /// Code of what it is priced in.
     pub quote: SmolStr,
     /// How people tell it from others: `binance:BTCUSDT`.
-    pub name: String,
+    pub name: SmolStr,
     /// Units of the quote for one of the base; above 0.
     pub price: Decimal,
     /// Units of the quote that changed hands lately.
@@ -90,7 +90,15 @@ impl UsdPrices {
                 told.insert(key, pair);
             }
         }
-        let usdt = step(&prices.pairs, "USDT", USD, &UsdPrice::itself());
+        let newest_in_usdt = prices
+            .pairs
+            .values()
+            .filter(|pair| pair.quote == "USDT" || pair.base == "USDT")
+            .map(|pair| pair.time)
+            .max();
+        let is_recorded =
+            |usdt: &UsdPrice| usdt.time.zip(newest_in_usdt).is_none_or(|(time, newest)| newest - time <= OUTDATED);
+        let usdt = step(&prices.pairs, "USDT", USD, &UsdPrice::itself()).filter(is_recorded);
         let assumed = || UsdPrice { path: "USDT 1 (assumed)".to_owned(), ..UsdPrice::itself() };
         prices.known.insert(USD.into(), UsdPrice::itself());
         prices.known.insert("USDT".into(), usdt.unwrap_or_else(assumed));
@@ -196,7 +204,7 @@ mod tests {
         PricedPair {
             base: base.into(),
             quote: quote.into(),
-            name: name.to_owned(),
+            name: name.into(),
             price: price.parse().unwrap(),
             quote_volume: quote_volume.into(),
             time: DateTime::from_timestamp(quote_volume, 0).unwrap(),
@@ -239,6 +247,10 @@ mod tests {
         ]));
         assert_eq!(told(&outdated, "ETH"), "3210.10 by b:ETH/USDT 3210.1 × USDT 1 (assumed)");
         assert_eq!(told(&outdated, "OLD"), "3 by k:OLD/USD 3");
+        // Where USDT is not traded against dollars any more, either, that does not make old what is counted in it.
+        let old_exchange = [old("k:BTC/USD", "40000"), old("k:USDT/USD", "0.9")];
+        let outdated = UsdPrices::new(binance.clone().into_iter().chain(old_exchange));
+        assert_eq!(told(&outdated, "BTC"), "64000.00 by b:BTC/USDT 64000 × USDT 1 (assumed)");
         // With dollars somewhere, nothing is assumed, and a direct pair comes first.
         let more = [pair("k:USDT/USD", "0.999", 9), pair("k:ETH/USD", "3200.5", 1), pair("k:BTC/USDT", "63999", 10)];
         let prices = UsdPrices::new(binance.into_iter().chain(more));

@@ -49,17 +49,17 @@ def lots_of(trades, method):
 
 def growth_of(trades, days):
     """What became of one unit of money: the wealth of somebody who held the same shares in the same order, spell by spell."""
-    held, marks, growth = {}, {}, Fraction(1)
+    held, marks, growth, paid_in = {}, {}, Fraction(1), Fraction(0)
 
     def worth():
         return sum(held[symbol] * marks.get(symbol, Fraction(0)) for symbol in held)
 
     def spell(begin, end):
         nonlocal growth
-        if begin > 0 and end >= 0:
+        if begin > 0 and end > 0:
             growth *= end / begin
 
-    values, place = [], 0
+    values, paid, place = [], [], 0
     for day in days:
         while place < len(trades) and trades[place]["at"] <= day["at"]:
             trade = trades[place]
@@ -73,17 +73,46 @@ def growth_of(trades, days):
             spell(before, marked)
             if trade["buys"]:
                 held[symbol] += volume
+                paid_in += value + fee
                 spell(marked + value + fee, marked + value)
             else:
                 gone = min(held[symbol], volume)
                 came = (volume - gone) * value / volume
                 held[symbol] -= gone
+                paid_in += came - (value - fee)
                 spell(marked + came, worth() + value - fee)
         before = worth()
         marks.update({symbol: price for symbol, price in day["prices"].items() if symbol in held})
         spell(before, worth())
         values.append(worth())
-    return values, growth
+        paid.append(paid_in)
+    return values, paid, growth
+
+
+def rate_of(paid, value):
+    """By what factor a day money that came at the ends of days became a value; None where several factors, or none, explain it."""
+    came = [float(one - before) for one, before in zip(paid, [Fraction(0)] + paid)]
+    first = next((day for day, amount in enumerate(came) if amount), len(came) - 1)
+    if first == len(came) - 1:
+        return None
+
+    def over(factor):
+        last = len(came) - 1
+        return sum(amount * factor ** (last - day) for day, amount in enumerate(came)) - float(value)
+
+    grid = [0.5 * 1.002**step for step in range(700)]
+    turns = [(low, high) for low, high in zip(grid, grid[1:]) if (over(low) < 0) != (over(high) < 0)]
+    if len(turns) != 1 or abs(over(turns[0][0])) < 1e-6 or abs(over(turns[0][1])) < 1e-6:
+        return None
+    low, high = turns[0]
+    ends_negative = over(high) < 0
+    for _ in range(100):
+        middle = (low + high) / 2
+        if (over(middle) < 0) == ends_negative:
+            high = middle
+        else:
+            low = middle
+    return low ** (len(came) - 1 - first) - 1
 
 
 def main():
@@ -108,9 +137,11 @@ def main():
             volume = sum(s * one["volume"] for s, one in sign)
             bought = sum(s * one["value"] for s, one in sign)
             out["balance"][symbol] = [told(number) for number in (volume, bought, volume * prices[symbol])]
-        values, growth = growth_of(trades, days)
+        values, paid, growth = growth_of(trades, days)
         out["values"] = [told(value) for value in values]
+        out["paid_in"] = [told(amount) for amount in paid]
         out["growth"] = told(growth)
+        out["rate"] = rate_of(paid, values[-1])
         print(json.dumps(out), flush=True)
 
 

@@ -8,8 +8,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
-use domain::portfolio::{Closes, Direction, Method, Prices, Trade, balance, profits, series};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use domain::portfolio::{
+    Closes, Day, Direction, Method, Money, Prices, Trade, balance, money_weighted, profits, series,
+};
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
@@ -85,6 +87,16 @@ fn agree(ours: Decimal, theirs: &Value, what: &str) {
     assert!(difference <= 1e-9 * theirs.abs().max(1.0), "{what}: {ours} here, {theirs} there");
 }
 
+/// At which rate the money of these days became what is there on the last.
+fn rate(days: &[Day]) -> Option<Decimal> {
+    let day = |place: usize| NaiveDate::default() + Days::new(place as u64);
+    let before = std::iter::once(Decimal::ZERO).chain(days.iter().map(|day| day.paid_in));
+    let came = days.iter().zip(before).enumerate().map(|(place, (stood, before))| (place, stood.paid_in - before));
+    let money: Vec<Money> =
+        came.filter(|(_, amount)| !amount.is_zero()).map(|(place, amount)| Money { on: day(place), amount }).collect();
+    money_weighted(&money, days.last()?.value, day(days.len() - 1)).map(|rate| rate.over_all)
+}
+
 #[test]
 fn another_language_computes_the_same() {
     let count: u64 = std::env::var("RECOMPUTED_PORTFOLIOS").map_or(300, |count| count.parse().unwrap());
@@ -96,7 +108,7 @@ fn another_language_computes_the_same() {
     };
     let (mut question, mut answers) =
         (python.stdin.take().unwrap(), BufReader::new(python.stdout.take().unwrap()).lines());
-    let mut random = Random(0x5eed_1234);
+    let (mut random, mut rates) = (Random(0x5eed_1234), 0);
     for number in 0..count {
         let (trades, days) = portfolio(&mut random);
         writeln!(question, "{}", asked(&trades, &days)).unwrap();
@@ -121,9 +133,17 @@ fn another_language_computes_the_same() {
         let walked = series(&trades, &days).unwrap();
         for (place, day) in walked.iter().enumerate() {
             agree(day.value, &answer["values"][place], &format!("portfolio {number}, day {place}"));
+            agree(day.paid_in, &answer["paid_in"][place], &format!("portfolio {number}, paid in until day {place}"));
+        }
+        if let Some(theirs) = answer["rate"].as_f64() {
+            let ours = rate(&walked).map(|rate| rate.to_f64().unwrap());
+            let is_same = ours.is_some_and(|ours| (ours - theirs).abs() <= 1e-6 * theirs.abs().max(1.0));
+            assert!(is_same, "portfolio {number}, rate: {ours:?} here, {theirs} there");
+            rates += 1;
         }
         agree(walked.last().unwrap().growth, &answer["growth"], &format!("portfolio {number}, growth"));
     }
+    assert!(rates > count / 4, "only {rates} of {count} have a rate");
     drop(question);
     assert!(python.wait().unwrap().success());
 }

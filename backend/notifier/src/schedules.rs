@@ -7,7 +7,7 @@ use std::{
 
 use database::{
     Pool,
-    schedules::{self, Failed},
+    schedules::{self, Failed, PassedOver},
 };
 use process::{Check, Shutdown};
 
@@ -15,6 +15,9 @@ use process::{Check, Shutdown};
 const EVERY: Duration = Duration::from_secs(1);
 /// How long one that could not be computed is left alone.
 const REST: Duration = Duration::from_secs(60);
+
+/// How long one account's schedules may take before all others have their turn.
+const SHARE: Duration = Duration::from_secs(2);
 
 /// Works until asked to stop.
 pub(crate) async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
@@ -42,15 +45,20 @@ pub(crate) async fn run(pool: Pool, check: Check, shutdown: Shutdown) {
     }
 }
 
-/// One transaction after the other, until none is due. One that cannot be computed holds up no other, and is tried again a minute later.
+/// One transaction after the other, until none is due, or only those of accounts that have had their share of this round. One that cannot be
+/// computed holds up no other, and is tried again a minute later.
 async fn compute_all(pool: &Pool, shutdown: &Shutdown, failed: &mut HashMap<i64, Instant>) -> Result<(), String> {
     failed.retain(|_, at| at.elapsed() < REST);
+    let mut taken: HashMap<i64, Duration> = HashMap::new();
     while !shutdown.is_cancelled() {
         let mut client = pool.get().await.map_err(|error| error.to_string())?;
-        let passed_over: Vec<i64> = failed.keys().copied().collect();
+        let sated = taken.iter().filter(|(_, time)| **time >= SHARE).map(|(account, _)| *account);
+        let passed_over = PassedOver { schedules: failed.keys().copied().collect(), accounts: sated.collect() };
+        let begun = Instant::now();
         match schedules::compute_due(&mut client, &passed_over).await {
             Ok(None) => break,
             Ok(Some(computed)) => {
+                *taken.entry(computed.account_id).or_default() += begun.elapsed();
                 metrics::counter!("schedules_computed_total").increment(1);
                 tracing::debug!(schedule = computed.schedule_id, pairs = computed.pairs, "a schedule is computed");
             }

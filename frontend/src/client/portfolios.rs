@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use reqwest::{RequestBuilder, Url, header::CONTENT_TYPE};
 
 use super::{Client, ClientError};
-use crate::state::portfolio::{Counted, TRANSACTIONS_A_PAGE};
+use crate::state::portfolio::{Counted, TRANSACTIONS_A_PAGE, Which};
 
 /// A file of many years takes longer than other questions.
 const IMPORTED_WITHIN: Duration = Duration::from_secs(120);
@@ -73,10 +73,19 @@ impl Client {
     }
 
     /// A page of what was bought and sold, newest first; the first one is 1.
-    pub(crate) async fn list_transactions(&self, portfolio: i64, page: u32) -> Result<TransactionPage, ClientError> {
+    pub(crate) async fn list_transactions(
+        &self,
+        portfolio: i64,
+        Which { coin, kind, before }: &Which,
+    ) -> Result<TransactionPage, ClientError> {
         let mut url = self.portfolios(&[&portfolio.to_string(), "transactions"]);
-        let pages = [("page", Some(page.to_string())), ("page_size", Some(TRANSACTIONS_A_PAGE.to_string()))];
-        add(&mut url, &pages);
+        let asked = [
+            ("symbol", coin.clone()),
+            ("type", kind.map(ToOwned::to_owned)),
+            ("page", Some((before + 1).to_string())),
+            ("page_size", Some(TRANSACTIONS_A_PAGE.to_string())),
+        ];
+        add(&mut url, &asked);
         self.own(self.http.get(url)).await
     }
 

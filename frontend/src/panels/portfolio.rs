@@ -107,7 +107,7 @@ impl Portfolio {
             topics.insert(Topic::Performance(self.days(row)));
             match self.part {
                 Part::Overview => drop(topics.insert(Topic::Values(self.days(row)))),
-                Part::Transactions => drop(topics.insert(Topic::Transactions(row.id, self.transactions.page()))),
+                Part::Transactions => drop(topics.insert(Topic::Transactions(row.id, self.transactions.which()))),
                 Part::Import => {}
             }
         }

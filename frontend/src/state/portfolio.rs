@@ -38,6 +38,17 @@ pub(crate) struct Counted {
     pub day: Option<NaiveDate>,
 }
 
+/// Which transactions are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Which {
+    /// Of this coin; of all where not said.
+    pub coin: Option<String>,
+    /// Of this type; of all where not said.
+    pub kind: Option<&'static str>,
+    /// Pages before this one.
+    pub before: u32,
+}
+
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Topic {
@@ -49,8 +60,8 @@ pub(crate) enum Topic {
     Values(Counted),
     /// What it earned.
     Performance(Counted),
-    /// This page of what was bought and sold in that portfolio.
-    Transactions(i64, u32),
+    /// Some of what was bought and sold in that portfolio.
+    Transactions(i64, Which),
 }
 
 /// What was answered.
@@ -274,9 +285,9 @@ impl Portfolios {
         }
     }
 
-    /// A page of what was bought and sold.
-    pub(crate) fn transactions(&self, portfolio: i64, page: u32) -> Option<&TransactionPage> {
-        match self.value(&Topic::Transactions(portfolio, page)) {
+    /// Some of what was bought and sold.
+    pub(crate) fn transactions(&self, portfolio: i64, which: &Which) -> Option<&TransactionPage> {
+        match self.value(&Topic::Transactions(portfolio, which.clone())) {
             Some(Told::Transactions(page)) => Some(page),
             _ => None,
         }

@@ -18,7 +18,7 @@ use process::{Health, Shutdown};
 use testbed::database::TestDatabase;
 
 use super::{
-    portfolio::{Counted, Told, Topic},
+    portfolio::{Counted, Told, Topic, Which},
     tests::TIMING,
     *,
 };
@@ -258,7 +258,7 @@ fn a_portfolio_is_valued_at_recorded_prices_now_and_as_of_a_day() {
         Topic::Balance(past.clone()),
         Topic::Values(now.clone()),
         Topic::Performance(now.clone()),
-        Topic::Transactions(made.id, 1),
+        Topic::Transactions(made.id, Which::default()),
     ];
     worker.account_for(&topics.clone().into());
     let mut told = std::collections::BTreeMap::new();
@@ -273,7 +273,7 @@ fn a_portfolio_is_valued_at_recorded_prices_now_and_as_of_a_day() {
     assert_eq!((balance.converted_value, balance.method.as_str()), (32_000.into(), "lifo"));
     let Told::Balance(balance) = &told[&Topic::Balance(past)] else { panic!("{told:?}") };
     assert_eq!((balance.positions.len(), balance.at.to_string().as_str()), (0, "2020-06-30 23:59:59.999999 UTC"));
-    let Told::Transactions(page) = &told[&Topic::Transactions(made.id, 1)] else { panic!("{told:?}") };
+    let Told::Transactions(page) = &told[&Topic::Transactions(made.id, Which::default())] else { panic!("{told:?}") };
     assert_eq!((page.count, page.results[0].symbol.as_str()), (1, "BTC"));
 }
 

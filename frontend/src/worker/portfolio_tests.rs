@@ -4,7 +4,7 @@ use api_types::portfolios::{PortfolioRequest, TransactionPage, TransactionReques
 use serde_json::json;
 
 use super::{
-    portfolio::{Counted, Done, Order, Told, Topic, tests as rows},
+    portfolio::{Counted, Done, Order, Told, Topic, Which, tests as rows},
     tests::{Server, TIMING, next},
     *,
 };
@@ -88,7 +88,7 @@ fn what_is_shown_is_asked_for_and_again_after_a_change() {
         Topic::Balance(counted),
         Topic::Values(days.clone()),
         Topic::Performance(days),
-        Topic::Transactions(1, 2),
+        Topic::Transactions(1, Which { coin: Some("BTC".into()), kind: Some("TRADE"), before: 1 }),
     ];
     worker.account_for(&topics.clone().into());
     let mut seen = BTreeSet::new();
@@ -103,7 +103,7 @@ fn what_is_shown_is_asked_for_and_again_after_a_change() {
             "GET /portfolios",
             "GET /portfolios/1/balance?at=2026-06-30T23%3A59%3A59.999999Z&currency=BTC&method=hifo",
             "GET /portfolios/1/performance?to=2026-06-30&currency=BTC&benchmark=BTC",
-            "GET /portfolios/1/transactions?page=2&page_size=25",
+            "GET /portfolios/1/transactions?symbol=BTC&type=TRADE&page=2&page_size=25",
             "GET /portfolios/1/values?to=2026-06-30&currency=BTC",
         ]
     );

@@ -85,7 +85,7 @@ async fn told(client: &Client, topic: &Topic) -> Result<Told, ClientError> {
         Topic::Balance(counted) => Told::Balance(Box::new(client.find_balance(counted).await?)),
         Topic::Values(counted) => Told::Values(client.list_values(counted).await?),
         Topic::Performance(counted) => Told::Performance(Box::new(client.find_performance(counted).await?)),
-        Topic::Transactions(portfolio, page) => Told::Transactions(client.list_transactions(*portfolio, *page).await?),
+        Topic::Transactions(portfolio, which) => Told::Transactions(client.list_transactions(*portfolio, which).await?),
     })
 }
 

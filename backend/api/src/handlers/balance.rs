@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use actix_web::{HttpResponse, http::StatusCode, web};
 use api_types::{
     Data,
-    portfolios::{BalanceRow, DisposalRow, InvalidRow, PositionRow},
+    portfolios::{BalanceRow, DisposalRow, InvalidRow, PositionRow, UnpricedRow},
 };
 use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
 use database::portfolios::{Portfolio, worths};
@@ -137,7 +137,7 @@ impl Computed {
                     transaction_id: trade.id,
                     date: trade.at,
                     symbol: trade.symbol.to_string(),
-                    reason: format!("what {} was worth in {} at that moment is not known", trade.symbol, self.currency),
+                    reason: format!("no price of {} in {} is known", trade.symbol, self.currency),
                 }
             }));
             invalid.sort_by_key(|row| (row.date, row.transaction_id));
@@ -154,6 +154,11 @@ impl Computed {
             let sum = positions.iter().map(of).try_fold(Decimal::ZERO, |sum, amount| sum.checked_add(amount));
             sum.map(told).ok_or(TooLarge)
         };
+        // What was sold earned what it earned, whatever the rest is worth now.
+        let of_all = |of: fn(&Profits) -> Decimal| {
+            let sum = self.profits.values().map(of).try_fold(Decimal::ZERO, |sum, amount| sum.checked_add(amount));
+            sum.map(told).ok_or(TooLarge)
+        };
         let mut invalid = self.invalid();
         let invalid_count = invalid.len();
         invalid.truncate(MOST_INVALID);
@@ -167,13 +172,25 @@ impl Computed {
             roi: total.roi(),
             cost: sum(|position| position.cost)?,
             unrealised: sum(|position| position.unrealised)?,
-            realised: sum(|position| position.realised)?,
-            fees: sum(|position| position.fees)?,
+            realised: of_all(Profits::realised)?,
+            fees: of_all(|profits| profits.fees)?,
             positions,
+            unpriced: self.balance.unpriced.iter().map(|(symbol, count)| self.unpriced(symbol, *count)).collect(),
             invalid,
             invalid_count,
             transfers: self.book.transfers.iter().filter(|moment| **moment <= self.at).count(),
         })
+    }
+
+    fn unpriced(&self, symbol: &SmolStr, transactions: usize) -> UnpricedRow {
+        let profits = self.profits.get(symbol);
+        UnpricedRow {
+            symbol: symbol.to_string(),
+            volume: profits.map(|profits| profits.volume().normalize()).unwrap_or_default(),
+            cost: profits.map(|profits| told(profits.cost())).unwrap_or_default(),
+            realised: profits.map(|profits| told(profits.realised())).unwrap_or_default(),
+            transactions,
+        }
     }
 
     fn position(&self, symbol: &SmolStr) -> PositionRow {

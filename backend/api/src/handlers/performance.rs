@@ -10,10 +10,11 @@ use api_types::{
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use database::worth::{self, Daily};
 use domain::portfolio::{
-    Closes, Day, Direction, Method, Money, Prices, Profits, TooLarge, money_weighted, profits, ratio, series,
+    Closes, Day, Method, Money, Prices, Profits, TooLarge, money_weighted, profits, ratio, series,
 };
 use rust_decimal::Decimal;
 use smol_str::SmolStr;
+use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
 use crate::{
@@ -77,6 +78,9 @@ impl FromQuery for Benchmark {
     }
 }
 
+/// How many are walked through at the same time; others wait, before they hold anything.
+static SEATS: Semaphore = Semaphore::const_new(4);
+
 /// A portfolio from day to day.
 struct Walked {
     currency: String,
@@ -94,6 +98,7 @@ async fn walked(
     span: &Span,
     further: Option<&str>,
 ) -> Result<Walked, Failure> {
+    let _seat = SEATS.acquire().await;
     let now = Utc::now();
     let to = span.to.unwrap_or_else(|| now.date_naive());
     let read = state.reader.read_at_length(async |client| {
@@ -213,7 +218,7 @@ fn performance(walked: &Walked, span: &Span, benchmark: Option<&str>) -> Result<
     let (begin, end) = (on(from), on(to));
     let paid_in = end.paid_in.checked_sub(begin.paid_in).ok_or(TooLarge)?;
     let gain = end.value.checked_sub(begin.value).and_then(|gain| gain.checked_sub(paid_in)).ok_or(TooLarge)?;
-    let money = money(walked, from, to, begin.value)?;
+    let money = money(walked, (from, to), begin)?;
     let was_held = walked.days.iter().any(|(day, stood)| *day >= from && *day <= to && stood.value > Decimal::ZERO);
     let time_weighted =
         end.growth.checked_div(begin.growth).filter(|_| was_held).map(|growth| told(growth - Decimal::ONE));
@@ -224,6 +229,7 @@ fn performance(walked: &Walked, span: &Span, benchmark: Option<&str>) -> Result<
     };
     let days = || in_span().filter_map(day_return);
     let coins = coins(walked, to)?;
+    let earned = money_weighted(&money, end.value, to);
     Ok(PerformanceRow {
         currency: walked.currency.clone(),
         from,
@@ -233,7 +239,8 @@ fn performance(walked: &Walked, span: &Span, benchmark: Option<&str>) -> Result<
         paid_in: told(paid_in),
         gain: told(gain),
         time_weighted,
-        money_weighted_yearly: money_weighted(&money, end.value, to),
+        money_weighted: earned.map(|earned| earned.over_all),
+        money_weighted_yearly: earned.and_then(|earned| earned.yearly),
         best_day: days().max_by_key(|day| day.gain),
         worst_day: days().min_by_key(|day| day.gain),
         best_coin: coins.iter().max_by_key(|coin| coin.gain).cloned(),
@@ -243,22 +250,18 @@ fn performance(walked: &Walked, span: &Span, benchmark: Option<&str>) -> Result<
     })
 }
 
-/// What came in and went out, by day; first of all what was there in the beginning.
-fn money(walked: &Walked, from: NaiveDate, to: NaiveDate, begin: Decimal) -> Result<Vec<Money>, TooLarge> {
-    let mut money = vec![Money { on: from, amount: begin }];
-    for trade in &walked.book.valued.trades {
-        let on = trade.at.date_naive();
-        if on <= from || trade.at > last_of(to, walked.now) {
-            continue;
+/// What came in and went out, by day, first of all what was there in the beginning; counted as what is told of every day.
+fn money(walked: &Walked, (from, to): (NaiveDate, NaiveDate), begin: &Day) -> Result<Vec<Money>, TooLarge> {
+    let mut money = vec![Money { on: from, amount: begin.value }];
+    let mut before = begin.paid_in;
+    for (day, stood) in walked.days.iter().filter(|(day, _)| *day > from && *day <= to) {
+        let amount = stood.paid_in.checked_sub(before).ok_or(TooLarge)?;
+        if !amount.is_zero() {
+            money.push(Money { on: *day, amount });
         }
-        let amount = trade.money().ok_or(TooLarge)?;
-        let amount = if trade.direction == Direction::Buy { amount } else { -amount };
-        match money.last_mut() {
-            Some(last) if last.on == on => last.amount = last.amount.checked_add(amount).ok_or(TooLarge)?,
-            _ => money.push(Money { on, amount }),
-        }
+        before = stood.paid_in;
     }
-    if money.len() > 1 && begin.is_zero() {
+    if money.len() > 1 && begin.value.is_zero() {
         money.remove(0);
     }
     Ok(money)

@@ -20,13 +20,13 @@ use domain::portfolio::{
     import::{self, Format, Line, LineMistake, Outcome, Unreadable},
 };
 use futures_util::stream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use utoipa::IntoParams;
 
 use crate::{
     apart::apart,
     auth::{Reading, Writing},
-    body::Text,
+    body::text,
     error::{Code, Failure},
     handlers::{portfolios::of_account, transactions::not_added},
     openapi::{AccountFailures, Failures},
@@ -40,9 +40,9 @@ const MOST_LINES: usize = 1_000;
 /// Files that are read at the same time: each may take some hundred megabytes.
 static SEATS: Semaphore = Semaphore::const_new(2);
 
-/// Files that wait for that, which take room, too.
+/// Files that arrive, or wait for that: they take room, too.
 static WAITING: Semaphore = Semaphore::const_new(MOST_WAITING);
-const MOST_WAITING: usize = 8;
+const MOST_WAITING: usize = 10;
 
 /// Lines about how far it is that wait for who asked.
 const LINES_AHEAD: usize = 16;
@@ -103,15 +103,25 @@ pub(crate) async fn import(
     id: web::Path<String>,
     Asked(Own(taking)): Asked<Own<Taking>>,
     state: web::Data<State>,
-    Text(text): Text,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Failure> {
     let account_id = bearer.account.id;
     let portfolio = state.reader.read(async |client| of_account(client, account_id, &id).await).await?;
+    let place = WAITING
+        .try_acquire()
+        .map_err(|_| Failure::new(Code::TooManyImports, format!("{MOST_WAITING} files are taken here already")))?;
+    let file = File { text: text(payload).await?, _place: place };
     if taking.progress {
-        return Ok(line_by_line(async move |told| take(&state, &portfolio, &taking, text, told).await));
+        return Ok(line_by_line(async move |told| take(&state, &portfolio, &taking, file, told).await));
     }
-    let row = take(&state, &portfolio, &taking, text, &|_| ()).await?;
+    let row = take(&state, &portfolio, &taking, file, &|_| ()).await?;
     Ok(HttpResponse::Ok().json(Data { data: row, as_of: None }))
+}
+
+/// A file, which has a place as long as it is there.
+struct File {
+    text: String,
+    _place: SemaphorePermit<'static>,
 }
 
 /// How far an import is, for whoever wants to know.
@@ -145,24 +155,20 @@ async fn take(
     state: &State,
     portfolio: &Portfolio,
     taking: &Taking,
-    text: String,
+    file: File,
     told: Telling<'_>,
 ) -> Result<ImportRow, Failure> {
     let stage = |stage: &str, done, of| told(ImportProgress { stage: stage.to_owned(), done, of });
-    let format = taking.format.or_else(|| Format::recognise(&text)).ok_or_else(|| {
+    let format = taking.format.or_else(|| Format::recognise(&file.text)).ok_or_else(|| {
         let detail = "its header is that of no file that is known here";
         Failure::new(Code::UnreadableFile, detail).at("format", "").allowed(Format::words())
     })?;
     let currency = portfolio.currency.clone();
     stage("waiting", 0, None);
-    let waiting = WAITING
-        .try_acquire()
-        .map_err(|_| Failure::new(Code::TooManyImports, format!("{MOST_WAITING} files wait here already")))?;
     let _seat = SEATS.acquire().await;
-    drop(waiting);
     stage("reading", 0, None);
     let unreadable = |error: Unreadable| Failure::new(Code::UnreadableFile, error.to_string());
-    let lines = apart(move || import::read(format, &text, &currency, Utc::now()).map_err(unreadable)).await?;
+    let lines = apart(move || import::read(format, &file.text, &currency, Utc::now()).map_err(unreadable)).await?;
     let mut row = counted(format, taking.preview, &lines);
     if !taking.preview && !taking.skip_mistakes && row.mistakes > 0 {
         return Err(wrong(&row));
@@ -170,7 +176,10 @@ async fn take(
     let entries: Vec<Entry> = lines.into_iter().flat_map(|line| entries(line.outcome)).collect();
     row.added = entries.len();
     row.known = match taking.preview {
-        true => state.reader.read(async |client| known(client, portfolio.id, &entries).await).await?,
+        true => {
+            let known = async |client: &Client| Ok(portfolios::count_known(client, portfolio.id, &entries).await?);
+            state.reader.read(known).await?
+        }
         false => write(state, portfolio, &entries, |done| stage("writing", done, Some(entries.len()))).await?,
     };
     row.added -= row.known;
@@ -182,13 +191,6 @@ fn entries(outcome: Outcome) -> Vec<Entry> {
         Outcome::Entries(entries) => entries,
         Outcome::Skipped(_) | Outcome::Mistakes(_) => Vec::new(),
     }
-}
-
-/// How many of these the portfolio has already, or are twice among them.
-async fn known(client: &Client, portfolio_id: i64, entries: &[Entry]) -> Result<usize, Failure> {
-    let names: Vec<(&str, &str)> =
-        entries.iter().filter_map(|entry| Some((entry.source.as_str(), entry.source_id.as_deref()?))).collect();
-    Ok(portfolios::count_known(client, portfolio_id, &names).await?)
 }
 
 /// Writes them down, all or none of them. Returns how many were known.

@@ -8,7 +8,7 @@ use api_types::{
 use chrono::{DateTime, SubsecRound as _, Utc};
 use database::{
     Client,
-    portfolios::{self, Filter, Portfolio, Refused, Transaction},
+    portfolios::{self, Filter, Portfolio, Refused, Transaction, Unknown},
 };
 use domain::portfolio::{Entry, Kind, Mistake, Order};
 use rust_decimal::Decimal;
@@ -352,11 +352,11 @@ pub(crate) fn entry(request: &TransactionRequest, before: Option<&Entry>, curren
 }
 
 pub(crate) fn row(transaction: Transaction) -> TransactionRow {
-    let Transaction { id, created_at, updated_at, is_known, entry, .. } = transaction;
-    let invalid_reason = match is_known {
-        true => String::new(),
-        false => format!("symbol does not exist: no market or rate is known of {}", entry.symbol),
-    };
+    let Transaction { id, created_at, updated_at, unknown, entry, .. } = transaction;
+    let is_valid = unknown.is_none();
+    let reason =
+        |unknown: Unknown| format!("{} does not exist: no market or rate is known of {}", unknown.field, unknown.code);
+    let invalid_reason = unknown.map(reason).unwrap_or_default();
     TransactionRow {
         id,
         date: entry.at,
@@ -372,7 +372,7 @@ pub(crate) fn row(transaction: Transaction) -> TransactionRow {
         source: entry.source,
         source_id: entry.source_id,
         note: entry.note,
-        is_valid: is_known,
+        is_valid,
         invalid_reason,
         created_at,
         updated_at,

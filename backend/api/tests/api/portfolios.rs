@@ -9,7 +9,7 @@ use crate::{
     server::TestServer,
 };
 
-const NONE: Value = Value::Null;
+pub(crate) const NONE: Value = Value::Null;
 
 /// Days of candles: of BTCUSDT 100, 110, 99 and 198 at the ends of the last four days, of ETHUSDT always 10; a euro was two dollars.
 const DAYS: &str = "
@@ -27,7 +27,7 @@ fn end(days_ago: i64) -> DateTime<Utc> {
     today + TimeDelta::days(1 - days_ago)
 }
 
-async fn server() -> (TestServer, String) {
+pub(crate) async fn server() -> (TestServer, String) {
     let server = with(&["ada"]).await;
     server.sql(DAYS).await;
     let (token, _) = log_in(&server, "ada").await;
@@ -37,19 +37,19 @@ async fn server() -> (TestServer, String) {
     (server, token)
 }
 
-async fn get(server: &TestServer, token: &str, path: &str) -> Value {
+pub(crate) async fn get(server: &TestServer, token: &str, path: &str) -> Value {
     let (status, mut answer) = send(server, Method::GET, path, token, NONE).await;
     assert_eq!(status, 200, "{path}: {answer}");
     answer["data"].take()
 }
 
-async fn add(server: &TestServer, token: &str, body: Value) -> Value {
+pub(crate) async fn add(server: &TestServer, token: &str, body: Value) -> Value {
     let (status, mut answer) = send(server, Method::POST, "/portfolios/1/transactions", token, body.clone()).await;
     assert_eq!(status, 201, "{body}: {answer}");
     answer["data"].take()
 }
 
-fn told(row: &Value, names: &[&str]) -> Vec<String> {
+pub(crate) fn told(row: &Value, names: &[&str]) -> Vec<String> {
     names.iter().map(|name| row[*name].as_str().map_or_else(|| row[*name].to_string(), ToOwned::to_owned)).collect()
 }
 
@@ -80,6 +80,16 @@ async fn what_is_written_down_is_told_changed_and_taken_away_digit_for_digit() {
     let strange = add(&server, &token, json!({"type": "DEPOSIT", "symbol": "nowhere9", "volume": 5})).await;
     assert_eq!((&strange["is_valid"], &strange["order_type"]), (&json!(false), &json!("NONE")));
     assert!(strange["invalid_reason"].as_str().unwrap().contains("NOWHERE9"));
+
+    // What it was paid in is as unknown; what the portfolio is counted in needs no rate.
+    let paid = json!({"order_type": "BUY", "symbol": "BTC", "volume": 1, "value": 5, "currency": "nowhere8"});
+    let paid = add(&server, &token, paid).await;
+    let reason = "currency does not exist: no market or rate is known of NOWHERE8";
+    assert_eq!((&paid["is_valid"], &paid["invalid_reason"]), (&json!(false), &json!(reason)), "{paid}");
+    assert_eq!(
+        send(&server, Method::DELETE, &format!("/portfolios/1/transactions/{}", paid["id"]), &token, NONE).await.0,
+        204
+    );
 
     let path = format!("/portfolios/1/transactions/{}", made["id"]);
     let (status, changed) = send(&server, Method::PATCH, &path, &token, json!({"volume": "2", "note": null})).await;
@@ -270,6 +280,43 @@ async fn days_returns_and_sales_are_told() {
 }
 
 #[tokio::test]
+async fn what_has_no_price_is_in_sight_with_what_it_earned_and_what_was_brought_in_is_no_loss() {
+    let (server, token) = server().await;
+    for (symbol, order, volume, value, fee) in
+        [("LUNA9", "BUY", 3, 90, 1), ("LUNA9", "SELL", 1, 50, 2), ("LUNA8", "BUY", 7, 21, 0)]
+    {
+        let body = json!({"date": end(4), "order_type": order, "symbol": symbol, "volume": volume, "value": value, "fee": fee});
+        add(&server, &token, body).await;
+    }
+    let balance = get(&server, &token, "/portfolios/1/balance").await;
+    let names = ["symbol", "volume", "cost", "realised", "transactions"];
+    let unpriced: Vec<Vec<String>> =
+        balance["unpriced"].as_array().unwrap().iter().map(|row| told(row, &names)).collect();
+    // A third of 91 was sold for 48.
+    let rest = ["2", "60.666666666667", "17.666666666667", "2"];
+    assert_eq!(unpriced, [vec!["LUNA8", "7", "21", "0", "1"], [&["LUNA9"], &rest[..]].concat()], "{balance}");
+    assert_eq!(told(&balance, &["converted_value", "cost", "realised", "fees"]), ["0", "0", "17.666666666667", "3"]);
+    assert_eq!(balance["invalid_count"], json!(3));
+
+    // Ether is bought; a bitcoin that came from elsewhere is sold, for more: that is neither a gain nor money that was taken out.
+    for (symbol, order, volume, value, day) in [("ETH", "BUY", 30, 300, 4), ("BTC", "SELL", 1, 110, 3)] {
+        let date = end(day) - TimeDelta::hours(1);
+        add(
+            &server,
+            &token,
+            json!({"date": date, "order_type": order, "symbol": symbol, "volume": volume, "value": value}),
+        )
+        .await;
+    }
+    let (from, to) = (end(4).date_naive(), end(2).date_naive());
+    let path = format!("/portfolios/1/performance?from={from}&to={to}&benchmark=ETH");
+    let earned = get(&server, &token, &path).await;
+    let names = ["paid_in", "gain", "money_weighted", "money_weighted_yearly"];
+    assert_eq!(told(&earned, &names), ["0", "0", "0", "0"], "{earned}");
+    assert_eq!(earned["benchmark"]["value_end"], earned["value_begin"], "{earned}");
+}
+
+#[tokio::test]
 async fn what_things_were_worth_is_told_for_several_at_once_and_compared() {
     let server = with(&[]).await;
     server.sql(DAYS).await;
@@ -317,154 +364,6 @@ async fn currencies_that_no_market_trades_are_worth_what_banks_tell() {
     assert_eq!(server.error("/rates?quote=%24", 400).await["parameter"], "quote");
 }
 
-const FILE: &str = "date,type,order_type,symbol,volume,price,value,currency,fee,fee_currency,source,source_id,note
-2026-01-02 03:04:05,TRADE,BUY,btc,0.5,,32000,USD,1.5,USD,bank,7,\"first, and best\"
-2026-01-03,DEPOSIT,,ETH,2,,,,,,,,
-";
-
-#[tokio::test]
-async fn a_file_is_tried_taken_over_once_and_given_back() {
-    let (server, token) = server().await;
-    let path = "/portfolios/1/import";
-    let (status, tried) = server.send_file(&format!("{path}?preview=true"), &token, FILE).await;
-    assert_eq!(status, 200, "{tried}");
-    let numbers = |answer: &Value| told(&answer["data"], &["format", "read", "added", "known", "mistakes"]);
-    assert_eq!(numbers(&tried), ["own", "2", "2", "0", "0"]);
-    assert_eq!(tried["data"]["lines"][0]["says"], json!("2026-01-02 03:04:05 BUY 0.5 BTC for 32000 USD, fee 1.5 USD"));
-    let (_, page) = send(&server, Method::GET, "/portfolios/1/transactions", &token, NONE).await;
-    assert_eq!(page["count"], json!(0), "it was only tried");
-    assert_eq!(numbers(&server.send_file(path, &token, FILE).await.1), ["own", "2", "2", "0", "0"]);
-    assert_eq!(numbers(&server.send_file(path, &token, FILE).await.1), ["own", "2", "0", "2", "0"]);
-    let (_, tried) = server.send_file(&format!("{path}?preview=true"), &token, FILE).await;
-    assert_eq!(numbers(&tried), ["own", "2", "0", "2", "0"]);
-
-    let bearer = format!("Bearer {token}");
-    let export = async || server.send(Method::GET, "/portfolios/1/export", &[("authorization", &bearer)], None).await;
-    let (status, file) = export().await;
-    assert_eq!((status, file.lines().count()), (200, 3), "{file}");
-    // Elsewhere it is the same.
-    send(&server, Method::POST, "/portfolios", &token, json!({"name": "other"})).await;
-    assert_eq!(numbers(&server.send_file("/portfolios/2/import?format=own", &token, file.clone()).await.1)[2], "2");
-    let (_, again) = server.send(Method::GET, "/portfolios/2/export", &[("authorization", &bearer)], None).await;
-    assert_eq!(again, file);
-}
-
-#[tokio::test]
-async fn how_far_an_import_is_is_told_line_by_line() {
-    let (server, token) = server().await;
-    let row = |number: u32| format!("2026-01-02,TRADE,BUY,BTC,1,,64000,USD,,,bank,{number},\n");
-    let file = FILE.lines().next().unwrap().to_owned() + "\n" + &(0..25_000).map(row).collect::<String>();
-    let import = async |parameters: &str, file: String| {
-        let path = format!("/portfolios/1/import?progress=true{parameters}");
-        let (status, lines) = server.send_file_for_lines(&path, &token, file).await;
-        assert_eq!(status, 200, "{lines:?}");
-        lines
-    };
-    let told = import("", file.clone()).await;
-    let stage =
-        |stage: &str, done: usize, of: Option<usize>| json!({"progress": {"stage": stage, "done": done, "of": of}});
-    assert_eq!(told[..2], [stage("waiting", 0, None), stage("reading", 0, None)]);
-    let writing = [0, 10_000, 20_000].map(|done| stage("writing", done, Some(25_000)));
-    assert_eq!(told[2..5], writing);
-    assert_eq!((told.len(), &told[5]["data"]["added"]), (6, &json!(25_000)), "{}", told[5]);
-    let again = import("&preview=true", file).await;
-    assert_eq!(again.last().unwrap()["data"]["known"], json!(25_000));
-    let wrong = import("", format!("{FILE}2026-01-04,TRADE,BUY,ADA,many,,5,,,,,,\n")).await;
-    assert_eq!(wrong.last().unwrap()["error"]["code"], json!("unreadable_file"), "{wrong:?}");
-    assert_eq!(wrong.last().unwrap()["error"]["status"], json!(400));
-    // What is asked for wrongly is refused as ever.
-    assert_eq!(server.send_file("/portfolios/9/import?progress=true", &token, FILE).await.0, 404);
-}
-
-#[tokio::test]
-async fn lines_that_are_wrong_are_told_and_nothing_is_written_unless_they_are_to_be_left_out() {
-    let (server, token) = server().await;
-    let wrong = format!("{FILE}2026-01-04,TRADE,BUY,ADA,many,,5,,,,,,\n");
-    let path = "/portfolios/1/import";
-    let (status, refused) = server.send_file(path, &token, wrong.clone()).await;
-    assert_eq!(
-        (status, &refused["code"], &refused["value"]),
-        (400, &json!("unreadable_file"), &json!("many")),
-        "{refused}"
-    );
-    assert!(refused["detail"].as_str().unwrap().contains("line 4, volume"), "{refused}");
-    let (_, page) = send(&server, Method::GET, "/portfolios/1/transactions", &token, NONE).await;
-    assert_eq!(page["count"], json!(0));
-    let (_, tried) = server.send_file(&format!("{path}?preview=true"), &token, wrong.clone()).await;
-    let first = &tried["data"]["lines"][0];
-    assert_eq!(
-        (&tried["data"]["mistakes"], &first["line"], &first["mistakes"][0]["field"]),
-        (&json!(1), &json!(4), &json!("volume"))
-    );
-    let (status, taken) = server.send_file(&format!("{path}?skip_mistakes=true"), &token, wrong).await;
-    assert_eq!((status, &taken["data"]["added"], &taken["data"]["mistakes"]), (200, &json!(2), &json!(1)));
-    for (file, words) in [(b"".to_vec(), "header"), (b"a,b\n1,2\n".to_vec(), "header"), (vec![0xff, 0xfe], "UTF-8")] {
-        let (status, refused) = server.send_file(path, &token, file).await;
-        assert_eq!((status, &refused["code"]), (400, &json!("unreadable_file")), "{refused}");
-        assert!(refused["detail"].as_str().unwrap().contains(words), "{refused}");
-    }
-    let (status, refused) = server.send_file(&format!("{path}?format=binance"), &token, FILE).await;
-    assert_eq!((status, &refused["code"]), (400, &json!("unreadable_file")), "{refused}");
-    let (status, refused) = server.send_file(&format!("{path}?format=excel"), &token, FILE).await;
-    assert_eq!((status, &refused["parameter"]), (400, &json!("format")));
-}
-
-/// Prices ADA 3: bought 30 for 50, sold 20 for 40, bought 10 for 40, and a deposit.
-#[tokio::test]
-async fn scripts_of_an_earlier_system_find_what_they_know() {
-    let server = with(&["ada", "grace"]).await;
-    server
-        .sql(
-            "INSERT INTO symbol (code, name) VALUES ('ADA', 'cardano');
-             INSERT INTO ticker (exchange_id, ticker, base_id, quote_id, status, first_tick_at) VALUES (2, 'ADAEUR', 6, 4, 'trading', now());
-             INSERT INTO price (time, received_at, trade_id, ticker_id, source, taker_side, price, quantity)
-             VALUES (now() - interval '1 minute', now(), 1, 6, 'stream', 'buy', 3, 1)",
-        )
-        .await;
-    let (token, _) = log_in(&server, "ada").await;
-    let (status, _) = send(&server, Method::PATCH, "/account", &token, json!({"currency": "eur"})).await;
-    assert_eq!(status, 200);
-    let (status, empty) = send(&server, Method::GET, "/api/v1/balance/ada", &token, NONE).await;
-    assert_eq!((status, &empty["converted_value"], &empty["roi"]), (200, &json!(0), &NONE));
-    let transaction = |kind: &str, order: &str, volume: i64, value: i64, id: &str| {
-        json!({"user_id": empty["user_id"], "volume": volume, "symbol": "ADA", "value": value, "price": 1.5, "date": "2026-01-02",
-               "source": "kraken", "source_id": id, "type": kind, "order_type": order})
-    };
-    for body in [
-        transaction("TRADE", "BUY", 30, 50, "1"),
-        transaction("TRADE", "SELL", 20, 40, "2"),
-        transaction("TRADE", "BUY", 10, 41, ""),
-        transaction("DEPOSIT", "BUY", 10, 40, ""),
-    ] {
-        let (status, made) = send(&server, Method::POST, "/api/v1/transaction", &token, body).await;
-        assert_eq!((status, &made["currency"]), (201, &json!("EUR")), "{made}");
-    }
-    let change = json!({"id": 3, "user_id": empty["user_id"], "value": 40});
-    let (status, changed) = send(&server, Method::PUT, "/api/v1/transaction", &token, change).await;
-    assert_eq!((status, &changed["value"], &changed["source_id"]), (200, &json!(40), &NONE), "{changed}");
-    let (_, balance) = send(&server, Method::GET, "/api/v1/balance/ADA", &token, NONE).await;
-    let ada = &balance["user_grouped_symbol_values"]["ADA"];
-    assert_eq!(
-        (&ada["volume"], &ada["price"], &ada["value_bought"], &ada["roi"]),
-        (&json!(20), &json!(3), &json!(50), &json!(0.2)),
-        "{balance}"
-    );
-    assert_eq!((&balance["converted_currency"], &balance["converted_value"]), (&json!("EUR"), &json!(60)));
-    assert_eq!(ada["user_symbol_values"].as_array().unwrap().len(), 3);
-    let first = &balance["transactions"][0];
-    assert_eq!((&first["converted_value"], &first["roi"], &first["is_valid"]), (&json!(90), &json!(0.8), &json!(true)));
-    let id = &empty["user_id"];
-    let (_, listed) = send(&server, Method::GET, &format!("/api/v1/transactions/{id}"), &token, NONE).await;
-    assert_eq!(listed.as_array().unwrap().len(), 4);
-    let (grace, _) = log_in(&server, "grace").await;
-    for path in [format!("/api/v1/transactions/{id}"), "/api/v1/balance/ada".to_owned()] {
-        assert_eq!(send(&server, Method::GET, &path, &grace, NONE).await.0, 404);
-    }
-    let (status, _) =
-        send(&server, Method::POST, "/api/v1/transaction", &grace, transaction("TRADE", "BUY", 1, 1, "")).await;
-    assert_eq!(status, 404, "hers is another number");
-}
-
 #[tokio::test]
 async fn a_balance_is_told_regularly_with_the_numbers_it_is_made_of() {
     let (server, token) = server().await;
@@ -477,7 +376,10 @@ async fn a_balance_is_told_regularly_with_the_numbers_it_is_made_of() {
     assert_eq!((&made["data"]["kind"], &made["data"]["portfolio"]), (&json!("balance"), &json!(1)));
     server.sql(&format!("UPDATE alert.schedule SET next_at = '{}'", end(1).to_rfc3339())).await;
     let mut client = server.pool.get().await.unwrap();
-    let computed = database::schedules::compute_due(&mut client, &[]).await.unwrap().unwrap();
+    let computed = database::schedules::compute_due(&mut client, &database::schedules::PassedOver::default())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(computed.notifications, 1);
     let results = get(&server, &token, &format!("/schedules/{}/results", made["data"]["id"])).await;
     assert_eq!(results[0]["said"], json!("savings is worth 396 USD: +100.00 % in 1 day"), "{results}");

@@ -14,14 +14,18 @@ use smol_str::SmolStr;
 use super::entry;
 use crate::{
     Context as _, Result,
+    apart::apart,
     worth::{self, Daily},
 };
+
+/// What a ledger was read of: the portfolio's own version, and when rates of currencies came last, by which it is counted.
+pub type LedgerVersion = (i64, Option<DateTime<Utc>>);
 
 /// Every transaction of a portfolio, in order of time, as of one version of it.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     /// The version.
-    pub version: i64,
+    pub version: LedgerVersion,
     /// Their keys, and what they say.
     pub entries: Vec<(i64, Entry)>,
 }
@@ -52,13 +56,17 @@ pub struct Valued {
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn find_ledger(client: &impl GenericClient, portfolio_id: i64, known: Option<i64>) -> Result<Option<Ledger>> {
+pub async fn find_ledger(
+    client: &impl GenericClient,
+    portfolio_id: i64,
+    known: Option<LedgerVersion>,
+) -> Result<Option<Ledger>> {
     let doing = "reading a ledger";
     // The version first: what is read behind it may be newer, and is then read once more.
-    let query = "SELECT version FROM portfolio.portfolio WHERE id = $1";
+    let query = "SELECT version, (SELECT max(imported_at) FROM fiat_rate) FROM portfolio.portfolio WHERE id = $1";
     let statement = client.prepare_cached(query).await.context(doing)?;
     let row = client.query_opt(&statement, &[&portfolio_id]).await.context(doing)?;
-    let Some(version) = row.map(|row| row.get::<_, i64>(0)) else { return Ok(Some(Ledger::default())) };
+    let Some(version) = row.map(|row| (row.get(0), row.get(1))) else { return Ok(Some(Ledger::default())) };
     if known == Some(version) {
         return Ok(None);
     }
@@ -129,7 +137,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn valued(&self, client: &impl GenericClient, currency: &str) -> Result<Valued> {
+    pub async fn valued(self, client: &impl GenericClient, currency: &str) -> Result<Valued> {
         let trades = || self.entries.iter().filter(|(_, entry)| entry.kind == Kind::Trade);
         let mut codes: BTreeSet<&str> = BTreeSet::new();
         let mut days = Vec::new();
@@ -148,9 +156,14 @@ impl Ledger {
             }
             _ => Daily::default(),
         };
+        let currency = currency.to_owned();
+        Ok(apart(move || self.counted(&currency, &daily)).await)
+    }
+
+    fn counted(&self, currency: &str, daily: &Daily) -> Valued {
         let mut valued = Valued::default();
-        for (id, entry) in trades() {
-            match trade(*id, entry, currency, &daily) {
+        for (id, entry) in self.entries.iter().filter(|(_, entry)| entry.kind == Kind::Trade) {
+            match trade(*id, entry, currency, daily) {
                 Ok(trade) => valued.trades.push(trade),
                 Err(reason) => {
                     valued.unvalued.push(Unvalued { id: *id, at: entry.at, symbol: entry.symbol.clone(), reason });
@@ -158,7 +171,7 @@ impl Ledger {
             }
         }
         valued.trades.sort_by(|one, other| one.order().cmp(&other.order()));
-        Ok(valued)
+        valued
     }
 }
 

@@ -17,8 +17,12 @@ pub struct Worth {
 }
 
 impl Worth {
-    /// What it earned, as a part of what was paid; `None` where nothing was, on balance.
+    /// What it earned, as a part of what was paid; `None` where nothing was, on balance, or more came out than was paid: nothing is left then
+    /// of which it could be a part.
     pub fn roi(&self) -> Option<Decimal> {
+        if self.value_bought <= Decimal::ZERO {
+            return None;
+        }
         ratio(self.converted_value.checked_sub(self.value_bought)?, self.value_bought)
     }
 

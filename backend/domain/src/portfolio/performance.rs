@@ -150,9 +150,10 @@ impl Walk {
         Some(())
     }
 
-    /// So much became so much, without anything coming or going.
+    /// So much became so much, without anything coming or going. What was lost whole, such as coins that cost nothing but a fee, begins anew:
+    /// nothing that is multiplied by 0 is ever more again.
     fn grow(&mut self, from: Decimal, to: Decimal) -> Option<()> {
-        if from > Decimal::ZERO && to >= Decimal::ZERO && from != to {
+        if from > Decimal::ZERO && to > Decimal::ZERO && from != to {
             let growth = self.growth.checked_mul(to.checked_div(from)?)?;
             self.growth = growth.round_sf(DIGITS).unwrap_or(growth);
         }
@@ -169,9 +170,18 @@ pub struct Money {
     pub amount: Decimal,
 }
 
-/// The yearly rate at which this money, in the order of days, would have become `value` on the day `until`: 0.1 for ten percent.
-/// `None` where no rate between a loss of all but a thousandth of a percent and a hundredfold a year does, or nothing lies between.
-pub fn money_weighted(money: &[Money], value: Decimal, until: NaiveDate) -> Option<Decimal> {
+/// The rate at which money would have become what it became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MoneyWeighted {
+    /// Over the whole span: 0.1 for ten percent.
+    pub over_all: Decimal,
+    /// A year; `None` where it is too large to be told, as of much that was earned in few days.
+    pub yearly: Option<Decimal>,
+}
+
+/// The rate at which this money, in the order of days, would have become `value` on the day `until`. `None` where no rate explains it, or
+/// nothing lies between.
+pub fn money_weighted(money: &[Money], value: Decimal, until: NaiveDate) -> Option<MoneyWeighted> {
     let first = money.first()?.on;
     if until <= first {
         return None;
@@ -185,27 +195,44 @@ pub fn money_weighted(money: &[Money], value: Decimal, until: NaiveDate) -> Opti
         }
         grown(sum, factor, (until - at).num_days())?.checked_sub(value)
     };
-    // Factors a day of a rate a year of −99.999 % and of +9,900 %.
-    let (mut low, mut high) = (Decimal::new(968_950_000, 9), Decimal::new(1_012_700_000, 9));
-    // Over many years the highest rates are more than can be computed with; no money grew so.
-    while over(high).is_none() && high > Decimal::ONE {
-        high = Decimal::ONE.max(high - Decimal::new(5, 4));
-    }
-    let rises = over(high)? > over(low)?;
-    let is_below = |factor: Decimal| Some((over(factor)? < Decimal::ZERO) == rises);
-    if !is_below(low)? || is_below(high)? {
-        return None;
-    }
-    for _ in 0..64 {
+    // Where money went in and out, several rates may explain the end: the one that is nearest to none counts.
+    let (mut low, mut high) = FACTORS.into_iter().find_map(|(low, high)| {
+        let (low, high) = (Decimal::new(low, 4), largest(over, Decimal::new(high, 4)));
+        (over(low)?.is_sign_negative() != over(high)?.is_sign_negative()).then_some((low, high))
+    })?;
+    let ends_negative = over(high)?.is_sign_negative();
+    for _ in 0..90 {
         let middle = (low + high) / Decimal::TWO;
-        if is_below(middle)? {
-            low = middle;
-        } else {
+        if over(middle)?.is_sign_negative() == ends_negative {
             high = middle;
-        };
+        } else {
+            low = middle;
+        }
     }
-    let yearly = power((low + high) / Decimal::TWO, 365)?.checked_sub(Decimal::ONE)?;
-    Some(yearly.round_dp(8).normalize())
+    let factor = (low + high) / Decimal::TWO;
+    let rate = |days: u32| Some(power(factor, days)?.checked_sub(Decimal::ONE)?.round_dp(8).normalize());
+    Some(MoneyWeighted { over_all: rate(u32::try_from((until - first).num_days()).ok()?)?, yearly: rate(365) })
+}
+
+/// Between which factors a day the rate is looked for, in ten-thousandths: first between a loss of all but a tenth of a percent a year and
+/// a fiftyfold of it.
+const FACTORS: [(i64, i64); 4] = [(9_812, 10_108), (9_000, 11_000), (5_000, 20_000), (1, 1_000_000)];
+
+/// The largest factor up to `most` with which can be computed: over many years, the highest rates are more than that.
+fn largest(over: impl Fn(Decimal) -> Option<Decimal>, most: Decimal) -> Decimal {
+    if over(most).is_some() {
+        return most;
+    }
+    let (mut known, mut beyond) = (Decimal::ONE, most);
+    for _ in 0..40 {
+        let middle = (known + beyond) / Decimal::TWO;
+        if over(middle).is_some() {
+            known = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    known
 }
 
 /// `sum` after so many days.

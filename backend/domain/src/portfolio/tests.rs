@@ -116,8 +116,28 @@ fn the_worked_examples_of_the_document_are_right() {
         let told = [sold, found.realised(), found.cost(), unrealised].map(|amount| amount.normalize().to_string());
         assert_eq!(told, row[1..], "{method:?}");
     }
+    // The trades stand in words there.
+    let closes = |day: i64, price: &str| Closes { at: at(day), prices: prices(&[("BTC", price)]) };
+    let days = [closes(0, "100"), closes(1, "110"), closes(2, "99"), closes(3, "198")];
+    let first = Trade { at: at(0), ..trade(1, Direction::Buy, "BTC", "1", "100") };
+    let more = Trade { at: at(1), ..trade(2, Direction::Buy, "BTC", "50", "5500") };
+    let less = Trade { at: at(2), ..trade(3, Direction::Sell, "BTC", "40", "3960") };
+    let dear = Trade { fee: decimal("100"), ..first.clone() };
+    let earned = [vec![first.clone()], vec![first, more, less], vec![dear]].map(|trades| {
+        let growth = series(&trades, &days).unwrap().last().unwrap().growth;
+        (growth - Decimal::ONE).round_dp(15).normalize().to_string().replace('-', "−")
+    });
     let returns: Vec<String> = table("| trades | time-weighted |").into_iter().map(|mut row| row.remove(1)).collect();
-    assert_eq!(returns, ["0.98", "0.98", "−0.01"], "the test of time-weighted returns has these");
+    assert_eq!(returns, earned);
+    let rows = table("| on day 0 | on day 182 | there on day 365 | money-weighted |");
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        let [begin, halfway, end, rate] = [0, 1, 2, 3].map(|place| decimal(&row[place].replace('−', "-")));
+        let day = |number: u64| NaiveDate::from_ymd_opt(2025, 1, 1).unwrap() + chrono::Days::new(number);
+        let money = [Money { on: day(0), amount: begin }, Money { on: day(182), amount: halfway }];
+        let earned = money_weighted(&money, end, day(365)).unwrap();
+        assert_eq!((earned.over_all.round_dp(4).normalize(), earned.yearly), (rate, Some(earned.over_all)), "{row:?}");
+    }
 }
 
 #[test]
@@ -143,6 +163,10 @@ fn money_that_comes_and_goes_does_not_change_the_time_weighted_return() {
     // In between, at another price than the day's.
     let between = Trade { at: at(2) + TimeDelta::hours(1), ..trade(4, Direction::Buy, "BTC", "1", "150") };
     assert_eq!(growth(&[early.clone(), between]), expected);
+    // What was lost whole begins anew.
+    let gift = Trade { at: at(0), fee: decimal("5"), ..trade(5, Direction::Buy, "BTC", "1", "0") };
+    let days = [closes(0, "100"), closes(1, "110")];
+    assert_eq!(series(&[gift], &days).unwrap().last().unwrap().growth, decimal("1.1"));
     // A fee is lost by whoever pays it.
     let dear = Trade { fee: decimal("100"), ..early };
     assert_eq!(growth(&[dear]), decimal("0.99"));
@@ -161,7 +185,8 @@ fn what_is_held_without_a_market_counts_at_what_it_was_traded_for() {
 fn the_money_weighted_rate_is_the_one_that_explains_the_end() {
     let day = |number: u32| NaiveDate::from_ymd_opt(2025, 1, 1).unwrap() + chrono::Days::new(u64::from(number));
     let money = |on: u32, amount: i64| Money { on: day(on), amount: amount.into() };
-    let rate = |money: &[Money], value: i64, until: u32| money_weighted(money, value.into(), day(until));
+    let both = |money: &[Money], value: i64, until: u32| money_weighted(money, value.into(), day(until));
+    let rate = |money: &[Money], value: i64, until: u32| both(money, value, until)?.yearly;
     assert_eq!(rate(&[money(0, 100)], 110, 365), Some(decimal("0.1")));
     assert_eq!(rate(&[money(0, 100)], 121, 730), Some(decimal("0.1")));
     assert_eq!(rate(&[money(0, 100)], 50, 365), Some(decimal("-0.5")));
@@ -170,9 +195,18 @@ fn the_money_weighted_rate_is_the_one_that_explains_the_end() {
     assert!((halfway - decimal("0.1")).abs() < decimal("0.0005"), "{halfway}");
     // All of it came out again.
     assert_eq!(rate(&[money(0, 100), money(365, -110)], 0, 400), Some(decimal("0.1")));
-    assert_eq!(rate(&[money(0, 100)], 110, 0), None);
-    assert_eq!(rate(&[money(0, 100)], 0, 365), None);
-    assert_eq!(rate(&[], 0, 365), None);
+    assert_eq!(both(&[money(0, 100)], 110, 0), None);
+    assert_eq!(both(&[money(0, 100)], 0, 365), None);
+    assert_eq!(both(&[], 0, 365), None);
+    // Of short spans, and of long ones.
+    let over_all = |money: &[Money], value: i64, until: u32| both(money, value, until).map(|both| both.over_all);
+    assert_eq!(over_all(&[money(0, 100)], 102, 1), Some(decimal("0.02")));
+    assert_eq!(over_all(&[money(0, 100)], 110, 7), Some(decimal("0.1")));
+    assert_eq!(over_all(&[money(0, 100)], 60, 7), Some(decimal("-0.4")));
+    assert_eq!(over_all(&[money(0, 100)], 100_000, 2), Some(decimal("999")));
+    assert_eq!(rate(&[money(0, 100)], 100_000, 2), None, "a year of that is more than can be told");
+    assert_eq!(over_all(&[money(0, 1)], 1_000_000, 3_650), Some(decimal("999999")));
+    assert_eq!(over_all(&[money(0, 1_000_000)], 1, 3_650), Some(decimal("-0.999999")));
 }
 
 /// Trades of few coins, in order; some sell more than there is.

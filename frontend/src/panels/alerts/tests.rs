@@ -227,7 +227,7 @@ fn what_is_refused_is_told_beside_its_field() {
     assert!(field.y_range().contains(told.center().y) && told.left() >= field.right(), "{field:?} {told:?}");
     picture(&mut harness, "alerts_refused");
     write(&mut harness, "Level", "much");
-    harness.get_by_label("write a number, such as 70000.5");
+    harness.get_by_label("write a number with a dot before the decimals, such as 70000.5");
     assert!(harness.query_by_label(words).is_none());
 }
 

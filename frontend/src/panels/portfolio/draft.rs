@@ -9,7 +9,7 @@ use api_types::{
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use rust_decimal::Decimal;
 
-use crate::state::Refusal;
+use crate::{format, state::Refusal};
 
 /// One thing that a transaction says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -211,7 +211,11 @@ fn maybe(field: Field, text: &str) -> Result<Option<Amount>, Refusal> {
 
 /// A number as it is written or as it is shown: `64,250.10`.
 fn decimal(field: Field, text: &str) -> Result<Amount, Refusal> {
-    text.replace(',', "").parse().map(Amount).map_err(|_| wrong(field, "write a number, such as 0.5"))
+    let wrong = || wrong(field, "write a number with a dot before the decimals and no commas, such as 0.5");
+    // Of `1,500` coins nobody sees afterwards whether they were meant to be one and a half.
+    let is_sure = text.contains('.') || text.matches(',').count() != 1;
+    let text = format::typed(text).filter(|_| is_sure);
+    text.and_then(|text| text.parse().ok()).map(Amount).ok_or_else(wrong)
 }
 
 fn wrong(field: Field, words: &str) -> Refusal {
@@ -231,7 +235,7 @@ mod tests {
     fn a_new_one_says_what_is_written_and_leaves_the_rest_to_the_api() {
         let mut draft = Draft::new();
         for (field, text) in
-            [(Field::Symbol, " btc "), (Field::Volume, "0.5"), (Field::Value, "32,000"), (Field::Date, "2026-01-02")]
+            [(Field::Symbol, " btc "), (Field::Volume, "0.5"), (Field::Value, "32,000.0"), (Field::Date, "2026-01-02")]
         {
             *draft.text_mut(field) = text.to_owned();
         }
@@ -262,7 +266,10 @@ mod tests {
         }
         assert_eq!(date("yesterday").unwrap_err().parameter.as_deref(), Some("date"));
         let mut draft = Draft::new();
-        *draft.text_mut(Field::Volume) = "much".to_owned();
-        assert_eq!(draft.request().unwrap_err().parameter.as_deref(), Some("volume"));
+        // A comma may stand before decimals.
+        for wrong in ["much", "0,5", "1,5", "64,250", "1,23.5", "1.234,5"] {
+            *draft.text_mut(Field::Volume) = wrong.to_owned();
+            assert_eq!(draft.request().unwrap_err().parameter.as_deref(), Some("volume"), "{wrong}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use api_types::portfolios::{BalanceRow, PerformanceRow, PortfolioRequest, PortfolioRow};
 use chrono::{Days, NaiveDate};
 use eframe::egui::{Align2, Button, Color32, FontId, Key, Pos2, RichText, Role, Sense, TextEdit, Ui, WidgetInfo, vec2};
+use rust_decimal::Decimal;
 
 use super::{Part, Portfolio, Waiting, refused, unanswered, weak, words};
 use crate::{
@@ -301,9 +302,9 @@ fn figures(ui: &mut Ui, scene: &Scene<'_>, balance: &BalanceRow, performance: Op
         figure(ui, "Realised", gain(balance.realised), "What was earned by selling");
         let words = "The return of the coins, whenever money came and went";
         figure(ui, "Time-weighted", part(time_weighted), words);
-        if let Some(yearly) = performance.and_then(|row| row.money_weighted_yearly) {
-            let words = "The yearly rate at which what was paid in, each on its day, would have become what is there";
-            figure(ui, "Money, yearly", part(Some(yearly)), words);
+        if let Some((title, rate)) = performance.and_then(money_weighted) {
+            let words = "The rate at which what was paid in, each on its day, would have become what is there";
+            figure(ui, title, part(Some(rate)), words);
         }
         if let Some(held) = performance.and_then(|row| row.benchmark.as_ref()).filter(|held| held.symbol != currency) {
             let words = format!("What would be there if the same money had gone into {}, each on its day", held.symbol);
@@ -316,6 +317,13 @@ fn figures(ui: &mut Ui, scene: &Scene<'_>, balance: &BalanceRow, performance: Op
             figure(ui, "Does not count", (format!("! {words}"), palette.warn), &reasons(scene, balance));
         }
     });
+}
+
+/// The rate that the owner's money earned: a year, or over all where there is none yet.
+fn money_weighted(row: &PerformanceRow) -> Option<(&'static str, Decimal)> {
+    let is_year = (row.to - row.from).num_days() >= 365;
+    let yearly = row.money_weighted_yearly.filter(|_| is_year).map(|rate| ("Money, yearly", rate));
+    yearly.or_else(|| row.money_weighted.map(|rate| ("Money-weighted", rate)))
 }
 
 fn reasons(scene: &Scene<'_>, balance: &BalanceRow) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api_types::portfolios::{BalanceRow, PositionRow};
+use api_types::portfolios::{BalanceRow, PositionRow, UnpricedRow};
 use eframe::egui::{CornerRadius, Role, Sense, Ui, WidgetInfo, vec2};
 use rust_decimal::Decimal;
 
@@ -33,6 +33,8 @@ struct Row<'a> {
     symbol: &'a str,
     /// Nothing where its price is not known.
     position: Option<&'a PositionRow>,
+    /// What is known of it then.
+    without: Option<&'a UnpricedRow>,
 }
 
 /// Shows them.
@@ -69,11 +71,13 @@ fn rows(balance: &BalanceRow) -> Vec<Row<'_>> {
     let (mut priced, unpriced): (Vec<_>, Vec<_>) = balance.positions.iter().partition(is_priced);
     priced.sort_by_key(|row| std::cmp::Reverse(row.converted_value));
     let known: BTreeSet<&str> = priced.iter().map(|row| row.symbol.as_str()).collect();
-    let others = balance.invalid.iter().map(|row| row.symbol.as_str());
+    let others = balance.unpriced.iter().map(|row| row.symbol.as_str());
     let others = others.chain(unpriced.into_iter().map(|row| row.symbol.as_str()));
     let others: BTreeSet<&str> = others.filter(|symbol| !known.contains(symbol)).collect();
-    let priced = priced.into_iter().map(|row| Row { symbol: &row.symbol, position: Some(row) });
-    priced.chain(others.into_iter().map(|symbol| Row { symbol, position: None })).collect()
+    let without = |symbol: &str| balance.unpriced.iter().find(|row| row.symbol == symbol);
+    let priced = priced.into_iter().map(|row| Row { symbol: &row.symbol, position: Some(row), without: None });
+    let others = others.into_iter().map(|symbol| Row { symbol, position: None, without: without(symbol) });
+    priced.chain(others).collect()
 }
 
 fn cells(row: &Row<'_>, currency: &str, palette: &Palette) -> Vec<Cell> {
@@ -83,6 +87,11 @@ fn cells(row: &Row<'_>, currency: &str, palette: &Palette) -> Vec<Cell> {
         cells[0] = cell(row.symbol.to_owned(), palette.text);
         cells[2] = cell("no price".to_owned(), palette.warn);
         cells[3] = cell("no price".to_owned(), palette.warn);
+        if let Some(without) = row.without {
+            cells[1] = cell(words::volume(without.volume), palette.weak);
+            cells[5] = cell(words::money(without.cost, currency), palette.weak);
+            cells[8] = cell(words::gain(without.realised, currency), words::colour(palette, Some(without.realised)));
+        }
         return cells;
     };
     let price = words::price(position.price, currency);
@@ -107,7 +116,11 @@ fn cells(row: &Row<'_>, currency: &str, palette: &Palette) -> Vec<Cell> {
 /// All of it, also what there is no room for.
 fn sentence(row: &Row<'_>, currency: &str) -> String {
     let Some(position) = row.position else {
-        return format!("{}: no price, so it counts nowhere", row.symbol);
+        let held = row.without.map(|without| {
+            let [volume, cost] = [words::volume(without.volume), words::money(without.cost, currency)];
+            format!("; {volume} that cost {cost} {currency}; realised {}", words::gain(without.realised, currency))
+        });
+        return format!("{}: no price, so it is worth nothing here{}", row.symbol, held.unwrap_or_default());
     };
     let mut parts = vec![
         format!("{}: {} at {}", row.symbol, words::volume(position.volume), words::price(position.price, currency)),

@@ -13,7 +13,7 @@ use crate::{
     state::{
         Update, alert_tests,
         portfolio::{
-            CsvFile, Told,
+            CsvFile, Told, Which,
             tests::{balance, import, performance, portfolio, transaction, values},
         },
         tests::{at, with_prices},
@@ -184,7 +184,7 @@ fn it_tells_what_all_is_worth_and_every_coin() {
         "Time-weighted: +31.24%",
         "Does not count: ! 1 transaction",
         "BTC is 64.2% of the whole",
-        "XYZ: no price, so it counts nowhere",
+        "XYZ: no price, so it is worth nothing here; 7 that cost 21.00 USD; realised 0.00",
     ] {
         harness.get_by_label(words);
     }
@@ -331,7 +331,7 @@ fn a_transaction_is_written_down_and_what_is_refused_is_told_beside_the_form() {
     write(&mut harness, "Volume", "much");
     harness.key_press(Key::Enter);
     harness.run();
-    harness.get_by_label("Volume: write a number, such as 0.5");
+    harness.get_by_label("Volume: write a number with a dot before the decimals and no commas, such as 0.5");
     write(&mut harness, "Volume", "0.1");
     click(&mut harness, "Write it down");
     assert!(matches!(order(&harness).1, Order::Add(1, _)));
@@ -376,8 +376,36 @@ fn a_transaction_is_changed_in_its_place_and_deleted_with_a_second_click() {
     assert_eq!(harness.state().commands.last(), Some(&Command::ExportTransactions(1, "portfolio-savings".into())));
     click(&mut harness, "Older transactions");
     let shown = harness.state();
-    assert!(shown.pane.topics(&shown.state).contains(&Topic::Transactions(1, 2)));
+    assert!(shown.pane.topics(&shown.state).contains(&Topic::Transactions(1, Which { before: 1, ..Which::default() })));
     harness.get_by_label("Loading the transactions …");
+}
+
+#[test]
+fn transactions_of_one_coin_and_type_are_shown_from_the_first_page_on() {
+    let mut harness = shown();
+    click(&mut harness, "Transactions (60)");
+    feed(&mut harness);
+    click(&mut harness, "Older transactions");
+    feed(&mut harness);
+    write(&mut harness, "Coin of the transactions", "eth");
+    harness.key_press(Key::Enter);
+    harness.run();
+    click(&mut harness, "Type of the transactions");
+    click(&mut harness, "DEPOSIT");
+    let asked = |harness: &Harness<'static, Shown>| harness.state().pane.topics(&harness.state().state);
+    let which = Which { coin: Some("ETH".into()), kind: Some("DEPOSIT"), before: 0 };
+    assert!(asked(&harness).contains(&Topic::Transactions(1, which.clone())), "{:?}", asked(&harness));
+    let shown = harness.state_mut();
+    let none = TransactionPage { count: 0, next: None, previous: None, results: Vec::new() };
+    let outcome = Ok(Told::Transactions(none));
+    shown.state.apply(Update::Portfolio { topic: Topic::Transactions(1, which), outcome }, at("12:00"));
+    harness.run();
+    harness.get_by_label("None of these.");
+    write(&mut harness, "Coin of the transactions", " ");
+    harness.key_press(Key::Enter);
+    harness.run();
+    let all = Which { kind: Some("DEPOSIT"), ..Which::default() };
+    assert!(asked(&harness).contains(&Topic::Transactions(1, all)), "{:?}", asked(&harness));
 }
 
 #[test]

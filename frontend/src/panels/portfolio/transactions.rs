@@ -2,11 +2,12 @@
 
 use api_types::portfolios::{PortfolioRow, TransactionPage, TransactionRow};
 use eframe::egui::{
-    Align, CornerRadius, Layout, Rect, RichText, Role, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, vec2,
+    Align, CornerRadius, Layout, Rect, RichText, Role, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo, vec2,
 };
 
 use super::{
     columns::{Cell, Column, Places, ROW_HEIGHT},
+    draft::Field,
     entry::{Entry, Fate},
     head::small,
     unanswered, weak, words,
@@ -14,8 +15,9 @@ use super::{
 use crate::{
     format,
     panels::{Command, Scene},
-    state::portfolio::{Order, TRANSACTIONS_A_PAGE, Topic},
+    state::portfolio::{Order, TRANSACTIONS_A_PAGE, Topic, Which},
     theme::{Palette, SMALL},
+    widgets::choice::choice,
 };
 
 /// Room for what can be done with a row, and for the question whether it is to be deleted.
@@ -40,17 +42,18 @@ const COLUMNS: [Column; 8] = [
 /// The list, and what is written in it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Transactions {
-    /// Pages before this one.
-    before: u32,
+    which: Which,
+    /// What is typed of a coin.
+    coin: String,
     entry: Option<Entry>,
     /// The one of which it is asked whether it is to be deleted.
     deleting: Option<i64>,
 }
 
 impl Transactions {
-    /// Which page is shown; the first one is 1.
-    pub(super) fn page(&self) -> u32 {
-        self.before + 1
+    /// Which of them are shown.
+    pub(super) fn which(&self) -> Which {
+        self.which.clone()
     }
 
     /// Another portfolio is shown.
@@ -61,9 +64,9 @@ impl Transactions {
     /// Shows it.
     pub(super) fn show(&mut self, ui: &mut Ui, scene: &Scene<'_>, row: &PortfolioRow, commands: &mut Vec<Command>) {
         self.entry.take_if(|entry| entry.hear(scene) == Fate::Done);
-        let topic = Topic::Transactions(row.id, self.page());
+        let topic = Topic::Transactions(row.id, self.which());
         unanswered(ui, scene, &topic, "the transactions");
-        let page = scene.state.portfolios.transactions(row.id, self.page());
+        let page = scene.state.portfolios.transactions(row.id, &self.which);
         self.bar(ui, page, row, commands);
         let is_new = self.entry.as_ref().is_some_and(|entry| entry.changes().is_none());
         ScrollArea::vertical().id_salt("transactions").auto_shrink(false).show(ui, |ui| {
@@ -71,6 +74,9 @@ impl Transactions {
                 self.write(ui, row.id, commands);
             }
             match page {
+                Some(page) if page.count == 0 && self.is_filtered() => {
+                    weak(ui, "None of these.");
+                }
                 Some(page) if page.count == 0 => {
                     weak(ui, "Nothing yet. \"Add\" writes down what was bought or sold, \"Import\" reads a file.");
                 }
@@ -90,18 +96,19 @@ impl Transactions {
             if small(ui, "+ Add", "Add a transaction").clicked() {
                 self.entry = Some(Entry::new());
             }
+            self.filter(ui);
             let Some(page) = page.filter(|page| page.count > 0) else { return };
-            let first = i64::from(self.before) * i64::from(TRANSACTIONS_A_PAGE) + 1;
+            let first = i64::from(self.which.before) * i64::from(TRANSACTIONS_A_PAGE) + 1;
             let last = (first + page.results.len() as i64 - 1).max(first);
             let words = format!("{first} to {last} of {}", page.count);
             ui.label(RichText::new(words).size(SMALL + 0.5).color(Palette::of(ui).weak));
-            let newer = ui.add_enabled_ui(self.before > 0, |ui| small(ui, "‹", "Newer transactions")).inner;
+            let newer = ui.add_enabled_ui(self.which.before > 0, |ui| small(ui, "‹", "Newer transactions")).inner;
             let older = ui.add_enabled_ui(page.next.is_some(), |ui| small(ui, "›", "Older transactions")).inner;
             if newer.clicked() {
-                self.turn(self.before.saturating_sub(1));
+                self.turn(self.which.before.saturating_sub(1));
             }
             if older.clicked() {
-                self.turn(self.before + 1);
+                self.turn(self.which.before + 1);
             }
             let hint = "All of them as a CSV file, which can be imported again";
             if small(ui, "Export", "Export all transactions").on_hover_text(hint).clicked() {
@@ -109,13 +116,44 @@ impl Transactions {
             }
         });
         // Of the last page everything may have been deleted.
-        if self.before > 0 && page.is_some_and(|page| page.results.is_empty()) {
-            self.turn(self.before - 1);
+        if self.which.before > 0 && page.is_some_and(|page| page.results.is_empty()) {
+            self.turn(self.which.before - 1);
+        }
+    }
+
+    fn is_filtered(&self) -> bool {
+        self.which.coin.is_some() || self.which.kind.is_some()
+    }
+
+    /// Which coin, and what happened.
+    fn filter(&mut self, ui: &mut Ui) {
+        let edit = TextEdit::singleline(&mut self.coin).hint_text("all coins").desired_width(64.0).char_limit(40);
+        let field = ui.add(edit).on_hover_text("Of this coin only: its code, and Enter");
+        field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Coin of the transactions"));
+        let coin = Some(self.coin.trim().to_uppercase()).filter(|coin| !coin.is_empty());
+        if field.lost_focus() && coin != self.which.coin {
+            return self.look(Which { coin, kind: self.which.kind, before: 0 });
+        }
+        let mut kind = self.which.kind;
+        choice(ui, "Type of the transactions", 96.0, kind.unwrap_or("all types"), |ui| {
+            ui.selectable_value(&mut kind, None, "all types");
+            for word in Field::Kind.choices().into_iter().flatten() {
+                ui.selectable_value(&mut kind, Some(*word), *word);
+            }
+        });
+        if kind != self.which.kind {
+            self.look(Which { coin: self.which.coin.clone(), kind, before: 0 });
         }
     }
 
     fn turn(&mut self, before: u32) {
-        *self = Self { before, ..Self::default() };
+        self.look(Which { before, ..self.which.clone() });
+    }
+
+    /// Shows others. What is being written is given up.
+    fn look(&mut self, which: Which) {
+        let coin = which.coin.clone().unwrap_or_default();
+        *self = Self { which, coin, ..Self::default() };
     }
 
     fn rows(

@@ -1,4 +1,4 @@
-use api_types::portfolios::{BenchmarkRow, ImportLine, ImportMistake, InvalidRow, PositionRow};
+use api_types::portfolios::{BenchmarkRow, ImportLine, ImportMistake, InvalidRow, PositionRow, UnpricedRow};
 use rust_decimal::Decimal;
 
 use super::*;
@@ -71,7 +71,7 @@ pub(crate) fn balance() -> BalanceRow {
         transaction_id: 9,
         date: at("09:00"),
         symbol: "XYZ".into(),
-        reason: "what XYZ was worth in USD at that moment is not known".into(),
+        reason: "no price of XYZ in USD is known".into(),
     };
     BalanceRow {
         currency: "USD".into(),
@@ -86,6 +86,13 @@ pub(crate) fn balance() -> BalanceRow {
         realised: decimal("83"),
         fees: decimal("16"),
         positions: vec![old, btc, eth],
+        unpriced: vec![UnpricedRow {
+            symbol: "XYZ".into(),
+            volume: decimal("7"),
+            cost: decimal("21"),
+            realised: Decimal::ZERO,
+            transactions: 1,
+        }],
         invalid: vec![invalid],
         invalid_count: 1,
         transfers: 0,
@@ -119,6 +126,7 @@ pub(crate) fn performance() -> PerformanceRow {
         paid_in: decimal("8016"),
         gain: decimal("1984"),
         time_weighted: Some(decimal("0.3124")),
+        money_weighted: Some(decimal("0.244")),
         money_weighted_yearly: Some(decimal("0.28")),
         best_day: None,
         worst_day: None,
@@ -214,15 +222,17 @@ fn what_failed_is_told_with_the_age_of_what_is_shown() {
 #[test]
 fn what_is_not_looked_at_is_forgotten_in_the_end_and_not_taken_in() {
     let mut state = state();
+    let which = |before| Which { before, ..Which::default() };
     let answer = |page| {
         let told = TransactionPage { count: i64::from(page), next: None, previous: None, results: Vec::new() };
-        Update::Portfolio { topic: Topic::Transactions(1, page), outcome: Ok(Told::Transactions(told)) }
+        Update::Portfolio { topic: Topic::Transactions(1, which(page)), outcome: Ok(Told::Transactions(told)) }
     };
     for page in 1..=30 {
-        state.portfolios.show([Topic::Transactions(1, page)].into());
+        state.portfolios.show([Topic::Transactions(1, which(page))].into());
         state.apply(answer(page), at("12:00"));
     }
-    let known = |state: &State| (1..=30).filter(|page| state.portfolios.transactions(1, *page).is_some()).count();
+    let known =
+        |state: &State| (1..=30).filter(|page| state.portfolios.transactions(1, &which(*page)).is_some()).count();
     assert_eq!(known(&state), KEPT + 1);
     state.apply(answer(1), at("12:00"));
     assert_eq!(known(&state), KEPT + 1);
