@@ -8,6 +8,7 @@ mod binance;
 mod cells;
 mod coinbase;
 mod kraken;
+mod money;
 mod own;
 mod table;
 
@@ -28,8 +29,8 @@ pub const MOST_RECORDS: usize = 200_000;
 pub enum Format {
     /// One of ours, see [`write()`].
     Own,
-    /// Binance: the history of spot trades, in its present and in its older form, and the history of transactions, of which deposits and
-    /// withdrawals are read.
+    /// Binance: the history of spot trades, in its present and in its older forms, and the history of transactions, of which deposits,
+    /// withdrawals, conversions and rewards are read.
     Binance,
     /// Coinbase: the history of transactions, in its present and in its older form.
     Coinbase,
@@ -111,7 +112,7 @@ pub struct Line {
 /// What became of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was read. A conversion of one coin into another makes two entries, the sale and then the purchase; everything else makes one.
+    /// It was read. A trade of one coin for another makes two entries, the sale and then the purchase; everything else makes one.
     Entries(Vec<Entry>),
     /// It is left out on purpose; why.
     Skipped(&'static str),
@@ -196,7 +197,13 @@ fn outcome(layout: &Layout, mut cells: Cells<'_>, default_currency: &str, now: D
             for entry in entries {
                 match entry.checked(now) {
                     Ok(entry) => checked.push(entry),
-                    Err(mistake) => mistakes.push(in_file(&mistake, layout, header)),
+                    // Both sides of a trade may have the same.
+                    Err(mistake) => {
+                        let mistake = in_file(&mistake, layout, header);
+                        if !mistakes.contains(&mistake) {
+                            mistakes.push(mistake);
+                        }
+                    }
                 }
             }
             if mistakes.is_empty() { Outcome::Entries(checked) } else { Outcome::Mistakes(mistakes) }

@@ -1,14 +1,15 @@
 //! What Binance exports.
 //!
-//! The history of spot trades has all trades, and no names for them. The history of transactions tells of a trade in several lines that do
-//! not say which belong together; of it only deposits and withdrawals are read.
+//! The history of spot trades, in three layouts, has all trades of orders, and no names for them. The statement has what else there was.
+
+mod statement;
 
 use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
-use super::cells::{Cells, Column, Told, Writing, arrived, draft, number};
+use super::cells::{Cells, Column, Told, Writing, draft, number};
+use super::money::traded;
 use super::{Entry, Found, Layout};
-use crate::portfolio::Kind;
 
 const SOURCE: &str = "binance";
 
@@ -20,18 +21,13 @@ const EXECUTED: Column = &["Executed"];
 const AMOUNT: Column = &["Amount"];
 const FEE: Column = &["Fee"];
 
+const BASE: Column = &["Base Asset"];
+const QUOTE: Column = &["Quote Asset"];
+
 const MARKET: Column = &["Market"];
 const TYPE: Column = &["Type"];
 const TOTAL: Column = &["Total"];
 const FEE_COIN: Column = &["Fee Coin"];
-
-const USER: Column = &["User_ID", "User ID"];
-const TIME: Column = &["UTC_Time", "Time"];
-const ACCOUNT: Column = &["Account"];
-const OPERATION: Column = &["Operation"];
-const COIN: Column = &["Coin"];
-const CHANGE: Column = &["Change"];
-const REMARK: Column = &["Remark"];
 
 pub(super) const LAYOUTS: &[Layout] = &[
     Layout {
@@ -50,6 +46,21 @@ pub(super) const LAYOUTS: &[Layout] = &[
         read: trade,
     },
     Layout {
+        needed: &[DATE, BASE, QUOTE, TYPE, PRICE, AMOUNT, TOTAL, FEE, FEE_COIN],
+        optional: &[PAIR],
+        fields: &[
+            ("date", DATE),
+            ("symbol", BASE),
+            ("currency", QUOTE),
+            ("volume", AMOUNT),
+            ("price", PRICE),
+            ("value", TOTAL),
+            ("fee", FEE),
+            ("fee_currency", FEE_COIN),
+        ],
+        read: newer_trade,
+    },
+    Layout {
         needed: &[DATE, MARKET, TYPE, PRICE, AMOUNT, TOTAL, FEE, FEE_COIN],
         optional: &[],
         fields: &[
@@ -64,12 +75,7 @@ pub(super) const LAYOUTS: &[Layout] = &[
         ],
         read: older_trade,
     },
-    Layout {
-        needed: &[TIME, OPERATION, COIN, CHANGE],
-        optional: &[USER, ACCOUNT, REMARK],
-        fields: &[("date", TIME), ("symbol", COIN), ("volume", CHANGE), ("note", REMARK)],
-        read: transfer,
-    },
+    statement::LAYOUT,
 ];
 
 /// Coins and currencies in which others are priced, the longest first.
@@ -95,7 +101,7 @@ fn trade(cells: &mut Cells<'_>, _: &str) -> Result<Found, Told> {
         fee_currency,
         ..draft(at?, &both.base, &both.quote, SOURCE, cells.made_up())
     };
-    Ok(Found::Entries(vec![arrived(entry)]))
+    Ok(traded(entry))
 }
 
 /// What was traded for what.
@@ -159,14 +165,26 @@ fn fee(cells: &mut Cells<'_>, codes: &[&str]) -> Result<(Decimal, Option<SmolStr
     }
 }
 
+/// Which says in columns of their own what was traded for what.
+fn newer_trade(cells: &mut Cells<'_>, _: &str) -> Result<Found, Told> {
+    let base = cells.word(BASE, "the code of a coin, such as BTC");
+    let quote = cells.word(QUOTE, "the code of a coin or currency, such as USDT");
+    with_plain_numbers(cells, base.and_then(|base| Ok((base, quote?))))
+}
+
 fn older_trade(cells: &mut Cells<'_>, _: &str) -> Result<Found, Told> {
-    let (at, order) = (cells.short_moment(DATE), cells.side(TYPE));
     let market = cells.text(MARKET);
     let coins = QUOTES.iter().find_map(|quote| Some((market.strip_suffix(quote)?, *quote)));
     let coins = coins.filter(|(base, _)| !base.is_empty()).ok_or_else(|| {
         let allowed = format!("a pair such as BTCUSDT that ends with one of {}", QUOTES.join(", "));
         cells.wrong(MARKET, "where the first coin of this pair ends is not known", &allowed)
     });
+    with_plain_numbers(cells, coins)
+}
+
+/// A trade of which the numbers have no codes behind them.
+fn with_plain_numbers(cells: &mut Cells<'_>, coins: Result<(&str, &str), Told>) -> Result<Found, Told> {
+    let (at, order) = (cells.short_moment(DATE), cells.side(TYPE));
     let volume = cells.amount(AMOUNT, Writing::Thousands);
     let value = cells.amount(TOTAL, Writing::Thousands);
     let price = cells.number(PRICE, Writing::Thousands);
@@ -185,35 +203,5 @@ fn older_trade(cells: &mut Cells<'_>, _: &str) -> Result<Found, Told> {
         fee_currency: Some(fee_coin.into()),
         ..draft(at?, base, quote, SOURCE, cells.made_up())
     };
-    Ok(Found::Entries(vec![arrived(entry)]))
-}
-
-fn transfer(cells: &mut Cells<'_>, default_currency: &str) -> Result<Found, Told> {
-    let kind = match cells.text(OPERATION) {
-        word if word.eq_ignore_ascii_case("Deposit") => Kind::Deposit,
-        word if word.eq_ignore_ascii_case("Withdraw") => Kind::Withdrawal,
-        _ => {
-            return Ok(Found::Skipped(
-                "only Deposit and Withdraw are read from this file: trades come from the history of spot trades",
-            ));
-        }
-    };
-    let at = cells.short_moment(TIME);
-    let coin = cells.word(COIN, "the code of a coin, such as BTC");
-    let change = cells.amount(CHANGE, Writing::Thousands).and_then(|change| {
-        let is_right = if kind == Kind::Deposit { change > Decimal::ZERO } else { change < Decimal::ZERO };
-        let detail = "it changes what is there in the wrong direction";
-        if is_right {
-            Ok(change)
-        } else {
-            Err(cells.wrong(CHANGE, detail, "above 0 for Deposit, below 0 for Withdraw"))
-        }
-    });
-    let entry = Entry {
-        kind,
-        volume: change?.abs(),
-        note: cells.note(REMARK),
-        ..draft(at?, coin?, default_currency, SOURCE, cells.made_up())
-    };
-    Ok(Found::Entries(vec![entry]))
+    Ok(traded(entry))
 }

@@ -128,10 +128,7 @@ impl<'a> Cells<'a> {
 
     /// The same, perhaps with only two digits of the year.
     pub(super) fn short_moment(&mut self, column: Column) -> Result<DateTime<Utc>, Told> {
-        let text = self.text(column);
-        let has_short_year = text.find('-') == Some(2);
-        let text = if has_short_year { Cow::Owned(format!("20{text}")) } else { Cow::Borrowed(text) };
-        moment(&text).ok_or_else(|| self.no_moment(column))
+        short_moment(self.text(column)).ok_or_else(|| self.no_moment(column))
     }
 
     fn no_moment(&mut self, column: Column) -> Told {
@@ -260,6 +257,31 @@ fn without_commas(text: &str) -> Option<Cow<'_, str>> {
     let is_right =
         groups.next().is_some_and(is_first) && groups.all(|group| group.len() == 3) && !fraction.contains(',');
     is_right.then(|| Cow::Owned(text.replace(',', "")))
+}
+
+/// What a cell says, however its number or moment is written: zeros behind the decimals, commas between thousands, and the first two
+/// digits of a year do not matter. A number may have the sign of a currency before it, or a code behind it.
+pub(super) fn spelled_alike(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    // Most cells are no moment, and that takes a while to find out.
+    let may_be_moment = text.contains('-') && text.starts_with(|letter: char| letter.is_ascii_digit());
+    if let Some(moment) = may_be_moment.then(|| short_moment(text)).flatten() {
+        return moment.format("%Y-%m-%d %H:%M:%S%.f").to_string().into();
+    }
+    let is_of_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let ends = text.find(is_of_number).zip(text.rfind(is_of_number));
+    let parts =
+        ends.and_then(|(first, last)| Some((text.get(..first)?, text.get(first..=last)?, text.get(last + 1..)?)));
+    let spelled = parts.and_then(|(before, digits, behind)| {
+        let number = number(digits, Writing::Thousands)?;
+        Some(format!("{before}{}{behind}", number.normalize()).into())
+    });
+    spelled.unwrap_or(Cow::Borrowed(text))
+}
+
+/// What a moment says of whose year perhaps only two digits are written.
+fn short_moment(text: &str) -> Option<DateTime<Utc>> {
+    if text.find('-') == Some(2) { moment(&format!("20{text}")) } else { moment(text) }
 }
 
 /// What a moment says that is written in one of the usual ways, in UTC where it does not say otherwise.

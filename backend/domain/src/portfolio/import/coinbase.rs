@@ -51,11 +51,13 @@ enum Type {
     Conversion,
 }
 
-const TYPES: [(&str, Type); 15] = [
+const TYPES: [(&str, Type); 21] = [
     ("Buy", Type::Trade(Order::Buy)),
     ("Advanced Trade Buy", Type::Trade(Order::Buy)),
+    ("Advance Trade Buy", Type::Trade(Order::Buy)),
     ("Sell", Type::Trade(Order::Sell)),
     ("Advanced Trade Sell", Type::Trade(Order::Sell)),
+    ("Advance Trade Sell", Type::Trade(Order::Sell)),
     ("Receive", Type::Transfer(Kind::Deposit)),
     ("Deposit", Type::Transfer(Kind::Deposit)),
     ("Send", Type::Transfer(Kind::Withdrawal)),
@@ -66,7 +68,22 @@ const TYPES: [(&str, Type); 15] = [
     ("Learning Reward", Type::Income),
     ("Inflation Reward", Type::Income),
     ("Coinbase Earn", Type::Income),
+    ("Incentives Rewards Payout", Type::Income),
+    ("Interest payout", Type::Income),
+    ("Subscription Rebate", Type::Income),
+    ("Subscription Rebates (24 Hours)", Type::Income),
     ("Convert", Type::Conversion),
+];
+
+/// Types of what stays within Coinbase.
+const MOVEMENTS: [&str; 7] = [
+    "Exchange Deposit",
+    "Exchange Withdrawal",
+    "Pro Deposit",
+    "Pro Withdrawal",
+    "Retail Staking Transfer",
+    "Retail Unstaking Transfer",
+    "Vault Withdrawal",
 ];
 
 /// What stands in every record.
@@ -83,10 +100,16 @@ struct Common<'a> {
 
 fn transaction(cells: &mut Cells<'_>, _: &str) -> Result<Found, Told> {
     let word = cells.text(TYPE);
-    let kind = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).ok_or_else(|| {
-        let known: Vec<&str> = TYPES.iter().map(|(known, _)| *known).collect();
-        cells.wrong(TYPE, &format!("the type of transaction \"{word}\" is not known"), &known.join(", "))
-    });
+    if MOVEMENTS.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+        return Ok(Found::Skipped("coins that only changed their place within Coinbase are not read"));
+    }
+    let kind = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+    if kind.is_none() && !word.is_empty() {
+        return Ok(Found::Skipped(
+            "this type of transaction is not known: if it is a purchase or a sale, it is to be written down by hand",
+        ));
+    }
+    let kind = kind.ok_or_else(|| cells.wrong(TYPE, "this cell is empty", "the type of transaction, such as Buy"));
     let common = common(cells);
     let ((_, kind), common) = (kind?, common?);
     match kind {

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
 use super::cells::{Cells, Column, Told, Writing, arrived, draft};
+use super::money::traded;
 use super::{Entry, Found, Layout};
 use crate::portfolio::{Kind, Order};
 
@@ -104,7 +105,7 @@ fn trade(cells: &mut Cells<'_>, _: &str) -> Result<Found, Told> {
         fee_currency: Some(quote.clone()),
         ..draft(at?, &base, &quote, SOURCE, cells.name(ID))
     };
-    Ok(Found::Entries(vec![arrived(entry)]))
+    Ok(traded(entry))
 }
 
 fn movement(cells: &mut Cells<'_>, default_currency: &str) -> Result<Found, Told> {

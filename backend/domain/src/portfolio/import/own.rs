@@ -33,8 +33,8 @@ pub(super) const LAYOUTS: &[Layout] = &[Layout {
     read: entry,
 }];
 
-/// With these begins what a spreadsheet takes for a formula.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// With these begins what a spreadsheet takes for a formula; the last four are the full-width forms.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 /// Of an entry that nobody named and that came from nowhere.
 const SOURCE_OF_FILES: &str = "csv";

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
 
-use super::cells::Column;
+use super::cells::{Column, spelled_alike};
 use super::{Format, Layout, Unreadable};
 
 /// Among so many lines that are not empty the header is looked for.
@@ -159,8 +159,8 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The same for the same cells, in whatever order the columns stand and whatever other columns there are. Records that say the same
-    /// are numbered.
+    /// The same for the same cells, however their numbers and moments are written, in whatever order the columns stand and whatever
+    /// other columns there are. Records that say the same are numbered.
     pub(super) fn of(&mut self, table: &Table<'_>, record: &StringRecord) -> String {
         let columns = table.layout.needed.iter().chain(table.layout.optional);
         let cells =
@@ -172,10 +172,10 @@ impl Names {
     }
 }
 
-/// FNV-1a over the cells without the spaces around them, a separator behind each.
+/// FNV-1a over what the cells say, a separator behind each.
 fn fingerprint<'a>(cells: impl Iterator<Item = &'a str>) -> u64 {
-    let bytes = cells.flat_map(|cell| cell.trim().bytes().chain([0x1f]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    let of_byte = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    cells.fold(0xcbf2_9ce4_8422_2325, |hash, cell| of_byte(spelled_alike(cell).bytes().fold(hash, of_byte), 0x1f))
 }
 
 /// The first lines that are not empty, and where they begin.

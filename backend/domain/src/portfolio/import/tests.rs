@@ -3,6 +3,7 @@
 mod binance;
 mod coinbase;
 mod kraken;
+mod money;
 mod own;
 
 use proptest::prelude::*;
@@ -106,9 +107,10 @@ fn named(entry: Entry, name: &str) -> Entry {
     Entry { source_id: Some(name.to_owned()), ..entry }
 }
 
-const SAMPLES: [(Format, &str); 7] = [
+const SAMPLES: [(Format, &str); 8] = [
     (Format::Own, own::SAMPLE),
     (Format::Binance, binance::TRADES),
+    (Format::Binance, binance::NEWEST),
     (Format::Binance, binance::OLDER),
     (Format::Binance, binance::STATEMENT),
     (Format::Coinbase, coinbase::SAMPLE),
@@ -205,6 +207,39 @@ fn records_that_say_the_same_are_told_apart() {
 }
 
 #[test]
+fn names_do_not_depend_on_spelling() {
+    let header = "Date(UTC),Pair,Side,Price,Executed,Amount,Fee\n";
+    let of = |line: &str| names(&entries(Format::Binance, &format!("{header}{line}\n")))[0].to_owned();
+    let name = of("2024-03-04 10:00:00,BTCUSDT,BUY,64120.5,0.01BTC,6412.05USDT,0.001BNB");
+    for same in [
+        "24-03-04 10:00:00,BTCUSDT,BUY,64120.5,0.01BTC,6412.05USDT,0.001BNB",
+        "2024-03-04T10:00:00Z,BTCUSDT,BUY,64120.50,0.01BTC,6412.05USDT,0.001BNB",
+        "2024-03-04 10:00,BTCUSDT,BUY,\"64,120.5\",0.01BTC,\"6,412.05USDT\",0.001BNB",
+        "2024-03-04 10:00:00.000,BTCUSDT,BUY,\"64,120.5000000000\",0.0100000000BTC,6412.05000000USDT,.0010BNB",
+    ] {
+        assert_eq!(of(same), name, "{same}");
+    }
+    for other in [
+        "2024-03-04 10:00:01,BTCUSDT,BUY,64120.5,0.01BTC,6412.05USDT,0.001BNB",
+        "2024-03-04 10:00:00.001,BTCUSDT,BUY,64120.5,0.01BTC,6412.05USDT,0.001BNB",
+        "2024-03-04 10:00:00,BTCUSDT,SELL,64120.5,0.01BTC,6412.05USDT,0.001BNB",
+        "2024-03-04 10:00:00,BTCUSDT,BUY,64120.51,0.01BTC,6412.05USDT,0.001BNB",
+        "2024-03-04 10:00:00,BTCUSDT,BUY,64120.5,0.1BTC,6412.05USDT,0.001BNB",
+        "2024-03-04 10:00:00,BTCUSDT,BUY,64120.5,0.01BTC,6412.05USDT,0.001BTC",
+    ] {
+        assert_ne!(of(other), name, "{other}");
+    }
+    let own = |line: &str| {
+        let text = format!("date,type,symbol,volume,order_type,value,note\n{line}\n");
+        names(&entries(Format::Own, &text))[0].to_owned()
+    };
+    assert_eq!(own("2024-03-04,TRADE,BTC,1e-2,BUY,500,"), own("2024-03-04T01:00:00+01:00,TRADE,BTC,0.010,BUY,500.0,"));
+    // Words stay as they are.
+    assert_ne!(own("2024-03-04,TRADE,BTC,1,BUY,5,Buy"), own("2024-03-04,TRADE,BTC,1,BUY,5,buy"));
+    assert_ne!(own("2024-03-04,TRADE,BTC,1,BUY,5,\"1,5\""), own("2024-03-04,TRADE,BTC,1,BUY,5,15"));
+}
+
+#[test]
 fn a_file_that_cannot_be_read_says_why() {
     let why = |format, text: &str| read(format, text, "USD", now()).unwrap_err().to_string();
     for text in ["", "\u{feff}", " \r\n\n"] {
@@ -291,7 +326,8 @@ proptest! {
             "[-+]?[0-9]{1,29}(\\.[0-9]{0,27})?(e-?[0-9]{1,3})?[A-Z]{0,4}",
             "20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}",
             "BUY|SELL|TRADE|DEPOSIT|deposit|withdrawal|staking|Deposit|Withdraw|Buy|Sell|Convert|Send",
-            "BTCUSDT|XXBTZUSD|BTC|ETH/EUR|Converted 1 BTC to [0-9,.]{1,9} ETH",
+            "Binance Convert|Distribution|Fiat Deposit|Retail Staking Transfer",
+            "BTCUSDT|XXBTZUSD|BTC|USDT|ETH/EUR|ETH/BTC|USDC/USD|Converted 1 BTC to [0-9,.]{1,9} ETH",
             "[^\"]{0,12}",
         ], any::<bool>()), 0..40),
     ) {

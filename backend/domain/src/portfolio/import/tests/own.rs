@@ -101,6 +101,12 @@ fn formulas_are_written_as_text_and_read_as_they_were() {
         ("+b", "'+b"),
         ("\tc", "'\tc"),
         ("\rd", "\"'\rd\""),
+        ("\ne", "\"'\ne\""),
+        ("＝f", "'＝f"),
+        ("＋g", "'＋g"),
+        ("－h", "'－h"),
+        ("＠i", "'＠i"),
+        ("'＝j", "''＝j"),
         ("'=e", "''=e"),
         ("'quoted'", "'quoted'"),
         ("'", "'"),
@@ -140,8 +146,9 @@ fn what_has_no_name_gets_one_and_keeps_it() {
 
 fn some_text(most: usize) -> impl Strategy<Value = String> {
     let letters = prop::char::range('\u{1}', '\u{2ff}');
-    let dangerous =
-        prop::sample::select(vec!['=', '+', '-', '@', '\t', '\r', '\n', '\'', '"', ',', ' ', ';', 'é', '\u{feff}']);
+    let dangerous = prop::sample::select(vec![
+        '=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n', '\'', '"', ',', ' ', ';', 'é', '\u{feff}',
+    ]);
     let letter = prop_oneof![dangerous, letters];
     prop::collection::vec(letter, 1..most)
         .prop_map(String::from_iter)
@@ -153,7 +160,7 @@ fn amount() -> impl Strategy<Value = Decimal> {
 }
 
 fn some_entry() -> impl Strategy<Value = Entry> {
-    let code = || "[-=+@'A-Z0-9.é]{1,12}";
+    let code = || "[-=+@＝＋－＠'A-Z0-9.é]{1,12}";
     let what = prop::sample::select(vec![
         (Kind::Trade, Order::Buy),
         (Kind::Trade, Order::Sell),
@@ -188,7 +195,11 @@ fn some_entry() -> impl Strategy<Value = Entry> {
 proptest! {
     #[test]
     fn what_was_written_is_read(written in prop::collection::vec(some_entry(), 0..20)) {
-        let read = entries(Format::Own, &write(&written));
-        prop_assert_eq!(read, written);
+        let file = write(&written);
+        prop_assert_eq!(entries(Format::Own, &file), written);
+        let cells = csv::Reader::from_reader(file.as_bytes()).into_records().map(Result::unwrap);
+        for cell in cells.flat_map(|record| record.iter().map(str::to_owned).collect::<Vec<_>>()) {
+            prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']), "{:?}", cell);
+        }
     }
 }
