@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
 use super::cells::{Cells, Column, Told, Writing, arrived, draft, number};
+use super::money::{MONEY_FOR_MONEY, MONEY_OF_A_CONVERSION, is_money, traded};
 use super::{Entry, Found, Layout};
 use crate::portfolio::{Kind, Order};
 
@@ -86,6 +87,9 @@ const MOVEMENTS: [&str; 7] = [
     "Vault Withdrawal",
 ];
 
+const SALE: &str = "sale";
+const PURCHASE: &str = "purchase";
+
 /// What stands in every record.
 struct Common<'a> {
     at: DateTime<Utc>,
@@ -162,7 +166,28 @@ fn trade(cells: &mut Cells<'_>, common: &Common<'_>, order: Order) -> Result<Fou
         fee: common.fees.or(difference).unwrap_or_default(),
         ..start(cells, common, common.asset)
     };
-    Ok(Found::Entries(vec![arrived(entry)]))
+    Ok(match traded_for(cells.text(NOTES), common, order) {
+        Some(other) => for_a_coin(cells, common, entry, other),
+        None => traded(entry),
+    })
+}
+
+/// A coin was traded for another, and both are counted in the same currency: so much of the other, with the fee, as changed hands. Newer
+/// exports leave the note out, and with it the other coin: what the line itself tells is called the same in both.
+fn for_a_coin(cells: &Cells<'_>, common: &Common<'_>, entry: Entry, (volume, symbol): (Decimal, &str)) -> Found {
+    let value = entry.value.unwrap_or_default();
+    let is_purchase = entry.order == Order::Buy;
+    let moved = if is_purchase { value.checked_add(entry.fee) } else { value.checked_sub(entry.fee) };
+    let (order, side) = if is_purchase { (Order::Sell, SALE) } else { (Order::Buy, PURCHASE) };
+    let other = Entry {
+        order,
+        volume,
+        price: None,
+        value: Some(moved.unwrap_or(value).max(Decimal::ZERO)),
+        ..start(cells, common, symbol)
+    };
+    let other = called(cells, other, side);
+    coins(if is_purchase { [other, entry] } else { [entry, other] })
 }
 
 fn transfer(cells: &Cells<'_>, common: &Common<'_>, kind: Kind) -> Found {
@@ -191,26 +216,49 @@ fn income(cells: &Cells<'_>, common: &Common<'_>) -> Found {
     Found::Entries(vec![arrived(entry)])
 }
 
-/// One coin was sold and another bought for what came for it. The total is what the sold one was worth, the subtotal what is left of that
-/// without the fee: the sale has the fee, and the purchase costs exactly what the sale brought.
+/// One coin was sold and another bought for what came for it. In older exports the line of the coin that was sold tells both, in its note.
+/// Newer ones have a line for each coin, both with the same ID: with the same note, of which the line of the coin that was bought need not
+/// tell anything; or with none, so that each line tells its own side.
 fn conversion(cells: &mut Cells<'_>, common: &Common<'_>) -> Result<Found, Told> {
-    let subtotal = subtotal(cells, common);
-    let quantity = common.quantity.abs();
     let note = cells.text(NOTES);
-    let bought = converted(note, common.asset, quantity).ok_or_else(|| {
-        let detail = "this does not say what the coin was converted to";
+    let is_own = |code: &str| code.eq_ignore_ascii_case(common.asset);
+    match converted(note) {
+        Some([sold, bought]) if is_own(sold.1) => {
+            let volume = other_amount(sold.0, common.quantity, bought.0);
+            both_of_conversion(cells, common, volume, bought.1)
+        }
+        Some([_, bought]) if is_own(bought.1) => {
+            Ok(Found::Skipped("the line of what was sold in this conversion tells also of what was bought"))
+        }
+        // In older exports there is no minus before what was sold, but always a note.
+        _ if !note.is_empty() && common.quantity > Decimal::ZERO => {
+            let allowed = format!("Converted 0.1 {} to 1.5 ETH; or nothing, where so much was bought", common.asset);
+            Err(cells.wrong(NOTES, "this does not say whether the coin was sold or bought", &allowed))
+        }
+        _ if is_money(common.asset) => Ok(Found::Skipped(MONEY_OF_A_CONVERSION)),
+        _ => one_of_conversion(cells, common),
+    }
+}
+
+/// The sale has the fee, and the purchase costs exactly what the sale brought.
+fn both_of_conversion(
+    cells: &mut Cells<'_>,
+    common: &Common<'_>,
+    bought: Option<Decimal>,
+    symbol: &str,
+) -> Result<Found, Told> {
+    let worth = worth(cells, common);
+    let bought = bought.ok_or_else(|| {
+        let detail = "this does not say how much the coin was converted to";
         cells.wrong(NOTES, detail, &format!("Converted 0.1 {} to 1.5 ETH", common.asset))
     });
-    let (subtotal, (volume, symbol)) = (subtotal?, bought?);
-    let total = common.total.or_else(|| subtotal.checked_add(common.fees?)).unwrap_or(subtotal);
-    let (worth, brought) = (subtotal.max(total), subtotal.min(total));
-    let name = cells.name(ID);
+    let ((worth, brought), volume) = (worth?, bought?);
+    let fee = worth - brought;
     let sale = Entry {
         order: Order::Sell,
-        volume: quantity,
+        volume: common.quantity.abs(),
         value: Some(worth),
-        fee: worth - brought,
-        source_id: Some(format!("{name}-sale")),
+        fee,
         ..start(cells, common, common.asset)
     };
     let purchase = Entry {
@@ -218,22 +266,72 @@ fn conversion(cells: &mut Cells<'_>, common: &Common<'_>) -> Result<Found, Told>
         volume,
         price: None,
         value: Some(brought),
-        source_id: Some(format!("{name}-purchase")),
+        // Where money was sold, the purchase alone is counted.
+        fee: if is_money(common.asset) { fee } else { Decimal::ZERO },
         ..start(cells, common, symbol)
     };
-    Ok(Found::Entries(vec![arrived(sale), arrived(purchase)]))
+    Ok(coins([called(cells, sale, SALE), called(cells, purchase, PURCHASE)]))
 }
 
-/// What `Converted 0.1 BTC to 1.5 ETH` says was bought, where so much of that asset was sold.
-fn converted<'a>(note: &'a str, asset: &str, quantity: Decimal) -> Option<(Decimal, &'a str)> {
+/// What was sold is negative.
+fn one_of_conversion(cells: &mut Cells<'_>, common: &Common<'_>) -> Result<Found, Told> {
+    let (worth, brought) = worth(cells, common)?;
+    let (order, side, value) =
+        if common.quantity < Decimal::ZERO { (Order::Sell, SALE, worth) } else { (Order::Buy, PURCHASE, brought) };
+    let entry = Entry {
+        order,
+        volume: common.quantity.abs(),
+        value: Some(value),
+        fee: worth - brought,
+        ..start(cells, common, common.asset)
+    };
+    Ok(Found::Entries(vec![arrived(called(cells, entry, side))]))
+}
+
+/// What a conversion took, and what was left of that without the fee. Of subtotal and total now one and now the other is larger.
+fn worth(cells: &mut Cells<'_>, common: &Common<'_>) -> Result<(Decimal, Decimal), Told> {
+    let subtotal = subtotal(cells, common)?;
+    let total = common.total.or_else(|| subtotal.checked_add(common.fees?)).unwrap_or(subtotal);
+    Ok((subtotal.max(total), subtotal.min(total)))
+}
+
+/// Both sides have the same ID, whether one line tells them or two.
+fn called(cells: &Cells<'_>, entry: Entry, side: &str) -> Entry {
+    Entry { source_id: Some(format!("{}-{side}", cells.name(ID))), ..entry }
+}
+
+/// A sale and a purchase, of which that of money does not count.
+fn coins(sides: [Entry; 2]) -> Found {
+    let coins: Vec<Entry> = sides.into_iter().filter(|entry| !is_money(&entry.symbol)).map(arrived).collect();
+    if coins.is_empty() { Found::Skipped(MONEY_FOR_MONEY) } else { Found::Entries(coins) }
+}
+
+/// What `Converted 0.1 BTC to 1.5 ETH` says was sold, and what bought: how much, and of what.
+fn converted(note: &str) -> Option<[(&str, &str); 2]> {
     let words: Vec<&str> = note.split_whitespace().take(6).collect();
     let [first, sold, from, to, bought, symbol] = words[..] else { return None };
-    if !first.eq_ignore_ascii_case("Converted") || !to.eq_ignore_ascii_case("to") || !from.eq_ignore_ascii_case(asset) {
-        return None;
-    }
+    let is_right = first.eq_ignore_ascii_case("Converted") && to.eq_ignore_ascii_case("to");
+    is_right.then_some([(sold, from), (bought, symbol)])
+}
+
+/// What `Bought 0.5 ETH for 0.02 BTC on ETH-BTC` says was given for the coin, or came for it, where that is a coin too. The other columns
+/// tell nothing of it: they are in the currency of the account.
+fn traded_for<'a>(note: &'a str, common: &Common<'_>, order: Order) -> Option<(Decimal, &'a str)> {
+    let words: Vec<&str> = note.split_whitespace().take(8).collect();
+    let [verb, quantity, asset, _, amount, symbol, _, pair] = words[..] else { return None };
+    let is_right = verb.eq_ignore_ascii_case(if order == Order::Buy { "Bought" } else { "Sold" })
+        && asset.eq_ignore_ascii_case(common.asset)
+        && pair.eq_ignore_ascii_case(&format!("{asset}-{symbol}"));
+    let is_coin = !is_money(symbol) && !symbol.eq_ignore_ascii_case(common.currency);
+    let amount = other_amount(quantity, common.quantity, amount).filter(|amount| *amount > Decimal::ZERO);
+    if is_right && is_coin { Some((amount?, symbol)) } else { None }
+}
+
+/// The other number of a note. In some languages a comma stands before decimals: the one that is known tells whether it does.
+fn other_amount(known: &str, quantity: Decimal, other: &str) -> Option<Decimal> {
     let with_dot = |text: &str| number(text, Writing::Thousands);
     let with_comma = |text: &str| number(&text.replace('.', "").replace(',', "."), Writing::Plain);
-    // In some languages a comma stands before decimals: the amount that was sold tells whether it does.
-    let has_comma = with_dot(sold) != Some(quantity) && with_comma(sold) == Some(quantity);
-    Some((if has_comma { with_comma(bought) } else { with_dot(bought) }?, symbol))
+    let is = |number: Option<Decimal>| number == Some(quantity.abs());
+    let has_comma = !is(with_dot(known)) && is(with_comma(known));
+    if has_comma { with_comma(other) } else { with_dot(other) }
 }

@@ -17,7 +17,11 @@ const MONEY: [&str; 65] = [
     "EUROC", "EURS", "EURT",
 ];
 
-const MONEY_FOR_MONEY: &str = "money was exchanged for money: what is bought for it counts when it is bought";
+pub(super) const MONEY_FOR_MONEY: &str =
+    "money was exchanged for money: what is bought for it counts when it is bought";
+
+pub(super) const MONEY_OF_A_CONVERSION: &str =
+    "money of a conversion is not read: the coin that was bought or sold for it is in another line";
 
 /// Whether this is the code of a currency, or of a coin that is worth as much as a dollar or a euro.
 pub(super) fn is_money(code: &str) -> bool {

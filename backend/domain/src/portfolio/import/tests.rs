@@ -328,6 +328,7 @@ proptest! {
             "BUY|SELL|TRADE|DEPOSIT|deposit|withdrawal|staking|Deposit|Withdraw|Buy|Sell|Convert|Send",
             "Binance Convert|Distribution|Fiat Deposit|Retail Staking Transfer",
             "BTCUSDT|XXBTZUSD|BTC|USDT|ETH/EUR|ETH/BTC|USDC/USD|Converted 1 BTC to [0-9,.]{1,9} ETH",
+            "Converted 2.05 ETH to 0.1 BTC|Bought 0.02 BTC for [0-9,.]{1,9} ETH on BTC-ETH|Sold 1 SOL for 2 ETH on SOL-ETH",
             "[^\"]{0,12}",
         ], any::<bool>()), 0..40),
     ) {

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 
 use super::SOURCE;
 use crate::portfolio::import::cells::{Cells, Column, Told, Writing, draft};
-use crate::portfolio::import::money::is_money;
+use crate::portfolio::import::money::{MONEY_OF_A_CONVERSION, is_money};
 use crate::portfolio::import::{Entry, Found, Layout};
 use crate::portfolio::{Kind, Order};
 
@@ -155,9 +155,7 @@ fn conversion(cells: &mut Cells<'_>) -> Result<Found, Told> {
     let (coin, change) = (coin(cells), cells.amount(CHANGE, Writing::Thousands));
     let (at, coin, change) = (at?, coin?, change?);
     if is_money(&coin) {
-        return Ok(Found::Skipped(
-            "money of a conversion is not read: the coin that was bought or sold for it is in another line",
-        ));
+        return Ok(Found::Skipped(MONEY_OF_A_CONVERSION));
     }
     if change.is_zero() {
         return Ok(Found::Skipped(NOTHING));
