@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod earlier_notifications;
 pub mod earlier_portfolios;
 pub mod live;
 pub mod notifications;

@@ -12,9 +12,10 @@ use utoipa::{
 use crate::conventions::Conventions;
 use crate::handlers::{
     account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters,
-    earlier_portfolios, exchanges, export, feeds, firings, gaps, health, live, metrics, notifications, pairs,
-    performance, portfolios, price_history, prices, problems, rates, schedules, sparklines, statistics, storage,
-    symbols, tickers, ticks, tokens, top, transaction_files, transactions, udf, volatility, worth,
+    earlier_notifications, earlier_portfolios, earlier_prices, exchanges, export, feeds, firings, gaps, health, live,
+    metrics, notifications, pairs, performance, portfolios, price_history, prices, problems, rates, schedules,
+    sparklines, statistics, storage, symbols, tickers, ticks, tokens, top, transaction_files, transactions, udf,
+    volatility, worth,
 };
 
 #[derive(OpenApi)]
@@ -37,7 +38,9 @@ use crate::handlers::{
         notifications::set_preference, notifications::preview, schedules::list, schedules::make, schedules::change, schedules::delete,
         schedules::results, portfolios::list, portfolios::make, portfolios::show, portfolios::change, portfolios::delete,
         transactions::list, transactions::add, transactions::show, transactions::change, transactions::delete, earlier_portfolios::list, earlier_portfolios::add, earlier_portfolios::change,
-        earlier_portfolios::balance, transaction_files::import, transaction_files::export, balance::show,
+        earlier_portfolios::balance, earlier_prices::list, earlier_notifications::notify, earlier_notifications::notifications,
+        earlier_notifications::make_channel, earlier_notifications::channels_of_kind, earlier_notifications::settings, earlier_notifications::set,
+        transaction_files::import, transaction_files::export, balance::show,
         balance::disposals, performance::values, performance::show, worth::list, rates::list
     ),
     components(schemas(api_types::live::LiveEvent)),

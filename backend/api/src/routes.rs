@@ -17,9 +17,10 @@ use crate::{
     error::Failure,
     handlers::{
         account, alert_preview, alerts, api_keys, balance, candles, channels, consolidated, dead_letters,
-        earlier_portfolios, exchanges, export, feeds, firings, gaps, health, index, live, metrics, notifications,
-        pairs, performance, portfolios, price_history, prices, problems, rates, schedules, sparklines, statistics,
-        storage, symbols, tickers, ticks, tokens, top, transaction_files, transactions, udf, volatility, worth,
+        earlier_notifications, earlier_portfolios, earlier_prices, exchanges, export, feeds, firings, gaps, health,
+        index, live, metrics, notifications, pairs, performance, portfolios, price_history, prices, problems, rates,
+        schedules, sparklines, statistics, storage, symbols, tickers, ticks, tokens, top, transaction_files,
+        transactions, udf, volatility, worth,
     },
     openapi,
 };
@@ -121,6 +122,17 @@ fn table() -> Vec<Entry> {
             vec![web::post().to(earlier_portfolios::add), web::put().to(earlier_portfolios::change)],
         ),
         changing("/api/v1/balance/{id}", "GET, HEAD", vec![get(earlier_portfolios::balance)]),
+        changing("/api/v1/prices", "GET, HEAD", vec![get(earlier_prices::list)]),
+        changing("/api/v1/user-notification", "POST", vec![web::post().to(earlier_notifications::notify)]),
+        changing("/api/v1/user-notifications", "GET, HEAD", vec![get(earlier_notifications::notifications)]),
+        changing("/api/v1/user-channel", "POST", vec![web::post().to(earlier_notifications::make_channel)]),
+        changing(
+            "/api/v1/user-channels/{id}/{channel_type}",
+            "GET, HEAD",
+            vec![get(earlier_notifications::channels_of_kind)],
+        ),
+        changing("/api/v1/user-settings", "POST", vec![web::post().to(earlier_notifications::set)]),
+        changing("/api/v1/user-settings/{id}", "GET, HEAD", vec![get(earlier_notifications::settings)]),
         changing("/portfolios", "GET, HEAD, POST", vec![get(portfolios::list), web::post().to(portfolios::make)]),
         changing(
             "/portfolios/{id}",

@@ -82,6 +82,15 @@ impl Sources {
 /// Both halves, made of what every pair cost and what was traded of it.
 fn recorded(pairs: &[PairAtMinute], minute: DateTime<Utc>) -> (Listing<()>, Listing<Decimal>) {
     let usd = UsdPrices::new(pairs.iter().map(PairAtMinute::priced));
+    let coins = by_turnover(pairs, &usd);
+    let prices = coins.iter().filter_map(|(key, _)| Some((key.clone(), usd.of(&key.symbol)?.price))).collect();
+    let ranks = coins.into_iter().map(|(key, _)| (key, ())).collect();
+    let numbering = Numbering::Ours;
+    (Listing { at: minute, numbering, coins: ranks }, Listing { at: minute, numbering, coins: prices })
+}
+
+/// The coins of these pairs, with what was traded of them in dollars, those of which most was traded first.
+pub(crate) fn by_turnover(pairs: &[PairAtMinute], usd: &UsdPrices) -> Vec<(CoinKey, Decimal)> {
     let mut coins: Vec<(CoinKey, Decimal)> = Vec::new();
     let mut of_base: Vec<&PairAtMinute> = pairs.iter().filter(|pair| !FIAT.contains(&pair.base.as_str())).collect();
     of_base.sort_by_key(|pair| pair.base_id);
@@ -91,10 +100,7 @@ fn recorded(pairs: &[PairAtMinute], minute: DateTime<Utc>) -> (Listing<()>, List
         coins.push((CoinKey { id: same[0].base_id.into(), symbol: same[0].base.as_str().into() }, volume));
     }
     coins.sort_by(|(one, of_one), (other, of_other)| of_other.cmp(of_one).then_with(|| one.symbol.cmp(&other.symbol)));
-    let prices = coins.iter().filter_map(|(key, _)| Some((key.clone(), usd.of(&key.symbol)?.price))).collect();
-    let ranks = coins.into_iter().map(|(key, _)| (key, ())).collect();
-    let numbering = Numbering::Ours;
-    (Listing { at: minute, numbering, coins: ranks }, Listing { at: minute, numbering, coins: prices })
+    coins
 }
 
 #[cfg(test)]

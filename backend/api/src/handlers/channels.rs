@@ -6,6 +6,8 @@ use api_types::{
     notifications::{ChannelChange, ChannelRow, NewChannel, Queued},
 };
 use database::{
+    Client,
+    accounts::Account,
     channels::{self, Channel, Deleted},
     notifications,
 };
@@ -52,17 +54,26 @@ pub(crate) async fn make(
     state: web::Data<State>,
     Body(NewChannel { name, kind, settings }): Body<NewChannel>,
 ) -> Result<HttpResponse, Failure> {
-    let (name, settings) = (named(&name)?, read(&kind, &settings)?);
-    let id = bearer.account.id;
-    let made = state
-        .reader
-        .read(async |client| Ok(channels::add(client, id, name, settings.kind(), &settings.to_stored()).await?));
-    let made = made.await?.ok_or_else(|| {
+    let made = state.reader.read(async |client| made(client, &bearer.account, &name, &kind, &settings).await);
+    Ok(HttpResponse::Created().json(Data { data: row(made.await?), as_of: None }))
+}
+
+/// Makes a channel.
+pub(crate) async fn made(
+    client: &Client,
+    account: &Account,
+    name: &str,
+    kind: &str,
+    settings: &Value,
+) -> Result<Channel, Failure> {
+    let (name, settings) = (named(name)?, read(kind, settings)?);
+    let made = channels::add(client, account.id, name, settings.kind(), &settings.to_stored()).await?;
+    let made = made.ok_or_else(|| {
         let detail = format!("an account has {} channels at most", channels::MOST_CHANNELS);
         Failure::new(Code::TooManyChannels, detail)
     })?;
-    tracing::info!(username = ?bearer.account.username, channel = made.id, kind = made.kind, "a channel is made");
-    Ok(HttpResponse::Created().json(Data { data: row(made), as_of: None }))
+    tracing::info!(username = ?account.username, channel = made.id, kind = made.kind, "a channel is made");
+    Ok(made)
 }
 
 /// Change a channel: its name, its settings (all of them), or whether anything is sent there

@@ -8,7 +8,7 @@ use api_types::{
     earlier_portfolios::{EarlierBalance, EarlierSymbolValue, EarlierTransaction, EarlierTransactionRequest},
     portfolios::TransactionRequest,
 };
-use chrono::{NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use database::{
     Client,
     accounts::Account,
@@ -75,10 +75,7 @@ pub(crate) async fn add(
     let account = meant(&bearer.account, &request)?;
     let asked = asked(request, &account.currency)?;
     let added = state.reader.read(async |client| {
-        let portfolio = match first(client, account.id).await? {
-            Some(portfolio) => portfolio.id,
-            None => made(client, account).await?,
-        };
+        let portfolio = portfolio_of(client, account).await?;
         let entry = transactions::entry(&asked, None, &account.currency)?;
         transactions::written(client, portfolio, &entry).await
     });
@@ -139,7 +136,7 @@ pub(crate) async fn balance(
 }
 
 /// Whoever asks, where they ask for themselves.
-fn own<'a>(account: &'a Account, id: &str) -> Result<&'a Account, Failure> {
+pub(crate) fn own<'a>(account: &'a Account, id: &str) -> Result<&'a Account, Failure> {
     let is_own = account.id.to_string() == id || account.username.eq_ignore_ascii_case(id);
     let unknown = || Failure::new(Code::UnknownPortfolio, "this is not your number or name").at("id", id);
     if is_own { Ok(account) } else { Err(unknown()) }
@@ -151,6 +148,14 @@ fn meant<'a>(account: &'a Account, request: &EarlierTransactionRequest) -> Resul
 
 async fn first(client: &Client, account_id: i64) -> Result<Option<Portfolio>, Failure> {
     Ok(portfolios::list(client, account_id, None).await?.into_iter().next())
+}
+
+/// The number of the first portfolio, which is made where there is none.
+pub(crate) async fn portfolio_of(client: &Client, account: &Account) -> Result<i64, Failure> {
+    match first(client, account.id).await? {
+        Some(portfolio) => Ok(portfolio.id),
+        None => made(client, account).await,
+    }
 }
 
 /// Makes the first portfolio, unless somebody does at the same moment.
@@ -170,14 +175,17 @@ async fn all(client: &Client, portfolio: &Portfolio) -> Result<Vec<Transaction>,
     Ok(found)
 }
 
+/// A moment, or the beginning of a day.
+pub(crate) fn date(name: &str, text: &str) -> Result<DateTime<Utc>, Failure> {
+    let day = || Some(text.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc());
+    let zoneless = || Some(text.parse::<NaiveDateTime>().ok()?.and_utc());
+    let wrong =
+        || Failure::parameter(name, text, "this is no moment", "RFC 3339 such as 2026-11-20T12:00:00Z, or a day");
+    moment(text).or_else(day).or_else(zoneless).ok_or_else(wrong)
+}
+
 fn asked(request: EarlierTransactionRequest, currency: &str) -> Result<TransactionRequest, Failure> {
-    let date = request.date.as_deref().map(|text| {
-        let day = || Some(text.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN).and_utc());
-        let zoneless = || Some(text.parse::<chrono::NaiveDateTime>().ok()?.and_utc());
-        let wrong =
-            || Failure::parameter("date", text, "this is no moment", "RFC 3339 such as 2026-11-20T12:00:00Z, or a day");
-        moment(text).or_else(day).or_else(zoneless).ok_or_else(wrong)
-    });
+    let date = request.date.as_deref().map(|text| date("date", text));
     Ok(TransactionRequest {
         date: date.transpose()?,
         kind: request.kind,

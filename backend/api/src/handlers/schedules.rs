@@ -58,14 +58,20 @@ pub(crate) async fn make(
     Body(request): Body<ScheduleRequest>,
 ) -> Result<HttpResponse, Failure> {
     let id = bearer.account.id;
-    let made = state.reader.read(async |client| {
-        let definition = definition(client, &request, None).await?;
-        let written = schedules::write(client, id, None, &definition).await?;
-        let Some(written) = written else { return Err(refused(client, id, &definition).await?) };
-        Ok(schedules::list(client, id, Some(written)).await?)
-    });
-    let data = made.await?.pop().map(row).ok_or_else(|| unknown("0"))?;
-    Ok(HttpResponse::Created().json(Data { data, as_of: None }))
+    let made = state.reader.read(async |client| made(client, id, &request).await);
+    Ok(HttpResponse::Created().json(Data { data: row(made.await?), as_of: None }))
+}
+
+/// Makes a schedule.
+pub(crate) async fn made(
+    client: &Client,
+    account_id: i64,
+    request: &ScheduleRequest,
+) -> Result<ScheduleRecord, Failure> {
+    let definition = definition(client, request, None).await?;
+    let written = schedules::write(client, account_id, None, &definition).await?;
+    let Some(written) = written else { return Err(refused(client, account_id, &definition).await?) };
+    schedules::list(client, account_id, Some(written)).await?.pop().ok_or_else(|| unknown("0"))
 }
 
 /// Change a schedule
@@ -193,7 +199,7 @@ async fn definition(
         (None, None) => return Err(missing("name", "1 to 100 characters")),
     };
     let every_minutes = match (request.every.as_deref(), &before) {
-        (Some(text), _) => minutes(text).ok_or_else(|| {
+        (Some(text), _) => every(text).ok_or_else(|| {
             Failure::parameter("every", text, "this is no interval", "hours and minutes, 00:01 to 720:00")
         })?,
         (None, Some(before)) => before.every_minutes,
@@ -265,8 +271,8 @@ async fn what(client: &Client, request: &ScheduleRequest, before: Option<&What>)
     Ok(What::Moves { movement, threshold, ticker_ids })
 }
 
-/// "01:30" is 90.
-fn minutes(text: &str) -> Option<i32> {
+/// An interval in minutes: "01:30" is 90.
+pub(crate) fn every(text: &str) -> Option<i32> {
     let (hours, minutes) = text.split_once(':')?;
     let number =
         |text: &str| (text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<i32>().ok()).flatten();
@@ -307,10 +313,10 @@ mod tests {
     fn intervals_are_hours_and_minutes() {
         for (text, expected) in [("01:30", Some(90)), ("00:01", Some(1)), ("720:00", Some(43_200)), ("5:05", Some(305))]
         {
-            assert_eq!(minutes(text), expected, "{text}");
+            assert_eq!(every(text), expected, "{text}");
         }
         for wrong in ["", "00:00", "1", "1:60", "720:01", "-1:00", "a:b", "1:2:3", "99999999999:00"] {
-            assert_eq!(minutes(wrong), None, "{wrong}");
+            assert_eq!(every(wrong), None, "{wrong}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod caching;
 mod candles;
 mod compression;
 mod dead_letters;
+mod earlier_notifications;
 mod earlier_portfolios;
 mod errors;
 mod exchanges;
