@@ -140,6 +140,9 @@ codes! {
     TooManyTransactions "too_many_transactions" CONFLICT "Too many transactions"
         "A portfolio has 500,000 at most."
         "Keep them in several portfolios.";
+    TooManyCoins "too_many_coins" CONFLICT "Too many coins"
+        "What a portfolio was worth day by day is computed of 5,000 different coins at most."
+        "Keep them in several portfolios.";
     TransactionKnown "transaction_known" CONFLICT "This transaction is written down already"
         "Another transaction of the portfolio has the same source and source_id."
         "Change that one, or give this one an id of its own.";

@@ -21,7 +21,7 @@ use crate::{
     apart::apart,
     auth::Reading,
     books::Book,
-    error::Failure,
+    error::{Code, Failure},
     handlers::{
         balance::told,
         portfolios::{currency, of_account},
@@ -78,6 +78,8 @@ impl FromQuery for Benchmark {
     }
 }
 
+/// Of how many coins it is told day by day what they were worth.
+const MOST_COINS: usize = 5_000;
 /// How many are walked through at the same time; others wait, before they hold anything.
 static SEATS: Semaphore = Semaphore::const_new(4);
 
@@ -110,6 +112,11 @@ async fn walked(
         };
         let first = first.pred_opt().unwrap_or(first).min(to);
         let mut codes: BTreeSet<&str> = book.valued.trades.iter().map(|trade| trade.symbol.as_str()).collect();
+        if codes.len() > MOST_COINS {
+            let detail =
+                format!("these are {} different coins, and {MOST_COINS} at most are counted day by day", codes.len());
+            return Err(Failure::new(Code::TooManyCoins, detail));
+        }
         codes.insert(&currency);
         codes.extend(further);
         let codes: Vec<&str> = codes.into_iter().collect();

@@ -297,6 +297,19 @@ async fn what_has_no_price_is_in_sight_with_what_it_earned_and_what_was_brought_
     assert_eq!(unpriced, [vec!["LUNA8", "7", "21", "0", "1"], [&["LUNA9"], &rest[..]].concat()], "{balance}");
     assert_eq!(told(&balance, &["converted_value", "cost", "realised", "fees"]), ["0", "0", "17.666666666667", "3"]);
     assert_eq!(balance["invalid_count"], json!(3));
+    // So many coins there are nowhere.
+    server
+        .sql(
+            "INSERT INTO portfolio.transaction (portfolio_id, at, symbol, type, order_type, volume, value, currency)
+             SELECT 1, now(), 'JUNK' || number, 'TRADE', 'BUY', 1, 1, 'USD' FROM generate_series(1, 5000) AS number",
+        )
+        .await;
+    server.sql("UPDATE portfolio.portfolio SET version = version + 1").await;
+    for path in ["values", "performance"] {
+        let (status, refused) = send(&server, Method::GET, &format!("/portfolios/1/{path}"), &token, NONE).await;
+        assert_eq!((status, &refused["code"]), (409, &json!("too_many_coins")), "{refused}");
+    }
+    server.sql("DELETE FROM portfolio.transaction WHERE symbol LIKE 'JUNK%'").await;
 
     // Ether is bought; a bitcoin that came from elsewhere is sold, for more: that is neither a gain nor money that was taken out.
     for (symbol, order, volume, value, day) in [("ETH", "BUY", 30, 300, 4), ("BTC", "SELL", 1, 110, 3)] {
