@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::GenericClient;
 use domain::{
     consolidated::{Opinion, consolidate},
+    rounding::significant,
     usd::{PricedPair, UsdPrices},
 };
 use rust_decimal::Decimal;
@@ -63,7 +64,7 @@ pub fn in_dollars(amount: Decimal, rate: Decimal) -> Option<Decimal> {
         return Some(amount);
     }
     let product = amount.checked_mul(rate)?;
-    Some(product.round_sf(12).unwrap_or(product).normalize())
+    Some(significant(product, 12).normalize())
 }
 
 /// The price of a coin in dollars that these pairs tell together; `None` where none tells one that is fresh.

@@ -10,7 +10,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use crate::{Interval, Tick};
+use crate::{Interval, Tick, rounding::significant};
 
 /// When a tick happened, and which came first when two share that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,11 +124,7 @@ impl Candle {
 
 fn square(price: Decimal) -> Result<Decimal, CandleOverflow> {
     let square = price.checked_mul(price).ok_or(CandleOverflow)?;
-    // Rounding fills shorter numbers up with zeros, and those of low prices past the 28 decimals with which one can reckon.
-    if square.mantissa().unsigned_abs() < 10_u128.pow(SQUARE_DIGITS) {
-        return Ok(square);
-    }
-    Ok(square.round_sf(SQUARE_DIGITS).unwrap_or(square))
+    Ok(significant(square, SQUARE_DIGITS))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 use rust_decimal::Decimal;
 
+use crate::rounding::significant;
+
 /// How many digits the weighted price keeps: more than the markets know.
 const DIGITS: u32 = 12;
 
@@ -51,7 +53,7 @@ pub fn consolidate(opinions: &[Opinion]) -> Option<Consolidated> {
             sum.checked_add(opinion.volume.checked_div(total)?.checked_mul(opinion.price)?)
         })?
     };
-    let weighted = weighted.round_sf(DIGITS).unwrap_or(weighted).normalize();
+    let weighted = significant(weighted, DIGITS).normalize();
     let highest = counting().map(|opinion| opinion.price).max()?;
     let lowest = counting().map(|opinion| opinion.price).min()?;
     Some(Consolidated { weighted, median, spread_percent: percent(highest - lowest, median)?, counts })

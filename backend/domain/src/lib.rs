@@ -20,6 +20,7 @@ pub mod market;
 pub mod notification;
 pub mod portfolio;
 pub mod rate;
+pub mod rounding;
 pub mod symbol;
 pub mod tick;
 pub mod top_list;

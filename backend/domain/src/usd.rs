@@ -17,6 +17,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
+use crate::rounding::significant;
+
 /// A path whose prices are so much older than those of another leads over a market that is not recorded any more.
 const OUTDATED: TimeDelta = TimeDelta::days(2);
 
@@ -192,7 +194,7 @@ fn first_of(paths: impl Iterator<Item = UsdPrice>) -> Option<UsdPrice> {
 }
 
 fn rounded(price: Decimal) -> Decimal {
-    price.round_sf(DIGITS).unwrap_or(price).normalize()
+    significant(price, DIGITS).normalize()
 }
 
 #[cfg(test)]

@@ -203,6 +203,29 @@ async fn a_copy_in_another_database_has_every_change_once_and_tells_what_belongs
     );
 
     following.stop().await;
+
+    // Whoever begins later is told of what there is, when that is asked for; who knows it, of nothing new about it.
+    let late = TestDatabase::empty().await;
+    let late = pool(&late);
+    let following = Running::start(&host, &late, &["--follower-queue-name", "late"]);
+    following.is_following().await;
+    client.batch_execute("CALL change.tell()").await.unwrap();
+    let unpublished = "SELECT count(*) FROM change.log WHERE published_at IS NULL";
+    wait("all of it is published", async || number(&source, unpublished).await == 0).await;
+    wait("all of it is kept", async || {
+        number(&late, "SELECT count(*) FROM followed.record").await
+            == number(&source, "SELECT count(*) FROM (SELECT DISTINCT kind, source_id FROM change.log AS log
+                                WHERE kind IN ('settings', 'portfolio', 'transaction', 'channel') AND record IS NOT NULL
+                                  AND NOT EXISTS (SELECT FROM change.log AS gone WHERE (gone.kind, gone.source_id) = (log.kind, log.source_id)
+                                                  AND gone.operation = 'REMOVED')) AS told").await
+    })
+    .await;
+    let (own, told) = transactions(&source, &late).await;
+    assert_eq!((own.len(), told == own), (240 - 6 * 7, true));
+    let secrets =
+        "SELECT count(*) FROM followed.change WHERE record ?| ARRAY['password_hash', 'settings', 'version', '']";
+    assert_eq!(number(&late, secrets).await, 0, "what is hidden stays hidden");
+    following.stop().await;
     stop.cancel();
     handling.await.unwrap().unwrap();
 }

@@ -4,7 +4,7 @@ use actix_web::web;
 use api_types::{Page, PriceHistoryMinute};
 use chrono::{TimeDelta, Utc};
 use database::candles::{PriceSum, list_sums};
-use domain::Window;
+use domain::{Window, rounding::significant};
 use rust_decimal::Decimal;
 use utoipa::IntoParams;
 
@@ -105,7 +105,7 @@ fn row(ticker: &str, minute: &PriceSum) -> PriceHistoryMinute {
 fn mean(sum: Decimal, count: i64) -> Decimal {
     // A minute without prices does not exist.
     let mean = sum.checked_div(Decimal::from(count)).unwrap_or_default();
-    let rounded = if mean >= Decimal::ONE { mean.round_dp(DIGITS) } else { mean.round_sf(DIGITS).unwrap_or(mean) };
+    let rounded = if mean >= Decimal::ONE { mean.round_dp(DIGITS) } else { significant(mean, DIGITS) };
     rounded.normalize()
 }
 

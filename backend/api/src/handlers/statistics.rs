@@ -10,7 +10,7 @@ use database::{
     statistics::{Statistics, list_statistics},
     tickers::{StoredTicker, TickerFilter, list_tickers},
 };
-use domain::consolidated::percent;
+use domain::{consolidated::percent, rounding::significant};
 use rust_decimal::Decimal;
 
 use crate::{
@@ -133,5 +133,5 @@ fn row(ticker: &StoredTicker, told: &Statistics, (from, to): (DateTime<Utc>, Dat
 }
 
 fn short(value: Decimal) -> Decimal {
-    value.round_sf(DIGITS).unwrap_or(value).normalize()
+    significant(value, DIGITS).normalize()
 }

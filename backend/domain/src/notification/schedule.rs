@@ -4,6 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use crate::rounding::significant;
+
 /// Which pairs a schedule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Movement {
@@ -77,8 +79,7 @@ pub fn said(movement: Movement, moved: &[Moved], threshold: Decimal, every_minut
 
 /// What a portfolio is worth, in a sentence: now, and before the span.
 pub fn balance_said(name: &str, currency: &str, value: Decimal, before: Decimal, every_minutes: i32) -> String {
-    let (value, worth_before) =
-        (value.round_sf(8).unwrap_or(value).normalize(), before.round_sf(8).unwrap_or(before).normalize());
+    let (value, worth_before) = (significant(value, 8).normalize(), significant(before, 8).normalize());
     let percent = value.checked_sub(before).and_then(|by| by.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(before));
     let change = match percent.map(|percent| percent.round_dp(2)) {
         Some(percent) => format!("{}{percent:.2} % in", if percent.is_sign_negative() { "" } else { "+" }),

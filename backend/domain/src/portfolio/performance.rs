@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
 use super::{Direction, Prices, TooLarge, Trade};
+use crate::rounding::significant;
 
 /// How many digits factors keep.
 const DIGITS: u32 = 24;
@@ -155,7 +156,7 @@ impl Walk {
     fn grow(&mut self, from: Decimal, to: Decimal) -> Option<()> {
         if from > Decimal::ZERO && to > Decimal::ZERO && from != to {
             let growth = self.growth.checked_mul(to.checked_div(from)?)?;
-            self.growth = growth.round_sf(DIGITS).unwrap_or(growth);
+            self.growth = significant(growth, DIGITS);
         }
         Some(())
     }

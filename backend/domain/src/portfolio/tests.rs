@@ -163,6 +163,11 @@ fn money_that_comes_and_goes_does_not_change_the_time_weighted_return() {
     // In between, at another price than the day's.
     let between = Trade { at: at(2) + TimeDelta::hours(1), ..trade(4, Direction::Buy, "BTC", "1", "150") };
     assert_eq!(growth(&[early.clone(), between]), expected);
+    // What is next to nothing can be computed with.
+    let fallen =
+        [closes(0, "1"), closes(1, "0.0000009048034626883279"), closes(2, "0.0000031"), closes(3, "0.0000004")];
+    let found = series(std::slice::from_ref(&early), &fallen).unwrap();
+    assert!(found.iter().all(|day| day.growth.scale() <= Decimal::MAX_SCALE), "{found:?}");
     // What was lost whole begins anew.
     let gift = Trade { at: at(0), fee: decimal("5"), ..trade(5, Direction::Buy, "BTC", "1", "0") };
     let days = [closes(0, "100"), closes(1, "110")];
@@ -251,6 +256,19 @@ proptest! {
             value += if trade.direction == Direction::Buy { present } else { -present };
         }
         prop_assert_eq!(value, whole.total.converted_value);
+    }
+
+    #[test]
+    fn what_is_brought_in_and_taken_out_changes_nothing(volume in 1i64..1_000_000, value in 0i64..1_000_000, fee in 0i64..1_000, order in 0usize..3) {
+        for kind in [Kind::Deposit, Kind::Withdrawal] {
+            let moved = Entry {
+                at: at(1), symbol: "BTC".into(), kind, order: Order::ALL[order], volume: Decimal::new(volume, 6), price: None,
+                value: Some(value.into()), currency: "USD".into(), fee: fee.into(), fee_currency: Some("USD".into()), source: String::new(),
+                source_id: None, note: None,
+            };
+            let checked = moved.checked(at(2)).unwrap();
+            prop_assert_eq!(checked.trade(1, Decimal::ONE, Decimal::ONE), None);
+        }
     }
 
     #[test]

@@ -300,8 +300,7 @@ fn figures(ui: &mut Ui, scene: &Scene<'_>, balance: &BalanceRow, performance: Op
         figure(ui, "ROI", part(balance.roi), "What it is worth, and what was paid for it less what came, without fees");
         figure(ui, "Unrealised", gain(balance.unrealised), "What selling everything would earn, fees so far included");
         figure(ui, "Realised", gain(balance.realised), "What was earned by selling");
-        let words = "The return of the coins, whenever money came and went";
-        figure(ui, "Time-weighted", part(time_weighted), words);
+        figure(ui, "Time-weighted", part(time_weighted), &returns(performance));
         if let Some((title, rate)) = performance.and_then(money_weighted) {
             let words = "The rate at which what was paid in, each on its day, would have become what is there";
             figure(ui, title, part(Some(rate)), words);
@@ -317,6 +316,23 @@ fn figures(ui: &mut Ui, scene: &Scene<'_>, balance: &BalanceRow, performance: Op
             figure(ui, "Does not count", (format!("! {words}"), palette.warn), &reasons(scene, balance));
         }
     });
+}
+
+/// What the return of the coins is, and what was best and worst of it.
+fn returns(performance: Option<&PerformanceRow>) -> String {
+    let mut lines = vec!["The return of the coins, whenever money came and went".to_owned()];
+    let Some(row) = performance else { return lines.remove(0) };
+    let days = [("Best day", &row.best_day), ("Worst day", &row.worst_day)];
+    lines.extend(days.into_iter().filter_map(|(name, day)| {
+        let day = day.as_ref()?;
+        Some(format!("{name}: {}, {}", day.day, words::percent(Some(day.gain))))
+    }));
+    let coins = [("Best coin", &row.best_coin), ("Worst coin", &row.worst_coin)];
+    lines.extend(coins.into_iter().filter_map(|(name, coin)| {
+        let coin = coin.as_ref()?;
+        Some(format!("{name}: {}, {} of what it cost", coin.symbol, words::percent(Some(coin.gain))))
+    }));
+    lines.join("\n")
 }
 
 /// The rate that the owner's money earned: a year, or over all where there is none yet.
@@ -356,6 +372,20 @@ fn figure(ui: &mut Ui, name: &str, (text, colour): (String, Color32), about: &st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::portfolio::tests::performance;
+
+    #[test]
+    fn the_best_and_the_worst_are_told() {
+        assert_eq!(returns(None), "The return of the coins, whenever money came and went");
+        let told = returns(Some(&performance()));
+        let lines = [
+            "Best day: 2026-03-02, +12.50%",
+            "Worst day: 2026-05-19, −8.00%",
+            "Best coin: BTC, +28.50% of what it cost",
+            "Worst coin: DOGE, −10.16% of what it cost",
+        ];
+        assert_eq!(told.lines().skip(1).collect::<Vec<_>>(), lines);
+    }
 
     #[test]
     fn a_day_is_written_whole_and_is_over() {

@@ -1,4 +1,6 @@
-use api_types::portfolios::{BenchmarkRow, ImportLine, ImportMistake, InvalidRow, PositionRow, UnpricedRow};
+use api_types::portfolios::{
+    BenchmarkRow, CoinReturn, DayReturn, ImportLine, ImportMistake, InvalidRow, PositionRow, UnpricedRow,
+};
 use rust_decimal::Decimal;
 
 use super::*;
@@ -117,6 +119,8 @@ pub(crate) fn values(days: i64) -> Vec<ValueRow> {
 }
 
 pub(crate) fn performance() -> PerformanceRow {
+    let day = |day: &str, gain: &str| Some(DayReturn { day: day.parse().unwrap(), gain: decimal(gain) });
+    let coin = |symbol: &str, gain: &str| Some(CoinReturn { symbol: symbol.into(), gain: decimal(gain) });
     PerformanceRow {
         currency: "USD".into(),
         from: "2026-01-01".parse().unwrap(),
@@ -128,10 +132,10 @@ pub(crate) fn performance() -> PerformanceRow {
         time_weighted: Some(decimal("0.3124")),
         money_weighted: Some(decimal("0.244")),
         money_weighted_yearly: Some(decimal("0.28")),
-        best_day: None,
-        worst_day: None,
-        best_coin: None,
-        worst_coin: None,
+        best_day: day("2026-03-02", "0.125"),
+        worst_day: day("2026-05-19", "-0.08"),
+        best_coin: coin("BTC", "0.285"),
+        worst_coin: coin("DOGE", "-0.1016"),
         benchmark: Some(BenchmarkRow { symbol: "BTC".into(), gain: decimal("0.21"), value_end: decimal("9710.5") }),
         unpriced: Vec::new(),
     }

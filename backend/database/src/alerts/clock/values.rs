@@ -7,6 +7,7 @@ use deadpool_postgres::GenericClient;
 use domain::{
     Interval,
     alert::{Bar, Condition, Extremes, Firing, Found, Frequency, Rule, Seen, Sequence, State, Unit, Watched, on_close},
+    rounding::significant,
     usd::UsdPrices,
 };
 use rust_decimal::Decimal;
@@ -180,7 +181,7 @@ pub(super) async fn spreads(
         let (Some(one), Some(other)) = (prices.get(&one), prices.get(&other)) else { continue };
         let (low, high) = (one.min(other), one.max(other));
         if let Some(difference) = Unit::difference(*unit, *low, *high) {
-            outcome.value(ticking, *change, difference.round_sf(12).unwrap_or(difference), now);
+            outcome.value(ticking, *change, significant(difference, 12), now);
         }
     }
     Ok(())

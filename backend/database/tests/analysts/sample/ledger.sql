@@ -32,3 +32,9 @@ VALUES
     ('2025-04-02 09:13:07Z', '2025-04-02 09:13:08Z', '018f-2', 'market.ticks.binance',
      'no catalogue of exchange "binance" lists ticker "NEWUSDT"', '{"ticker":"NEWUSDT"}'),
     ('2025-04-02 11:40:00Z', '2025-04-02 11:40:01Z', '018f-3', 'market.ticks.binance', 'not JSON: expected value at line 1', 'oops');
+
+INSERT INTO fiat_rate (base, quote, day, rate, source, imported_at) VALUES
+    ('EUR', 'USD', '2025-03-27', 1.0800, 'frankfurter', '2025-03-27 16:00Z'),
+    ('EUR', 'USD', '2025-03-28', 1.0825, 'frankfurter', '2025-03-28 16:00Z'),
+    ('EUR', 'USD', '2025-03-31', 1.0815, 'frankfurter', '2025-03-31 16:00Z'),
+    ('EUR', 'USD', '2025-04-01', 1.0790, 'frankfurter', '2025-04-01 16:00Z');
