@@ -168,17 +168,17 @@ impl QueueConsumer {
     pub(crate) async fn open(settings: &RabbitMqSettings, prefetch: u16) -> Result<Self, RabbitMqError> {
         let link = Link::open(settings, "db-handler").await?;
         topology::declare(&link.channel, settings).await?;
-        Self::begin(link, settings, &settings.rabbitmq_queue_name, prefetch).await
+        Self::begin(link, &settings.rabbitmq_queue_name, settings.dead_letters(), prefetch).await
     }
 
     /// From a queue of somebody's who follows what accounts change.
     pub(crate) async fn follow(settings: &RabbitMqSettings, queue: &str, prefetch: u16) -> Result<Self, RabbitMqError> {
         let link = Link::open(settings, "follower").await?;
         topology::declare_changes(&link.channel, settings, queue).await?;
-        Self::begin(link, settings, queue, prefetch).await
+        Self::begin(link, queue, topology::dead_letters_of(queue), prefetch).await
     }
 
-    async fn begin(link: Link, settings: &RabbitMqSettings, queue: &str, prefetch: u16) -> Result<Self, RabbitMqError> {
+    async fn begin(link: Link, queue: &str, dead_letters: String, prefetch: u16) -> Result<Self, RabbitMqError> {
         link.confirm().await?;
         answer("setting the prefetch", link.channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let deliveries = answer(
@@ -186,7 +186,7 @@ impl QueueConsumer {
             link.channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default()),
         )
         .await?;
-        Ok(Self { open: Some((link, deliveries)), dead_letters: settings.dead_letters().into() })
+        Ok(Self { open: Some((link, deliveries)), dead_letters: dead_letters.into() })
     }
 
     /// The next message. Safe to give up waiting for.

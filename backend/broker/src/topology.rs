@@ -29,6 +29,7 @@ const DEAD_LETTERS_MAX_BYTES: i64 = 1_000_000_000;
 
 /// Declares the exchange, the queue of what is to be stored, and where dead letters go.
 pub(crate) async fn declare(channel: &Channel, settings: &RabbitMqSettings) -> Result<(), RabbitMqError> {
+    declare_dead_letters(channel, &settings.dead_letters()).await?;
     let amqp_exchange = declare_exchange(channel, settings).await?;
     let mut arguments = quorum(i64::try_from(settings.rabbitmq_queue_max_bytes).unwrap_or(i64::MAX));
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(settings.rabbitmq_delivery_limit.into()));
@@ -43,12 +44,14 @@ pub(crate) async fn declare(channel: &Channel, settings: &RabbitMqSettings) -> R
     Ok(())
 }
 
-/// Declares the exchange, the queue of somebody who follows what accounts change, and where dead letters go.
+/// Declares the exchange, the queue of somebody who follows what accounts change, and one of its own for what cannot be kept: what belongs to
+/// accounts is not put among the dead letters that everybody may look through.
 pub(crate) async fn declare_changes(
     channel: &Channel,
     settings: &RabbitMqSettings,
     queue: &str,
 ) -> Result<(), RabbitMqError> {
+    declare_dead_letters(channel, &dead_letters_of(queue)).await?;
     let amqp_exchange = declare_exchange(channel, settings).await?;
     let mut arguments = quorum(CHANGES_MAX_BYTES);
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(ANY_NUMBER));
@@ -57,10 +60,15 @@ pub(crate) async fn declare_changes(
     bind(channel, &queue, &amqp_exchange, &settings.routing_key("change.#")).await
 }
 
-/// Declares the topic exchange, whose name it returns, and where dead letters go.
-async fn declare_exchange(channel: &Channel, settings: &RabbitMqSettings) -> Result<ShortString, RabbitMqError> {
+/// Name of the exchange and of the queue for what cannot be kept of a follower's queue.
+pub(crate) fn dead_letters_of(queue: &str) -> String {
+    format!("{queue}.dead-letters")
+}
+
+/// Declares where dead letters go.
+async fn declare_dead_letters(channel: &Channel, name: &str) -> Result<(), RabbitMqError> {
     let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-    let dead_letters = ShortString::from(settings.dead_letters());
+    let dead_letters = ShortString::from(name);
     channel
         .exchange_declare(dead_letters.clone(), ExchangeKind::Fanout, durable, FieldTable::default())
         .await
@@ -69,8 +77,12 @@ async fn declare_exchange(channel: &Channel, settings: &RabbitMqSettings) -> Res
     // Looking at a dead letter takes it and puts it back; RabbitMQ 4 drops what was put back twenty times.
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongLongInt(ANY_NUMBER));
     declare_queue(channel, &dead_letters, arguments).await?;
-    bind(channel, &dead_letters, &dead_letters, "").await?;
+    bind(channel, &dead_letters, &dead_letters, "").await
+}
 
+/// Declares the topic exchange, whose name it returns.
+async fn declare_exchange(channel: &Channel, settings: &RabbitMqSettings) -> Result<ShortString, RabbitMqError> {
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
     let amqp_exchange = ShortString::from(settings.amqp_exchange());
     channel
         .exchange_declare(amqp_exchange.clone(), ExchangeKind::Topic, durable, FieldTable::default())

@@ -15,7 +15,10 @@ CREATE TABLE followed.change (
     CHECK ((operation = 'REMOVED') = (record IS NULL))
 );
 CREATE INDEX change_of_record ON followed.change (kind, source_id, version);
-CREATE INDEX change_at ON followed.change (at);
+CREATE INDEX change_at ON followed.change (at, version);
+CREATE INDEX change_computed ON followed.change ((record ->> 'computed_id')) WHERE kind = 'notification';
+CREATE INDEX change_firing ON followed.change ((record ->> 'firing_id')) WHERE kind = 'notification';
+CREATE INDEX change_schedule ON followed.change ((record ->> 'schedule_id')) WHERE kind = 'computed';
 COMMENT ON TABLE followed.change IS 'Each change of a record, once, whichever way and however often it came.';
 COMMENT ON COLUMN followed.change.version IS 'Its name; of one record, what is newer has a higher one.';
 COMMENT ON COLUMN followed.change.at IS 'When it was changed.';
@@ -32,30 +35,35 @@ FROM (SELECT DISTINCT ON (kind, source_id) * FROM followed.change ORDER BY kind,
 WHERE operation <> 'REMOVED';
 COMMENT ON VIEW followed.record IS 'The records as they are now, as far as is known.';
 
--- What was computed or fired is never changed, so that the change that added it tells all of it, even when it is gone where it comes from.
+-- What was computed or fired is never changed: the first change that tells of it tells all of it, even when it is gone where it comes from.
+CREATE VIEW followed.made AS
+SELECT kind, source_id, account_id, record FROM followed.change AS first
+WHERE record IS NOT NULL AND NOT EXISTS (
+    SELECT FROM followed.change AS before
+    WHERE before.kind = first.kind AND before.source_id = first.source_id AND before.version < first.version AND before.record IS NOT NULL);
+COMMENT ON VIEW followed.made IS 'The records as they were when they were told of for the first time, also those that are gone.';
+
 CREATE VIEW followed.notification AS
 SELECT told.source_id AS notification_id, told.account_id, told.record ->> 'state' AS state,
        (told.record ->> 'created_at')::timestamptz AS created_at, (told.record ->> 'sent_at')::timestamptz AS sent_at,
        told.record ->> 'computed_id' AS computed_id, computed.record ->> 'schedule_id' AS schedule_id,
        told.record ->> 'firing_id' AS firing_id, firing.record ->> 'rule_id' AS alert_id,
        coalesce(computed.record, firing.record) ->> 'said' AS said, coalesce(computed.record -> 'result', firing.record) AS numbers
-FROM (
-    SELECT DISTINCT ON (source_id) source_id, account_id, record
-    FROM followed.change WHERE kind = 'notification' AND record IS NOT NULL ORDER BY source_id, version DESC
-) AS told
-LEFT JOIN followed.change AS computed
-    ON computed.kind = 'computed' AND computed.operation = 'ADDED' AND computed.source_id = told.record ->> 'computed_id'
-LEFT JOIN followed.change AS firing
-    ON firing.kind = 'firing' AND firing.operation = 'ADDED' AND firing.source_id = told.record ->> 'firing_id';
+FROM followed.change AS told
+LEFT JOIN followed.made AS computed ON computed.kind = 'computed' AND computed.source_id = told.record ->> 'computed_id'
+LEFT JOIN followed.made AS firing ON firing.kind = 'firing' AND firing.source_id = told.record ->> 'firing_id'
+WHERE told.kind = 'notification' AND told.record IS NOT NULL AND NOT EXISTS (
+    SELECT FROM followed.change AS later
+    WHERE later.kind = 'notification' AND later.source_id = told.source_id AND later.version > told.version AND later.record IS NOT NULL);
 COMMENT ON VIEW followed.notification IS 'Each notification, whether it was sent, and what it tells: what a schedule computed, or the firing of an alert.';
 
 CREATE VIEW followed.computed AS
 SELECT computed.source_id AS computed_id, computed.record ->> 'schedule_id' AS schedule_id, computed.account_id,
        (computed.record ->> 'at')::timestamptz AS at, computed.record ->> 'said' AS said, computed.record -> 'result' AS numbers,
-       count(told.notification_id) AS notifications, count(told.notification_id) FILTER (WHERE told.state = 'sent') AS sent,
-       max(told.sent_at) AS last_sent_at
-FROM followed.change AS computed
-LEFT JOIN followed.notification AS told ON told.computed_id = computed.source_id
-WHERE computed.kind = 'computed' AND computed.operation = 'ADDED'
-GROUP BY computed.version;
+       told.notifications, told.sent, told.last_sent_at
+FROM followed.made AS computed
+CROSS JOIN LATERAL (
+    SELECT count(*) AS notifications, count(*) FILTER (WHERE state = 'sent') AS sent, max(sent_at) AS last_sent_at
+    FROM followed.notification WHERE notification.computed_id = computed.source_id) AS told
+WHERE computed.kind = 'computed';
 COMMENT ON VIEW followed.computed IS 'What each schedule computed each time, and how many notifications of it were sent.';

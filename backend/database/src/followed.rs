@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::{Context as _, Result, changes::Change};
 
-/// How many old changes are forgotten at once.
-pub const FORGOTTEN_AT_ONCE: u64 = 10_000;
+/// How many old changes are looked at in one statement.
+const LOOKED_AT_ONCE: u64 = 10_000;
 
 /// What became of changes that were to be kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Kept {
     pub conflicting: HashSet<i64>,
 }
 
-/// Keeps changes, in one statement: all of them, or none.
+/// Keeps changes of different versions, in one statement: all of them, or none.
 ///
 /// # Errors
 /// When the database refuses; it is asked whether that is for good.
@@ -33,7 +33,7 @@ pub async fn keep(client: &impl GenericClient, changes: &[Change]) -> Result<Kep
     let doing = "keeping changes";
     // What is added by a statement is not seen by it: those that are joined were there before.
     let insert = "WITH told AS (
-                      SELECT DISTINCT ON (version) version, at, account_id, kind, source_id, operation, record::jsonb AS record
+                      SELECT version, at, account_id, kind, source_id, operation, record::jsonb AS record
                       FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
                           AS told (version, at, account_id, kind, source_id, operation, record)
                   ), added AS (
@@ -61,20 +61,29 @@ pub async fn keep(client: &impl GenericClient, changes: &[Change]) -> Result<Kep
     Ok(Kept { added, known: changes.len().saturating_sub(added + conflicting.len()), conflicting })
 }
 
-/// Forgets what was changed again, or removed, before that time: [`FORGOTTEN_AT_ONCE`] at most, the oldest first. Returns how many.
+/// Behind which change, by its time and version, the next look for old ones begins.
+pub type Looked = (DateTime<Utc>, i64);
+
+/// Looks through old changes, [`LOOKED_AT_ONCE`] at most, behind those that were looked at, and forgets what was changed again, or removed,
+/// before that time. Returns the last one that was looked at; `None` when there are no more.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn forget(client: &impl GenericClient, before: DateTime<Utc>) -> Result<u64> {
+pub async fn forget(client: &impl GenericClient, before: DateTime<Utc>, behind: Looked) -> Result<Option<Looked>> {
     let doing = "forgetting old changes";
     let delete = format!(
-        "DELETE FROM followed.change WHERE version IN (
-             SELECT version FROM followed.change AS old
-             WHERE at < $1 AND (operation = 'REMOVED' OR EXISTS (
-                 SELECT 1 FROM followed.change AS next
-                 WHERE (next.kind, next.source_id) = (old.kind, old.source_id) AND next.version > old.version AND next.at < $1))
-             ORDER BY at LIMIT {FORGOTTEN_AT_ONCE})"
+        "WITH looked AS MATERIALIZED (
+             SELECT version, at, kind, source_id, operation FROM followed.change
+             WHERE at < $1 AND (at, version) > ($2, $3) ORDER BY at, version LIMIT {LOOKED_AT_ONCE}
+         ), gone AS (
+             DELETE FROM followed.change USING looked
+             WHERE change.version = looked.version AND (looked.operation = 'REMOVED' OR EXISTS (
+                 SELECT FROM followed.change AS next
+                 WHERE next.kind = looked.kind AND next.source_id = looked.source_id AND next.version > looked.version AND next.at < $1))
+         )
+         SELECT at, version FROM looked ORDER BY at DESC, version DESC LIMIT 1"
     );
     let statement = client.prepare_cached(&delete).await.context(doing)?;
-    client.execute(&statement, &[&before]).await.context(doing)
+    let row = client.query_opt(&statement, &[&before, &behind.0, &behind.1]).await.context(doing)?;
+    Ok(row.map(|row| (row.get(0), row.get(1))))
 }

@@ -5,10 +5,11 @@
 
 pub mod settings;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use broker::{ConsumeError, Consumer, Delivery, RabbitMqSettings};
+use chrono::{DateTime, TimeDelta, Utc};
 use database::{
     Pool,
     changes::Change,
@@ -34,7 +35,7 @@ const LINGER: Duration = Duration::from_millis(20);
 /// How long to wait at most before trying again.
 const LONGEST_DELAY: Duration = Duration::from_secs(4);
 /// How often old changes are forgotten.
-const FORGET: Duration = Duration::from_secs(600);
+const FORGET: Duration = Duration::from_secs(86_400);
 /// How much of a reason is told: it can quote all of what was sent.
 const LONGEST_REASON: usize = 1_000;
 
@@ -55,34 +56,13 @@ pub async fn run(
         return Ok(());
     }
     tracing::info!(from = %rabbitmq.location(), queue = settings.follower_queue_name, "following changes");
-    let mut delays = retry_delays();
-    let mut forgotten = None::<Instant>;
-    while !follower.shutdown.is_cancelled() {
-        let error = match rabbitmq.follow_changes(&settings.follower_queue_name, AT_ONCE).await {
-            Err(error) => error,
-            Ok(mut consumer) => {
-                tracing::info!("changes come");
-                queue.ok();
-                loop {
-                    if let Some(days) = settings.follower_keep_days
-                        && forgotten.is_none_or(|at| at.elapsed() >= FORGET)
-                    {
-                        forgotten = Some(Instant::now());
-                        follower.forget(days).await;
-                    }
-                    match follower.round(&mut consumer).await {
-                        Ok(()) => delays = retry_delays(),
-                        Err(Interrupted::Stopping) => return Ok(()),
-                        Err(Interrupted::Broker(error)) => break error,
-                    }
-                }
-            }
-        };
-        let delay = delays.next().unwrap_or(LONGEST_DELAY);
-        tracing::warn!(%error, retry_in = ?delay, "no changes come");
-        queue.failed(error.to_string());
-        // An error means that it is to stop.
-        let _ = follower.wait(delay).await;
+    let forgetting = settings
+        .follower_keep_days
+        .map(|days| tokio::spawn(forget(follower.pool.clone(), days, follower.shutdown.clone())));
+    follower.follow(&settings, &rabbitmq, &queue).await;
+    if let Some(forgetting) = forgetting {
+        // It ends soon after it was asked to. What it has not forgotten then, it does the next time.
+        let _ = forgetting.await;
     }
     Ok(())
 }
@@ -106,6 +86,32 @@ struct Follower {
 }
 
 impl Follower {
+    /// Follows until asked to stop, over one connection after the other.
+    async fn follow(&self, settings: &Settings, rabbitmq: &RabbitMqSettings, queue: &Check) {
+        let mut delays = retry_delays();
+        while !self.shutdown.is_cancelled() {
+            let error = match rabbitmq.follow_changes(&settings.follower_queue_name, AT_ONCE).await {
+                Err(error) => error,
+                Ok(mut consumer) => {
+                    tracing::info!("changes come");
+                    queue.ok();
+                    loop {
+                        match self.round(&mut consumer).await {
+                            Ok(()) => delays = retry_delays(),
+                            Err(Interrupted::Stopping) => return,
+                            Err(Interrupted::Broker(error)) => break error,
+                        }
+                    }
+                }
+            };
+            let delay = delays.next().unwrap_or(LONGEST_DELAY);
+            tracing::warn!(%error, retry_in = ?delay, "no changes come");
+            queue.failed(error.to_string());
+            // An error means that it is to stop.
+            let _ = self.wait(delay).await;
+        }
+    }
+
     /// Tries until the database answers. `false` when asked to stop before that.
     async fn migrate(&self) -> Result<bool, database::Error> {
         let mut delays = retry_delays();
@@ -134,25 +140,32 @@ impl Follower {
         let first = tokio::select! {
             first = consumer.next() => first?,
             () = self.shutdown.cancelled() => return Err(Interrupted::Stopping),
-            // Time to look whether something is to be forgotten.
-            () = sleep(FORGET) => return Ok(()),
         };
         let deadline = Instant::now() + LINGER;
-        let (mut changes, mut deliveries) = (Vec::new(), Vec::new());
+        let mut batch = Batch::default();
         let mut next = Some(first);
         while let Some(delivery) = next {
             match serde_json::from_slice::<Change>(delivery.payload()) {
                 Ok(change) => {
-                    changes.push(change);
-                    deliveries.push(delivery);
+                    // One that has come twice is compared with what was kept.
+                    if batch.versions.contains(&change.version) {
+                        self.finish(std::mem::take(&mut batch)).await?;
+                    }
+                    batch.versions.insert(change.version);
+                    batch.changes.push(change);
+                    batch.deliveries.push(delivery);
                 }
                 Err(error) => set_aside(delivery, &format!("this is no change: {error}")).await?,
             }
-            next = match deliveries.len() < usize::from(AT_ONCE) {
+            next = match batch.deliveries.len() < usize::from(AT_ONCE) {
                 true => timeout_at(deadline, consumer.next()).await.ok().transpose()?,
                 false => None,
             };
         }
+        self.finish(batch).await
+    }
+
+    async fn finish(&self, Batch { changes, deliveries, .. }: Batch) -> Result<(), Interrupted> {
         match self.keep(&changes).await? {
             Ok(kept) => self.acknowledge(deliveries, &changes, &kept).await,
             Err(error) => {
@@ -202,19 +215,6 @@ impl Follower {
         }
     }
 
-    /// Forgets what is older than so many days. What fails is done the next time.
-    async fn forget(&self, days: u16) {
-        let before = chrono::Utc::now() - chrono::Duration::days(days.into());
-        let outcome = async {
-            let client = self.pool.get().await?;
-            while followed::forget(&client, before).await? >= followed::FORGOTTEN_AT_ONCE {}
-            Ok::<_, database::Error>(())
-        };
-        if let Err(error) = outcome.await {
-            tracing::warn!(%error, "old changes are not forgotten; it is tried again");
-        }
-    }
-
     /// Tells of a failure, and waits.
     async fn fail(
         &self,
@@ -235,7 +235,34 @@ impl Follower {
     }
 }
 
-/// Hands a change that can never be kept to the dead letters.
+/// Changes of different versions that are kept together.
+#[derive(Default)]
+struct Batch {
+    versions: HashSet<i64>,
+    changes: Vec<Change>,
+    deliveries: Vec<Delivery>,
+}
+
+/// Forgets what is older than so many days, now and every day until asked to stop. What fails is done the next time.
+async fn forget(pool: Pool, days: u16, shutdown: Shutdown) {
+    while !shutdown.is_cancelled() {
+        let before = Utc::now() - TimeDelta::days(days.into());
+        let mut behind = Some((DateTime::UNIX_EPOCH, i64::MIN));
+        while let Some(looked) = behind.filter(|_| !shutdown.is_cancelled()) {
+            let outcome = async { followed::forget(&pool.get().await?, before, looked).await };
+            behind = outcome.await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "old changes are not forgotten; it is tried again tomorrow");
+                None
+            });
+        }
+        tokio::select! {
+            () = sleep(FORGET) => {}
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Hands a change that can never be kept to the dead letters of its queue.
 async fn set_aside(mut delivery: Delivery, reason: &str) -> Result<(), Interrupted> {
     let reason: String = reason.chars().take(LONGEST_REASON).collect();
     delivery.dead_letter(&reason).await?;

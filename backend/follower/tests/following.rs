@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use broker::{RabbitMqSettings, Source};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use clap::Parser as _;
 use database::{DatabaseSettings, Pool};
 use lapin::{Connection, ConnectionProperties, options::BasicPublishOptions};
@@ -16,6 +17,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// Older than anything that is kept for so many days.
+static LONG_AGO: LazyLock<DateTime<Utc>> = LazyLock::new(|| Utc::now().trunc_subsecs(0) - TimeDelta::days(30));
 const SOON: Duration = Duration::from_secs(60);
 
 #[derive(clap::Parser)]
@@ -91,7 +94,7 @@ async fn publish(host: &VirtualHost, bodies: &[Vec<u8>]) {
 }
 
 fn change(version: i64, source_id: &str, operation: &str, record: &Value) -> Vec<u8> {
-    let at = format!("2026-11-20T12:00:00.{:06}Z", version % 1_000_000);
+    let at = (*LONG_AGO + TimeDelta::microseconds(version)).to_rfc3339();
     let change = json!({"operation": operation, "kind": "transaction", "source_id": source_id, "version": version, "at": at,
                         "account_id": 1, "record": record});
     serde_json::to_vec(&change).unwrap()
@@ -257,7 +260,7 @@ async fn what_comes_again_or_late_changes_nothing_and_what_cannot_be_kept_is_set
     ];
     publish(&host, &wrong).await;
     wait("what is right is kept", async || number(&copy, "SELECT count(*) FROM followed.change").await == 4).await;
-    wait("the rest is set aside", async || waiting_in(&host, "crypto-prices.dead-letters").await == Some(4)).await;
+    wait("the rest is set aside", async || waiting_in(&host, "mine.dead-letters").await == Some(4)).await;
     let known = rows(&copy, "SELECT source_id, version, record FROM followed.record").await;
     assert_eq!(known, [json!({"source_id": "7", "version": 20, "record": {"volume": "2"}})]);
     wait("nothing waits", async || waiting_in(&host, "mine").await == Some(0)).await;
