@@ -167,6 +167,7 @@ impl From<database::Error> for Failure {
             (_, Some(state)) if ["08", "25", "28", "3D", "40", "53", "55", "57", "58"].contains(&&state[..2]) => {
                 Self::unavailable(&error)
             }
+            (database::Error::TooManyCoins { .. }, _) => Self::new(Code::TooManyCoins, error.to_string()),
             (database::Error::Pool(_), _) | (database::Error::Query { .. }, None) => Self::unavailable(&error),
             _ => {
                 tracing::error!(%error, "a query failed");

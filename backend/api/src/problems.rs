@@ -141,7 +141,7 @@ codes! {
         "A portfolio has 500,000 at most."
         "Keep them in several portfolios.";
     TooManyCoins "too_many_coins" CONFLICT "Too many coins"
-        "What a portfolio was worth day by day is computed of 5,000 different coins at most."
+        "What a portfolio was worth day by day is computed of 1,000 different coins at most, and what was paid is converted from as many currencies."
         "Keep them in several portfolios.";
     TransactionKnown "transaction_known" CONFLICT "This transaction is written down already"
         "Another transaction of the portfolio has the same source and source_id."

@@ -9,8 +9,19 @@ use process::{Health, Shutdown};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    Settings, attempts::Attempts, books::Books, cache::Cache, connection::Connection, export, live::Hub, middleware,
-    rate_limit::RateLimit, reader::Reader, readiness::DatabaseChecks, routes, top_halves,
+    Settings,
+    attempts::Attempts,
+    books::Books,
+    cache::Cache,
+    connection::Connection,
+    export,
+    handlers::{earlier_prices::KeptPrices, transaction_files::Present},
+    live::Hub,
+    middleware,
+    rate_limit::RateLimit,
+    reader::Reader,
+    readiness::DatabaseChecks,
+    routes, top_halves,
 };
 
 /// The API cannot serve.
@@ -35,6 +46,8 @@ pub(crate) struct State {
     pub(crate) hub: Hub,
     pub(crate) cache: Cache,
     pub(crate) books: Books,
+    pub(crate) present: Present,
+    pub(crate) kept_prices: KeptPrices,
     /// Where there is a limit.
     pub(crate) rate_limit: Option<RateLimit>,
     /// One for each export that may run.
@@ -87,6 +100,8 @@ impl Server {
             hub: hub.clone(),
             cache: Cache::new(settings, hub.news()),
             books: Books::default(),
+            present: Present::default(),
+            kept_prices: KeptPrices::default(),
             rate_limit: RateLimit::new(settings),
             exports: export::seats(settings.api_exports),
             health,

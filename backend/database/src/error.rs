@@ -41,6 +41,15 @@ pub enum Error {
         /// How long it may be.
         megabytes: usize,
     },
+    /// What so many things were worth is not told day by day.
+    #[error(
+        "these are {found} different coins and currencies; at most {} are counted day by day",
+        crate::worth::MOST_DAILY
+    )]
+    TooManyCoins {
+        /// How many were asked for.
+        found: usize,
+    },
     /// The database reports in words that this program does not know.
     #[error("reading the report on storage: {0}")]
     Report(serde_json::Error),
@@ -63,6 +72,7 @@ impl Error {
             | Self::ServerTooOld { .. }
             | Self::Migration(_)
             | Self::Report(_)
+            | Self::TooManyCoins { .. }
             | Self::AnswerTooLong { .. } => false,
         }
     }
@@ -77,6 +87,7 @@ impl Error {
             | Self::Candle(_)
             | Self::Encode(_)
             | Self::Report(_)
+            | Self::TooManyCoins { .. }
             | Self::AnswerTooLong { .. } => false,
         }
     }

@@ -2,6 +2,11 @@
 
 mod ledger;
 
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+};
+
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
 use domain::portfolio::{Entry, Kind, Method, Order};
@@ -202,19 +207,24 @@ pub async fn list_transactions(
     let which = "portfolio_id = $1 AND ($2::bigint IS NULL OR id = $2) AND ($3::text IS NULL OR symbol = $3)
         AND ($4::text IS NULL OR type = $4) AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)";
     let query = format!(
-        "SELECT page.*, unknown.field, unknown.code
-         FROM (SELECT {COLUMNS} FROM portfolio.transaction WHERE {which} ORDER BY at DESC, id DESC OFFSET $7 LIMIT $8) AS page
-         LEFT JOIN LATERAL (
-             SELECT field, code
-             FROM (VALUES (1, 'symbol', symbol), (2, 'currency', CASE WHEN type = 'TRADE' THEN currency END),
-                          (3, 'fee_currency', CASE WHEN type = 'TRADE' AND fee > 0 THEN fee_currency END)) AS named (place, field, code)
-             WHERE code NOT IN ('USD', 'USDT')
-               -- What the portfolio is counted in needs no rate.
-               AND (field = 'symbol' OR code <> (SELECT own.currency FROM portfolio.portfolio AS own WHERE own.id = page.portfolio_id))
-               AND NOT EXISTS (SELECT FROM symbol AS known WHERE known.code = named.code)
-               AND NOT EXISTS (SELECT FROM fiat_rate WHERE base = named.code) AND NOT EXISTS (SELECT FROM fiat_rate WHERE quote = named.code)
-             ORDER BY place LIMIT 1) AS unknown ON true
-         ORDER BY page.at DESC, page.id DESC"
+        "WITH page AS MATERIALIZED (
+             SELECT {COLUMNS} FROM portfolio.transaction WHERE {which} ORDER BY at DESC, id DESC OFFSET $7 LIMIT $8
+         ), named AS (
+             SELECT id, field, code, place
+             FROM page, LATERAL (VALUES (1, 'symbol', symbol), (2, 'currency', CASE WHEN type = 'TRADE' THEN currency END),
+                                (3, 'fee_currency', CASE WHEN type = 'TRADE' AND fee > 0 THEN fee_currency END)) AS named (place, field, code)
+             -- What the portfolio is counted in needs no rate.
+             WHERE field = 'symbol' OR code <> (SELECT own.currency FROM portfolio.portfolio AS own WHERE own.id = $1)
+         ), unknown AS MATERIALIZED (
+             -- Each code once, each by an index.
+             SELECT code FROM (SELECT DISTINCT code FROM named) AS codes
+             WHERE code NOT IN ('USD', 'USDT') AND (SELECT true FROM symbol AS known WHERE known.code = codes.code LIMIT 1) IS NULL
+               AND (SELECT true FROM fiat_rate WHERE base = code LIMIT 1) IS NULL
+               AND (SELECT true FROM fiat_rate WHERE quote = code LIMIT 1) IS NULL
+         ), first AS (
+             SELECT DISTINCT ON (id) id, field, code FROM named JOIN unknown USING (code) ORDER BY id, place
+         )
+         SELECT page.*, first.field, first.code FROM page LEFT JOIN first USING (id) ORDER BY page.at DESC, page.id DESC"
     );
     let wanted: [&(dyn ToSql + Sync); 6] = [&portfolio_id, id, symbol, &kind, from, to];
     let statement = client.prepare_cached(&query).await.context(doing)?;
@@ -272,18 +282,18 @@ pub struct Added {
     pub known: usize,
 }
 
-/// Entries as columns, `$2` to `$14`.
+/// Entries as columns, `$2` to `$15`.
 const NEW: &str = "unnest($2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::numeric[], $9::text[],
-        $10::numeric[], $11::text[], $12::text[], $13::text[], $14::text[])
-    AS new (at, symbol, type, order_type, volume, price, value, currency, fee, fee_currency, source, source_id, note)";
+        $10::numeric[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[])
+    AS new (at, symbol, type, order_type, volume, price, value, currency, fee, fee_currency, source, source_id, note, ordinal)";
 
-/// Whether a portfolio, `$1`, has a new entry already: by its name; or, where it was written down without one, as it is told in our own
-/// files, by all that it says.
+/// Whether a portfolio, `$1`, has a new entry already: by its name; or, where it comes out of a file, by all that it says, as what was written
+/// down by hand has no name. Of several that say the same, each is known by another one.
 const IS_KNOWN: &str = "(
     EXISTS (SELECT FROM portfolio.transaction AS known
             WHERE known.portfolio_id = $1 AND known.source = new.source AND known.source_id = new.source_id)
-    OR new.source_id IS NOT NULL AND EXISTS (
-        SELECT FROM portfolio.transaction AS known
+    OR new.ordinal > 0 AND new.ordinal <= (
+        SELECT count(*) FROM portfolio.transaction AS known
         WHERE known.portfolio_id = $1 AND known.at = new.at AND known.source_id IS NULL
           AND (known.source = new.source OR known.source = '' AND new.source = 'csv')
           AND (known.symbol, known.type, known.order_type, known.volume, known.currency, known.fee)
@@ -291,15 +301,29 @@ const IS_KNOWN: &str = "(
           AND (known.price, known.value, known.fee_currency, known.note)
               IS NOT DISTINCT FROM (new.price, new.value, new.fee_currency, new.note)))";
 
+/// Of entries out of a file: how many of those before each say the same, and it itself. Of others, 0.
+fn ordinals(entries: &[Entry]) -> Vec<i64> {
+    let mut seen: HashMap<u64, i64> = HashMap::new();
+    let ordinal = |entry: &Entry| {
+        let unnamed = Entry { source_id: None, ..entry.clone() };
+        let count =
+            seen.entry(BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{unnamed:?}"))).or_default();
+        *count += 1;
+        *count
+    };
+    entries.iter().map(ordinal).collect()
+}
+
 /// What entries say, column by column, as [`NEW`] takes it.
 struct Columns<'a> {
     at: Vec<DateTime<Utc>>,
     texts: [Vec<Option<&'a str>>; 8],
     amounts: [Vec<Option<Decimal>>; 4],
+    ordinals: &'a [i64],
 }
 
 impl<'a> Columns<'a> {
-    fn of(entries: &'a [Entry]) -> Self {
+    fn of(entries: &'a [Entry], ordinals: &'a [i64]) -> Self {
         let text = |of: fn(&'a Entry) -> Option<&'a str>| entries.iter().map(of).collect();
         let amount = |of: fn(&Entry) -> Option<Decimal>| entries.iter().map(of).collect();
         Self {
@@ -320,11 +344,12 @@ impl<'a> Columns<'a> {
                 amount(|entry| entry.value),
                 amount(|entry| Some(entry.fee)),
             ],
+            ordinals,
         }
     }
 
     /// As parameters of a statement, behind the portfolio's key.
-    fn behind<'b>(&'b self, portfolio_id: &'b i64) -> [&'b (dyn ToSql + Sync); 14] {
+    fn behind<'b>(&'b self, portfolio_id: &'b i64) -> [&'b (dyn ToSql + Sync); 15] {
         let [symbol, kind, order, currency, fee_currency, source, source_id, note] = &self.texts;
         let [volume, price, value, fee] = &self.amounts;
         [
@@ -342,18 +367,29 @@ impl<'a> Columns<'a> {
             source,
             source_id,
             note,
+            &self.ordinals,
         ]
     }
 }
 
-/// Writes entries down that were checked, all of them in one statement. What the same source calls the same is written once.
+/// Writes an entry down that was checked. What the same source calls the same is written once.
 ///
 /// # Errors
 /// When the database refuses.
 pub async fn add(
     client: &impl GenericClient,
     portfolio_id: i64,
+    entry: &Entry,
+) -> Result<std::result::Result<Added, Refused>> {
+    add_some(client, portfolio_id, std::slice::from_ref(entry), &[0]).await
+}
+
+/// Writes entries down, all of them in one statement.
+async fn add_some(
+    client: &impl GenericClient,
+    portfolio_id: i64,
     entries: &[Entry],
+    ordinals: &[i64],
 ) -> Result<std::result::Result<Added, Refused>> {
     let doing = "writing transactions";
     let insert = format!(
@@ -367,14 +403,16 @@ pub async fn add(
          ), added AS (
              INSERT INTO portfolio.transaction (portfolio_id, at, symbol, type, order_type, volume, price, value, currency, fee,
                                                 fee_currency, source, source_id, note)
-             SELECT owner.id, unknown.* FROM owner, unknown
+             SELECT owner.id, at, symbol, type, order_type, volume, price, value, currency, fee, fee_currency, source, source_id, note
+             FROM owner, unknown
              ON CONFLICT ON CONSTRAINT transaction_once DO NOTHING
              RETURNING id
          )
          SELECT EXISTS (SELECT FROM owner), ARRAY(SELECT id FROM added ORDER BY id)"
     );
     let statement = client.prepare_cached(&insert).await.context(doing)?;
-    let row = client.query_one(&statement, &Columns::of(entries).behind(&portfolio_id)).await.context(doing)?;
+    let row =
+        client.query_one(&statement, &Columns::of(entries, ordinals).behind(&portfolio_id)).await.context(doing)?;
     if !row.get::<_, bool>(0) {
         // It may have been deleted meanwhile.
         let statement = client.prepare_cached("SELECT FROM portfolio.portfolio WHERE id = $1").await.context(doing)?;
@@ -389,7 +427,7 @@ pub async fn add(
 /// How many are written in one statement.
 const AT_ONCE: usize = 10_000;
 
-/// Writes many entries down, all or none of them; now and then it is `told` how many are written.
+/// Writes the entries of a file down, all or none of them: what is there already is left out; now and then it is `told` how many are written.
 ///
 /// # Errors
 /// When the database refuses.
@@ -402,9 +440,10 @@ pub async fn add_all(
     let doing = "writing many transactions";
     let transaction = client.transaction().await.context(doing)?;
     let mut all = Added::default();
-    for part in entries.chunks(AT_ONCE) {
+    let ordinals = ordinals(entries);
+    for (part, ordinals) in entries.chunks(AT_ONCE).zip(ordinals.chunks(AT_ONCE)) {
         told(all.ids.len() + all.known);
-        match add(&transaction, portfolio_id, part).await? {
+        match add_some(&transaction, portfolio_id, part, ordinals).await? {
             Ok(Added { ids, known }) => {
                 all.ids.extend(ids);
                 all.known += known;
@@ -416,7 +455,7 @@ pub async fn add_all(
     Ok(Ok(all))
 }
 
-/// How many of these a portfolio has already, or are named before among them.
+/// How many entries of a file a portfolio has already, or are named before among them.
 ///
 /// # Errors
 /// When the database cannot be asked.
@@ -426,7 +465,10 @@ pub async fn count_known(client: &impl GenericClient, portfolio_id: i64, entries
         "SELECT count(*) - count(DISTINCT (new.source, new.source_id)) FILTER (WHERE NOT {IS_KNOWN}) FROM {NEW}"
     );
     let statement = client.prepare_cached(&query).await.context(doing)?;
-    let row = client.query_one(&statement, &Columns::of(entries).behind(&portfolio_id)).await.context(doing)?;
+    let row = client
+        .query_one(&statement, &Columns::of(entries, &ordinals(entries)).behind(&portfolio_id))
+        .await
+        .context(doing)?;
     Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or_default())
 }
 

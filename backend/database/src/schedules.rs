@@ -104,8 +104,8 @@ pub struct PassedOver {
 /// A schedule that could not be computed, or all of them.
 #[derive(Debug)]
 pub struct Failed {
-    /// Which; `None` where none can be.
-    pub schedule_id: Option<i64>,
+    /// Which, and whose it is; `None` where none can be.
+    pub schedule: Option<(i64, i64)>,
     /// Why.
     pub error: Error,
 }
@@ -119,11 +119,15 @@ pub async fn compute_due(
     client: &mut Client,
     passed_over: &PassedOver,
 ) -> std::result::Result<Option<Computed>, Failed> {
-    let mut schedule_id = None;
-    compute(client, passed_over, &mut schedule_id).await.map_err(|error| Failed { schedule_id, error })
+    let mut schedule = None;
+    compute(client, passed_over, &mut schedule).await.map_err(|error| Failed { schedule, error })
 }
 
-async fn compute(client: &mut Client, passed_over: &PassedOver, taken: &mut Option<i64>) -> Result<Option<Computed>> {
+async fn compute(
+    client: &mut Client,
+    passed_over: &PassedOver,
+    taken: &mut Option<(i64, i64)>,
+) -> Result<Option<Computed>> {
     let doing = "computing a schedule";
     let transaction = client.transaction().await.context(doing)?;
     let Some(schedule) = take(&transaction, passed_over, taken).await? else { return Ok(None) };
@@ -151,7 +155,7 @@ async fn compute(client: &mut Client, passed_over: &PassedOver, taken: &mut Opti
 async fn take(
     client: &impl GenericClient,
     passed_over: &PassedOver,
-    taken: &mut Option<i64>,
+    taken: &mut Option<(i64, i64)>,
 ) -> Result<Option<Schedule>> {
     let doing = "looking for schedules";
     let query = "
@@ -167,7 +171,7 @@ async fn take(
     else {
         return Ok(None);
     };
-    *taken = row.try_get(0).ok();
+    *taken = row.try_get(0).ok().zip(row.try_get(1).ok());
     let read = || {
         Ok(Schedule {
             id: row.try_get(0)?,

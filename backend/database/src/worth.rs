@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use deadpool_postgres::GenericClient;
 use domain::usd::{PricedPair, UsdPrices};
+use futures_util::TryStreamExt as _;
 use rust_decimal::Decimal;
 use smol_str::SmolStr;
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::ToSql};
 
-use crate::{Context as _, Result, apart::apart, snapshot::counts};
+use crate::{Context as _, Error, Result, snapshot::counts};
 
 /// Through what everything else is valued.
 const HUBS: [&str; 5] = ["USD", "USDT", "USDC", "BTC", "EUR"];
@@ -114,73 +115,84 @@ pub async fn at(client: &impl GenericClient, codes: &[&str], moment: DateTime<Ut
     Ok(UsdPrices::new(rows.iter().map(|row| pair(row, 0))))
 }
 
-/// What things were worth at the ends of days.
+/// What things were worth at the ends of days, in one currency.
 #[derive(Debug, Default)]
 pub struct Daily {
     first: NaiveDate,
     /// Day by day, without a hole.
-    days: Vec<UsdPrices>,
+    prices: HashMap<SmolStr, Vec<Option<Decimal>>>,
 }
 
 /// How long before the first day is looked for what has no price on it.
 const BEFORE: Days = Days::new(30);
+/// Of how many things it is told day by day what they were worth.
+pub const MOST_DAILY: usize = 1_000;
 
-/// What these were worth at the end of each day from the first to the last of them. What has no price on a day keeps that of the day
+/// What these were worth in a currency at the end of each day from the first to the last of them. What has no price on a day keeps that of the day
 /// before.
 ///
 /// # Errors
-/// When the database cannot be asked.
-pub async fn daily(client: &impl GenericClient, codes: &[&str], first: NaiveDate, last: NaiveDate) -> Result<Daily> {
+/// When the database cannot be asked, or these are too many.
+pub async fn daily(
+    client: &impl GenericClient,
+    codes: &[&str],
+    currency: &str,
+    (first, last): (NaiveDate, NaiveDate),
+) -> Result<Daily> {
     let doing = "valuing coins day by day";
-    let codes = names(codes);
+    if codes.len() > MOST_DAILY {
+        return Err(Error::TooManyCoins { found: codes.len() });
+    }
     let from = first.checked_sub_days(BEFORE).unwrap_or(first);
     let statement = client.prepare_cached(&format!("WITH {WANTED} {DAILY}")).await.context(doing)?;
-    let rows = client.query(&statement, &[&codes, &from, &last]).await.context(doing)?;
-    Ok(apart(move || Daily::of_rows(&rows, first, last)).await)
+    let all = names(&codes.iter().copied().chain([currency]).collect::<Vec<_>>());
+    let parameters: [&(dyn ToSql + Sync); 3] = [&all, &from, &last];
+    // Years of thousands of pairs are never in memory at once: of each day it is kept what was asked for.
+    let rows = client.query_raw(&statement, parameters).await.context(doing)?;
+    let mut rows = std::pin::pin!(rows);
+    let mut next = rows.try_next().await.context(doing)?;
+    let mut known: HashMap<(SmolStr, SmolStr, bool), PricedPair> = HashMap::new();
+    let mut prices: Vec<Vec<Option<Decimal>>> = vec![Vec::new(); codes.len()];
+    for day in first.iter_days().take_while(|day| *day <= last) {
+        while let Some(row) = next.take_if(|row| row.get::<_, NaiveDate>(0) <= day) {
+            let pair = pair(&row, 1);
+            known.insert((pair.base.clone(), pair.quote.clone(), pair.is_rate), pair);
+            next = rows.try_next().await.context(doing)?;
+        }
+        let usd = UsdPrices::new(known.values().cloned());
+        for (code, prices) in codes.iter().zip(&mut prices) {
+            prices.push(usd.of_in(code, currency).map(|worth| worth.price));
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(Daily { first, prices: codes.iter().map(SmolStr::new).zip(prices).collect() })
 }
 
 impl Daily {
-    /// Of rows in order of days; what was told before the first day counts on it.
-    fn of_rows(rows: &[Row], first: NaiveDate, last: NaiveDate) -> Self {
-        let mut rows = rows.iter().peekable();
-        let mut known: HashMap<(SmolStr, SmolStr, bool), PricedPair> = HashMap::new();
-        let mut days = Vec::new();
-        for day in first.iter_days().take_while(|day| *day <= last) {
-            while let Some(row) = rows.next_if(|row| row.get::<_, NaiveDate>(0) <= day) {
-                let pair = pair(row, 1);
-                known.insert((pair.base.clone(), pair.quote.clone(), pair.is_rate), pair);
-            }
-            days.push(UsdPrices::new(known.values().cloned()));
-        }
-        Self { first, days }
-    }
-
     /// The end of a day.
     pub fn end_of(day: NaiveDate) -> DateTime<Utc> {
         day.succ_opt().unwrap_or(day).and_time(NaiveTime::MIN).and_utc()
     }
 
-    /// The last day is not over: so much things are worth now.
-    pub fn set_last(&mut self, worths: UsdPrices) {
-        if let Some(last) = self.days.last_mut() {
-            *last = worths;
+    /// The last day is not over: so much things are worth now, in the same currency.
+    pub fn set_last(&mut self, worths: &UsdPrices, currency: &str) {
+        for (code, prices) in &mut self.prices {
+            if let Some(last) = prices.last_mut() {
+                *last = worths.of_in(code, currency).map(|worth| worth.price);
+            }
         }
     }
 
-    /// What things were worth at the end of this day; `None` where it is none of the days.
-    pub fn of(&self, day: NaiveDate) -> Option<&UsdPrices> {
-        self.days.get(usize::try_from((day - self.first).num_days()).ok()?)
+    /// What one unit of something was worth at the end of this day; `None` where that is not known, or was not asked for.
+    pub fn price(&self, code: &str, day: NaiveDate) -> Option<Decimal> {
+        *self.prices.get(code)?.get(usize::try_from((day - self.first).num_days()).ok()?)?
     }
 
-    /// What one unit of `code` was worth in `currency` when something was paid: at the end of the day before; where nothing is known
-    /// of that, at the end of the day itself.
-    pub fn rate(&self, code: &str, currency: &str, at: DateTime<Utc>) -> Option<Decimal> {
-        if code == currency {
-            return Some(Decimal::ONE);
-        }
+    /// What one unit of `code` was worth when something was paid: at the end of the day before; where nothing is known of that, at the end of
+    /// the day itself.
+    pub fn rate(&self, code: &str, at: DateTime<Utc>) -> Option<Decimal> {
         let day = at.date_naive();
-        let on = |day: NaiveDate| Some(self.of(day)?.of_in(code, currency)?.price);
-        day.pred_opt().and_then(on).or_else(|| on(day))
+        day.pred_opt().and_then(|before| self.price(code, before)).or_else(|| self.price(code, day))
     }
 }
 

@@ -62,12 +62,13 @@ async fn compute_all(pool: &Pool, shutdown: &Shutdown, failed: &mut HashMap<i64,
                 metrics::counter!("schedules_computed_total").increment(1);
                 tracing::debug!(schedule = computed.schedule_id, pairs = computed.pairs, "a schedule is computed");
             }
-            Err(Failed { schedule_id: Some(schedule), error }) => {
+            Err(Failed { schedule: Some((schedule, account)), error }) => {
+                *taken.entry(account).or_default() += begun.elapsed();
                 metrics::counter!("schedules_failed_total").increment(1);
                 tracing::warn!(schedule, %error, "a schedule is not computed; it is tried again in a minute");
                 failed.insert(schedule, Instant::now());
             }
-            Err(Failed { schedule_id: None, error }) => return Err(error.to_string()),
+            Err(Failed { schedule: None, error }) => return Err(error.to_string()),
         }
     }
     Ok(())

@@ -38,8 +38,8 @@ const LISTED: usize = 10;
 /// What is told once is told every so often, and ends before the second time.
 const SELDOM: &str = "720:00";
 const ONCE: &str = "00:00";
-/// What is to begin now begins when it is written down.
-const SOON: TimeDelta = TimeDelta::seconds(5);
+/// What is to begin now begins behind that which the database's clock says, should it be ahead.
+const SOON: TimeDelta = TimeDelta::seconds(60);
 
 const TYPES: &str = "BALANCE, SYMBOL_VALUE_DROP, SYMBOL_VALUE_INCREASE";
 
@@ -103,7 +103,7 @@ pub(crate) async fn make_channel(
     let made = state.reader.read(async |client| {
         let (kind, settings) = match request.channel_type.as_deref().map(str::to_lowercase).as_deref() {
             Some("telegram") => ("telegram", telegram(client, account, &request).await?),
-            Some("email") => ("email", request.user_email.as_ref().map_or(json!({}), |to| json!({ "address": to }))),
+            Some("email") => ("email", filled(&request.user_email).map_or(json!({}), |to| json!({ "address": to }))),
             other => {
                 let allowed = "TELEGRAM or EMAIL; POST /channels makes the others";
                 let detail = "no channel of this kind is made here";
@@ -210,7 +210,7 @@ async fn wanted(
         let allowed = "hours and minutes, 00:01 to 720:00; 00:00 for once";
         return Err(Failure::parameter("check_every", text, "this is no interval", allowed));
     }
-    let moment = |name, text: &Option<String>| text.as_deref().map(|text| date(name, text)).transpose();
+    let moment = |name, text: &Option<String>| filled(text).map(|text| date(name, text)).transpose();
     let begin = moment("start_date", &request.start_date)?;
     let now = Utc::now().trunc_subsecs(0);
     let begin = if is_once { begin.unwrap_or(now).max(now + SOON) } else { begin.unwrap_or(now) };
@@ -231,7 +231,7 @@ async fn wanted(
         ends_at: Some(end),
         active: request.is_active,
         pairs: None,
-        channels: Some(of_kind(own_channels, request.channel_type.as_deref())?),
+        channels: Some(of_kind(own_channels, filled(&request.channel_type))?),
     })
 }
 
@@ -292,8 +292,8 @@ async fn telegram(client: &Client, account: &Account, request: &EarlierChannelRe
         Some(Value::Number(number)) => number.to_string(),
         _ => return Err(Failure::parameter("chat_id", "", "this is no chat", "the number of a chat, or @name")),
     };
-    let token = match &request.token {
-        Some(token) => token.clone(),
+    let token = match filled(&request.token) {
+        Some(token) => token.to_owned(),
         None => {
             let known =
                 channels::list(client, account.id).await?.into_iter().find_map(
@@ -309,6 +309,11 @@ async fn telegram(client: &Client, account: &Account, request: &EarlierChannelRe
         }
     };
     Ok(json!({ "token": token, "chat_id": chat_id }))
+}
+
+/// A text that says something: clients of the earlier system send empty ones.
+fn filled(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
 }
 
 fn channel(account: &Account, channel: &Channel) -> EarlierChannel {

@@ -1,8 +1,15 @@
 //! What coins cost in the account's currency, in the form of an earlier system.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use actix_web::{HttpResponse, web};
+use actix_web::{
+    HttpResponse,
+    web::{self, Bytes},
+};
 use api_types::{
     alerts::Amount,
     earlier_notifications::{EarlierPrice, EarlierPrices, EarlierQuote, EarlierStatus},
@@ -15,6 +22,7 @@ use database::{
 };
 use domain::{portfolio::ratio, top_list::CoinKey, usd::UsdPrices};
 use rust_decimal::Decimal;
+use tokio::sync::Mutex;
 
 use crate::{
     auth::Reading,
@@ -27,6 +35,14 @@ use crate::{
 
 /// How many coins are told.
 const MOST: usize = 100;
+/// For how long an answer serves everybody who counts in its currency.
+const SERVES: Duration = Duration::from_secs(5);
+/// In how many currencies answers are kept.
+const MOST_KEPT: usize = 64;
+
+/// Answers by currency, and since when. Who asks while one is made waits for it. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct KeptPrices(Arc<Mutex<BTreeMap<String, (Instant, Bytes)>>>);
 
 /// What the hundred coins cost of which most is traded, in your currency, in the form of an earlier system
 #[utoipa::path(
@@ -38,6 +54,10 @@ const MOST: usize = 100;
 )]
 pub(crate) async fn list(Reading(bearer): Reading, state: web::Data<State>) -> Result<HttpResponse, Failure> {
     let (now, currency) = (Utc::now(), bearer.account.currency.clone());
+    let mut kept = state.kept_prices.0.lock().await;
+    if let Some((_, body)) = kept.get(&currency).filter(|(made, _)| made.elapsed() < SERVES) {
+        return Ok(told(body.clone()));
+    }
     let read = state.reader.read_at_length(async |client| {
         let pairs = list_pairs_at(client, minute_of(now), Markets::Real).await?;
         let usd = UsdPrices::new(pairs.iter().map(database::snapshot::PairAtMinute::priced));
@@ -78,5 +98,15 @@ pub(crate) async fn list(Reading(bearer): Reading, state: web::Data<State>) -> R
         })
     };
     let status = EarlierStatus { timestamp: now.timestamp_millis() };
-    Ok(HttpResponse::Ok().json(EarlierPrices { data: coins.into_iter().filter_map(price).collect(), status }))
+    let prices = EarlierPrices { data: coins.into_iter().filter_map(price).collect(), status };
+    let body = Bytes::from(serde_json::to_vec(&prices).unwrap_or_default());
+    kept.retain(|_, (made, _)| made.elapsed() < SERVES);
+    if kept.len() < MOST_KEPT {
+        kept.insert(currency, (Instant::now(), body.clone()));
+    }
+    Ok(told(body))
+}
+
+fn told(body: Bytes) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(body)
 }

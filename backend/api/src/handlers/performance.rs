@@ -21,7 +21,7 @@ use crate::{
     apart::apart,
     auth::Reading,
     books::Book,
-    error::{Code, Failure},
+    error::Failure,
     handlers::{
         balance::told,
         portfolios::{currency, of_account},
@@ -78,8 +78,6 @@ impl FromQuery for Benchmark {
     }
 }
 
-/// Of how many coins it is told day by day what they were worth.
-const MOST_COINS: usize = 5_000;
 /// How many are walked through at the same time; others wait, before they hold anything.
 static SEATS: Semaphore = Semaphore::const_new(4);
 
@@ -100,7 +98,7 @@ async fn walked(
     span: &Span,
     further: Option<&str>,
 ) -> Result<Walked, Failure> {
-    let _seat = SEATS.acquire().await;
+    let seat = SEATS.acquire().await;
     let now = Utc::now();
     let to = span.to.unwrap_or_else(|| now.date_naive());
     let read = state.reader.read_at_length(async |client| {
@@ -112,29 +110,26 @@ async fn walked(
         };
         let first = first.pred_opt().unwrap_or(first).min(to);
         let mut codes: BTreeSet<&str> = book.valued.trades.iter().map(|trade| trade.symbol.as_str()).collect();
-        if codes.len() > MOST_COINS {
-            let detail =
-                format!("these are {} different coins, and {MOST_COINS} at most are counted day by day", codes.len());
-            return Err(Failure::new(Code::TooManyCoins, detail));
-        }
-        codes.insert(&currency);
         codes.extend(further);
         let codes: Vec<&str> = codes.into_iter().collect();
-        let mut daily = worth::daily(client, &codes, first, to).await?;
+        let mut daily = worth::daily(client, &codes, &currency, (first, to)).await?;
         if to == now.date_naive() {
             // Its candle is some minutes old, or not there yet.
-            daily.set_last(worth::at(client, &codes, now).await?);
+            let codes: Vec<&str> = codes.iter().copied().chain([currency.as_str()]).collect();
+            daily.set_last(&worth::at(client, &codes, now).await?, &currency);
         }
         Ok((currency, book, first, daily))
     });
     let (currency, book, first, daily) = read.await?;
     let daily = Arc::new(daily);
     let counted = {
-        let (book, daily, currency) = (book.clone(), daily.clone(), currency.clone());
+        let (book, daily) = (book.clone(), daily.clone());
         apart(move || {
+            // Whoever goes away gives the seat up when this is done, not before.
+            let _seat = seat;
             let symbols: BTreeSet<&SmolStr> = book.valued.trades.iter().map(|trade| &trade.symbol).collect();
             let days: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= to).collect();
-            let closes: Vec<Closes> = days.iter().map(|day| closes(*day, &symbols, &daily, &currency, now)).collect();
+            let closes: Vec<Closes> = days.iter().map(|day| closes(*day, &symbols, &daily, now)).collect();
             let series = series(&book.valued.trades, &closes)?;
             Ok(days.into_iter().zip(series).collect())
         })
@@ -152,8 +147,8 @@ fn last_of(day: NaiveDate, now: DateTime<Utc>) -> DateTime<Utc> {
     (Daily::end_of(day) - TimeDelta::microseconds(1)).min(now)
 }
 
-fn closes(day: NaiveDate, symbols: &BTreeSet<&SmolStr>, daily: &Daily, currency: &str, now: DateTime<Utc>) -> Closes {
-    let price = |symbol: &&SmolStr| Some(((*symbol).clone(), daily.of(day)?.of_in(symbol, currency)?.price));
+fn closes(day: NaiveDate, symbols: &BTreeSet<&SmolStr>, daily: &Daily, now: DateTime<Utc>) -> Closes {
+    let price = |symbol: &&SmolStr| Some(((*symbol).clone(), daily.price(symbol, day)?));
     let prices: Prices = symbols.iter().filter_map(price).collect();
     Closes { at: last_of(day, now), prices }
 }
@@ -277,9 +272,8 @@ fn money(walked: &Walked, (from, to): (NaiveDate, NaiveDate), begin: &Day) -> Re
 /// The coins that are held at the end of a day, each with what it earned of what it cost.
 fn coins(walked: &Walked, to: NaiveDate) -> Result<Vec<CoinReturn>, TooLarge> {
     let profits = profits(walked.book.valued.until(last_of(to, walked.now)), Method::Average)?;
-    let worths = walked.daily.of(to);
     let coin = |(symbol, profits): (&SmolStr, &Profits)| {
-        let price = worths?.of_in(symbol, &walked.currency)?.price;
+        let price = walked.daily.price(symbol, to)?;
         let (volume, cost) = (profits.volume(), profits.cost());
         let gain = ratio(volume.checked_mul(price)?.checked_sub(cost)?, cost)?;
         Some(CoinReturn { symbol: symbol.to_string(), gain })
@@ -294,7 +288,7 @@ fn held_instead(
     to: NaiveDate,
     money: &[Money],
 ) -> Option<BenchmarkRow> {
-    let price = |day: NaiveDate| Some(walked.daily.of(day)?.of_in(symbol, &walked.currency)?.price);
+    let price = |day: NaiveDate| walked.daily.price(symbol, day);
     let (begin, end) = (price(money.first()?.on.max(from))?, price(to)?);
     let volume = money
         .iter()

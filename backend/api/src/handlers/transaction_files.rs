@@ -1,6 +1,10 @@
 //! Transactions out of files, and into one.
 
-use std::{collections::BTreeMap, convert::Infallible};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use actix_web::{
     HttpResponse,
@@ -20,7 +24,7 @@ use domain::portfolio::{
     import::{self, Format, Line, LineMistake, Outcome, Unreadable},
 };
 use futures_util::stream;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use utoipa::IntoParams;
 
 use crate::{
@@ -40,9 +44,8 @@ const MOST_LINES: usize = 1_000;
 /// Files that are read at the same time: each may take some hundred megabytes.
 static SEATS: Semaphore = Semaphore::const_new(2);
 
-/// Files that arrive, or wait for that: they take room, too.
-static WAITING: Semaphore = Semaphore::const_new(MOST_WAITING);
-const MOST_WAITING: usize = 10;
+/// Files that arrive, wait for that, or are read: they take room, too.
+const MOST_PRESENT: usize = 32;
 
 /// Lines about how far it is that wait for who asked.
 const LINES_AHEAD: usize = 16;
@@ -107,9 +110,7 @@ pub(crate) async fn import(
 ) -> Result<HttpResponse, Failure> {
     let account_id = bearer.account.id;
     let portfolio = state.reader.read(async |client| of_account(client, account_id, &id).await).await?;
-    let place = WAITING
-        .try_acquire()
-        .map_err(|_| Failure::new(Code::TooManyImports, format!("{MOST_WAITING} files are taken here already")))?;
+    let place = state.present.place(account_id)?;
     let file = File { text: text(payload).await?, _place: place };
     if taking.progress {
         return Ok(line_by_line(async move |told| take(&state, &portfolio, &taking, file, told).await));
@@ -121,7 +122,39 @@ pub(crate) async fn import(
 /// A file, which has a place as long as it is there.
 struct File {
     text: String,
-    _place: SemaphorePermit<'static>,
+    _place: Place,
+}
+
+/// Whose files are there. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Present(Arc<Mutex<BTreeSet<i64>>>);
+
+/// A place for one file of an account, until it is dropped.
+struct Place {
+    account_id: i64,
+    present: Present,
+}
+
+impl Present {
+    /// Each account has one place, so that nobody keeps others out who sends a file slowly.
+    fn place(&self, account_id: i64) -> Result<Place, Failure> {
+        let mut present = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy = |detail: &str| Failure::new(Code::TooManyImports, detail);
+        if present.contains(&account_id) {
+            return Err(busy("another file of yours is being taken; wait until that is done"));
+        }
+        if present.len() >= MOST_PRESENT {
+            return Err(busy("files of many others are being taken"));
+        }
+        present.insert(account_id);
+        Ok(Place { account_id, present: self.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.present.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.account_id);
+    }
 }
 
 /// How far an import is, for whoever wants to know.
@@ -165,10 +198,16 @@ async fn take(
     })?;
     let currency = portfolio.currency.clone();
     stage("waiting", 0, None);
-    let _seat = SEATS.acquire().await;
+    let seat = SEATS.acquire().await;
     stage("reading", 0, None);
     let unreadable = |error: Unreadable| Failure::new(Code::UnreadableFile, error.to_string());
-    let lines = apart(move || import::read(format, &file.text, &currency, Utc::now()).map_err(unreadable)).await?;
+    let read = apart(move || {
+        // Whoever goes away gives place and seat up when this is done, not before.
+        let File { text, _place } = file;
+        let lines = import::read(format, &text, &currency, Utc::now()).map_err(unreadable)?;
+        Ok((lines, _place, seat))
+    });
+    let (lines, _place, _seat) = read.await?;
     let mut row = counted(format, taking.preview, &lines);
     if !taking.preview && !taking.skip_mistakes && row.mistakes > 0 {
         return Err(wrong(&row));
@@ -178,7 +217,7 @@ async fn take(
     row.known = match taking.preview {
         true => {
             let known = async |client: &Client| Ok(portfolios::count_known(client, portfolio.id, &entries).await?);
-            state.reader.read(known).await?
+            state.reader.read_at_length(known).await?
         }
         false => write(state, portfolio, &entries, |done| stage("writing", done, Some(entries.len()))).await?,
     };

@@ -142,7 +142,7 @@ pub(crate) async fn add(
 
 /// Writes one entry down, and reads it back.
 pub(crate) async fn written(client: &Client, portfolio_id: i64, entry: &Entry) -> Result<Transaction, Failure> {
-    let added = portfolios::add(client, portfolio_id, std::slice::from_ref(entry)).await?;
+    let added = portfolios::add(client, portfolio_id, entry).await?;
     let added = added.map_err(|why| not_added(why, portfolio_id))?;
     let Some(number) = added.ids.first() else { return Err(known(entry)) };
     find(client, portfolio_id, &number.to_string()).await

@@ -121,10 +121,23 @@ async fn what_was_written_down_by_hand_is_known_again() {
         let (_, taken) = server.send_file(path, &token, file.clone()).await;
         assert_eq!(numbers(&taken), ["3", "0", "3", "0"], "{path}: {taken}");
     }
+    // A third time the same is another one.
+    let line = file.lines().find(|line| line.contains("64000.1")).unwrap();
+    let thrice = format!("{file}{line}\n");
+    for added in ["1", "0"] {
+        let (_, taken) = server.send_file("/portfolios/1/import", &token, thrice.clone()).await;
+        assert_eq!(numbers(&taken)[..2], ["4", added], "{taken}");
+    }
+    // With a name of its own it is another one, too.
+    let named = json!({"date": "2026-01-02T03:04:05.123456Z", "order_type": "BUY", "symbol": "BTC", "volume": "0.5", "price": "64000.1",
+                       "fee": "0.01", "note": "=first", "source_id": "1"});
+    let named = add(&server, &token, named).await;
+    let path = format!("/portfolios/1/transactions/{}", named["id"]);
+    assert_eq!(send(&server, Method::DELETE, &path, &token, NONE).await.0, 204);
     // What is different is another one.
     let other = file.replace("64000.1", "64000.2");
     assert_eq!(numbers(&server.send_file("/portfolios/1/import", &token, other.clone()).await.1), ["3", "2", "1", "0"]);
     assert_eq!(numbers(&server.send_file("/portfolios/1/import", &token, other).await.1), ["3", "0", "3", "0"]);
     let (_, page) = send(&server, Method::GET, "/portfolios/1/transactions", &token, NONE).await;
-    assert_eq!(page["count"], json!(5));
+    assert_eq!(page["count"], json!(6));
 }

@@ -18,8 +18,8 @@ use crate::{
     worth::{self, Daily},
 };
 
-/// What a ledger was read of: the portfolio's own version, and when rates of currencies came last, by which it is counted.
-pub type LedgerVersion = (i64, Option<DateTime<Utc>>);
+/// What a ledger was read of: the portfolio's own version, and that of the rates of currencies, by which it is counted.
+pub type LedgerVersion = (i64, i64);
 
 /// Every transaction of a portfolio, in order of time, as of one version of it.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +63,7 @@ pub async fn find_ledger(
 ) -> Result<Option<Ledger>> {
     let doing = "reading a ledger";
     // The version first: what is read behind it may be newer, and is then read once more.
-    let query = "SELECT version, (SELECT max(imported_at) FROM fiat_rate) FROM portfolio.portfolio WHERE id = $1";
+    let query = "SELECT portfolio.version, rates.version FROM portfolio.portfolio, portfolio.rates_version AS rates WHERE portfolio.id = $1";
     let statement = client.prepare_cached(query).await.context(doing)?;
     let row = client.query_opt(&statement, &[&portfolio_id]).await.context(doing)?;
     let Some(version) = row.map(|row| (row.get(0), row.get(1))) else { return Ok(Some(Ledger::default())) };
@@ -150,9 +150,8 @@ impl Ledger {
         }
         let daily = match (days.iter().min(), days.iter().max()) {
             (Some(first), Some(last)) => {
-                codes.insert(currency);
                 let codes: Vec<&str> = codes.into_iter().collect();
-                worth::daily(client, &codes, first.pred_opt().unwrap_or(*first), *last).await?
+                worth::daily(client, &codes, currency, (first.pred_opt().unwrap_or(*first), *last)).await?
             }
             _ => Daily::default(),
         };
@@ -177,7 +176,8 @@ impl Ledger {
 
 fn trade(id: i64, entry: &Entry, currency: &str, daily: &Daily) -> std::result::Result<Trade, String> {
     let rate = |code: &SmolStr| {
-        daily.rate(code, currency, entry.at).ok_or_else(|| {
+        let known = if code == currency { Some(Decimal::ONE) } else { daily.rate(code, entry.at) };
+        known.ok_or_else(|| {
             format!("what {code} was worth in {currency} on {} is not known", entry.at.format("%Y-%m-%d"))
         })
     };

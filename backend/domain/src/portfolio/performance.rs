@@ -196,7 +196,8 @@ pub fn money_weighted(money: &[Money], value: Decimal, until: NaiveDate) -> Opti
         }
         grown(sum, factor, (until - at).num_days())?.checked_sub(value)
     };
-    // Where money went in and out, several rates may explain the end: the one that is nearest to none counts.
+    // Where money went in and out, several rates may explain the end, or lie so close together that none is seen: it is looked for near to none
+    // first, and one of them is told.
     let (mut low, mut high) = FACTORS.into_iter().find_map(|(low, high)| {
         let (low, high) = (Decimal::new(low, 4), largest(over, Decimal::new(high, 4)));
         (over(low)?.is_sign_negative() != over(high)?.is_sign_negative()).then_some((low, high))

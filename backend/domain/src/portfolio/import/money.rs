@@ -23,6 +23,9 @@ pub(super) const MONEY_FOR_MONEY: &str =
 pub(super) const MONEY_OF_A_CONVERSION: &str =
     "money of a conversion is not read: the coin that was bought or sold for it is in another line";
 
+/// Currencies that are traded for nothing themselves, but share their code with a coin that is: Ronin.
+const COINS_TOO: [&str; 1] = ["RON"];
+
 /// Whether this is the code of a currency, or of a coin that is worth as much as a dollar or a euro.
 pub(super) fn is_money(code: &str) -> bool {
     MONEY.iter().any(|money| money.eq_ignore_ascii_case(code))
@@ -30,7 +33,8 @@ pub(super) fn is_money(code: &str) -> bool {
 
 /// What a trade of an exchange says, which is told as that of its first coin.
 pub(super) fn traded(entry: Entry) -> Found {
-    match (is_money(&entry.symbol), is_money(&entry.currency)) {
+    let is_coin = COINS_TOO.iter().any(|code| code.eq_ignore_ascii_case(&entry.symbol));
+    match (is_money(&entry.symbol) && !is_coin, is_money(&entry.currency)) {
         (true, true) => Found::Skipped(MONEY_FOR_MONEY),
         (true, false) => Found::Entries(vec![arrived(turned(entry))]),
         (false, true) => Found::Entries(vec![arrived(entry)]),

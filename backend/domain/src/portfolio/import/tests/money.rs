@@ -31,6 +31,14 @@ fn sides(format: Format, text: &str) -> Vec<(String, Entry)> {
     sides.collect()
 }
 
+#[test]
+fn a_coin_that_is_called_like_a_currency_is_one_where_it_is_traded() {
+    let [newest, ..] = of_binance("RON", "USDT", "BUY", "0", "USDT");
+    let told: Vec<(String, SmolStr)> =
+        sides(Format::Binance, &newest).into_iter().map(|(name, entry)| (name, entry.symbol)).collect();
+    assert_eq!(told, [(String::new(), "RON".into())]);
+}
+
 fn side(name: &str, order: Order, volume: &str, symbol: &str, value: &str, currency: &str) -> (String, Entry) {
     (name.to_owned(), trade("2024-03-01T10:00:00Z", order, volume, symbol, value, currency))
 }
