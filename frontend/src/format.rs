@@ -143,20 +143,6 @@ pub(crate) fn moment(time: DateTime<Utc>, zone: Zone) -> String {
     zone.of(time).format("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// A number as somebody types it, or copies it from here, without the commas between thousands. `None` where a comma stands elsewhere, as before
-/// decimals: `0,5`.
-pub(crate) fn typed(text: &str) -> Option<String> {
-    if !text.contains(',') {
-        return Some(text.to_owned());
-    }
-    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
-    let groups: Vec<&str> = whole.trim_start_matches(['-', '−', '+']).split(',').collect();
-    let is_right = groups.iter().skip(1).all(|group| group.len() == 3)
-        && groups.first().is_some_and(|first| (1..=3).contains(&first.len()) && !first.starts_with('0'))
-        && fraction.is_none_or(|fraction| !fraction.contains(','));
-    is_right.then(|| text.replace(',', ""))
-}
-
 /// Puts in thousands separators and the sign, and counts the zeros of tiny numbers.
 fn dress(digits: &str, negative: bool) -> String {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));

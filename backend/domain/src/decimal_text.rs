@@ -3,7 +3,7 @@
 //! `Decimal`'s own deserializer rounds what does not fit and takes JSON numbers through `f64`. A price must do
 //! neither: it is a string, it is read digit for digit, and what cannot be held exactly is an error.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use rust_decimal::Decimal;
 use serde::{Deserializer, Serializer, de};
@@ -22,6 +22,20 @@ pub fn parse(text: &str) -> Result<Decimal, rust_decimal::Error> {
         None => text,
     };
     Decimal::from_str_exact(significant)
+}
+
+/// Without the commas between thousands (`-1,234.5` is `-1234.5`). `None` where a comma stands elsewhere and may mean something else, as before
+/// decimals.
+pub fn without_commas(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains(',') {
+        return Some(Cow::Borrowed(text));
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let mut groups = whole.trim_start_matches(['-', '+']).split(',');
+    let is_first = |group: &str| (1..=3).contains(&group.len()) && !group.starts_with('0');
+    let is_right =
+        groups.next().is_some_and(is_first) && groups.all(|group| group.len() == 3) && !fraction.contains(',');
+    is_right.then(|| Cow::Owned(text.replace(',', "")))
 }
 
 /// Reads the text of a JSON number exactly, with an exponent where it has one (`6.1e-7` is `0.00000061`).

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use api_types::alerts::{AlertRequest, AlertSays, Amount};
+use domain::decimal_text::without_commas;
 use rust_decimal::Decimal;
 
-use crate::{
-    format,
-    state::{Refusal, Ticker, TickerKey},
-};
+use crate::state::{Refusal, Ticker, TickerKey};
 
 /// One thing that a rule says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -288,7 +286,7 @@ impl Draft {
 /// A number as it is written or as it is shown: `64,250.10`.
 fn decimal(field: Field, text: &str) -> Result<Decimal, Refusal> {
     let wrong = || no_number(field, "write a number with a dot before the decimals, such as 70000.5");
-    format::typed(text).and_then(|text| text.parse().ok()).ok_or_else(wrong)
+    without_commas(text).and_then(|text| text.parse().ok()).ok_or_else(wrong)
 }
 
 fn whole(field: Field, text: &str) -> Result<Option<i64>, Refusal> {

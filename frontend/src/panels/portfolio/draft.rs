@@ -7,9 +7,10 @@ use api_types::{
     portfolios::{TransactionRequest, TransactionRow},
 };
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use domain::decimal_text::without_commas;
 use rust_decimal::Decimal;
 
-use crate::{format, state::Refusal};
+use crate::state::Refusal;
 
 /// One thing that a transaction says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -214,7 +215,7 @@ fn decimal(field: Field, text: &str) -> Result<Amount, Refusal> {
     let wrong = || wrong(field, "write a number with a dot before the decimals and no commas, such as 0.5");
     // Of `1,500` coins nobody sees afterwards whether they were meant to be one and a half.
     let is_sure = text.contains('.') || text.matches(',').count() != 1;
-    let text = format::typed(text).filter(|_| is_sure);
+    let text = without_commas(text).filter(|_| is_sure);
     text.and_then(|text| text.parse().ok()).map(Amount).ok_or_else(wrong)
 }
 

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use super::table::Header;
 use super::{Entry, LineMistake};
-use crate::decimal_text;
+use crate::decimal_text::{self, without_commas};
 use crate::portfolio::{Kind, Order};
 
 /// A column, by the names that it has in different files.
@@ -244,19 +244,6 @@ fn money(text: &str) -> Option<Decimal> {
 
 fn is_numeric(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))
-}
-
-/// Without commas between thousands; `None` where a comma stands elsewhere and may mean something else.
-fn without_commas(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(',') {
-        return Some(Cow::Borrowed(text));
-    }
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let mut groups = whole.trim_start_matches(['-', '+']).split(',');
-    let is_first = |group: &str| (1..=3).contains(&group.len()) && !group.starts_with('0');
-    let is_right =
-        groups.next().is_some_and(is_first) && groups.all(|group| group.len() == 3) && !fraction.contains(',');
-    is_right.then(|| Cow::Owned(text.replace(',', "")))
 }
 
 /// What a cell says, however its number or moment is written: zeros behind the decimals, commas between thousands, and the first two

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
 use super::cells::{Cells, Column, Told, Writing, arrived, draft, number};
-use super::money::{MONEY_FOR_MONEY, MONEY_OF_A_CONVERSION, is_money, traded};
+use super::money::{MONEY_FOR_MONEY, MONEY_OF_A_CONVERSION, PURCHASE, SALE, is_money, traded};
 use super::{Entry, Found, Layout};
 use crate::portfolio::{Kind, Order};
 
@@ -86,9 +86,6 @@ const MOVEMENTS: [&str; 7] = [
     "Retail Unstaking Transfer",
     "Vault Withdrawal",
 ];
-
-const SALE: &str = "sale";
-const PURCHASE: &str = "purchase";
 
 /// What stands in every record.
 struct Common<'a> {

@@ -17,6 +17,10 @@ const MONEY: [&str; 65] = [
     "EUROC", "EURS", "EURT",
 ];
 
+/// How the names of the two sides end.
+pub(super) const SALE: &str = "sale";
+pub(super) const PURCHASE: &str = "purchase";
+
 pub(super) const MONEY_FOR_MONEY: &str =
     "money was exchanged for money: what is bought for it counts when it is bought";
 
@@ -64,7 +68,7 @@ fn both_sides(entry: Entry) -> Vec<Entry> {
     let is_purchase = entry.order == Order::Buy;
     let moved = if is_purchase { value.checked_add(fee) } else { value.checked_sub(fee) };
     let called = |is_purchase: bool| {
-        let side = if is_purchase { "purchase" } else { "sale" };
+        let side = if is_purchase { PURCHASE } else { SALE };
         entry.source_id.as_ref().map(|name| format!("{name}-{side}"))
     };
     let (main_name, other_name) = (called(is_purchase), called(!is_purchase));
