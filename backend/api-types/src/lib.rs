@@ -11,6 +11,7 @@ pub mod live;
 pub mod notifications;
 mod operation;
 pub mod portfolios;
+pub mod worth;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;

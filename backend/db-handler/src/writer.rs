@@ -255,7 +255,10 @@ impl Writer {
                 // Another writer may be busy storing the catalogue.
                 Ok(_) => tokio::time::sleep(LOOK_AGAIN).await,
                 Err(error) if error.is_permanent() => return Ok(Err(error.to_string())),
-                Err(error) => self.wait(&error, &mut delays, shutdown).await?,
+                Err(error) => {
+                    turn.fails();
+                    self.wait(&error, &mut delays, shutdown).await?;
+                }
             }
         }
     }
@@ -312,7 +315,10 @@ impl Writer {
                     return Ok(Ok(()));
                 }
                 Err(error) if error.is_permanent() => return Ok(Err(error)),
-                Err(error) => self.wait(&error, &mut delays, shutdown).await?,
+                Err(error) => {
+                    turn.fails();
+                    self.wait(&error, &mut delays, shutdown).await?;
+                }
             }
             // The connection may have broken after the commit.
             maybe_stored = true;

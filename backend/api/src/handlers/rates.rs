@@ -1,7 +1,7 @@
 //! `/rates`
 
 use actix_web::web;
-use api_types::{Data, portfolios::RateRow};
+use api_types::{Data, worth::RateRow};
 use chrono::{NaiveDate, Utc};
 use database::rates::{self, RateFilter, StoredRate};
 use utoipa::IntoParams;

@@ -1,7 +1,7 @@
 //! `/worth`
 
 use actix_web::web;
-use api_types::{Data, portfolios::WorthRow};
+use api_types::{Data, worth::WorthRow};
 use chrono::{DateTime, Utc};
 use database::worth;
 use domain::portfolio::ratio;

@@ -4,12 +4,12 @@
 //! received, and what rules are watched is looked at when its turn has come. Who looks has the watchers for itself until its commit.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex as StdMutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use deadpool_postgres::Transaction;
@@ -27,6 +27,9 @@ const WITH_ROWS: Duration = Duration::from_millis(250);
 
 /// How long a batch without rows waits until another one before it is over; then those before it are passed over.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it waits for one that tells that the database does not take it now, as where the disk is nearly full, and smaller ones find room.
+const PATIENCE_WITH_FAILING: Duration = Duration::from_secs(60);
 
 /// The watchers of all writers of a process, and whose turn it is. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +52,8 @@ struct Line {
     over: BTreeSet<u64>,
     /// Those that wait.
     waiting: BTreeSet<u64>,
+    /// Those that the database did not take: since when, and when that was last.
+    failing: BTreeMap<u64, (Instant, Instant)>,
 }
 
 /// Who looks at prices.
@@ -112,7 +117,11 @@ impl Turn {
             let has_moved = timeout(PATIENCE, moved).await.is_ok();
             let mut line = self.alerts.line();
             // Of those that wait, the first one passes over what holds them all up: so they stay in order.
-            if !has_moved && line.serving < self.number && line.waiting.first() == Some(&self.number) {
+            if !has_moved
+                && line.serving < self.number
+                && line.waiting.first() == Some(&self.number)
+                && !line.is_failing()
+            {
                 tracing::warn!("prices received earlier are still not stored; rules look at later ones before them");
                 line.serve(self.number);
             }
@@ -123,6 +132,12 @@ impl Turn {
                 return;
             }
         }
+    }
+
+    /// The database did not take the batch, and it is tried again: those behind it wait longer.
+    pub fn fails(&self) {
+        let now = Instant::now();
+        self.alerts.line().failing.entry(self.number).or_insert((now, now)).1 = now;
     }
 
     async fn moved_until(&self, is_reached: impl Fn(&Line, u64) -> bool + Send) {
@@ -145,6 +160,13 @@ impl Turn {
 }
 
 impl Line {
+    /// Whether the one that is served is being tried again, and not for too long.
+    fn is_failing(&self) -> bool {
+        self.failing
+            .get(&self.serving)
+            .is_some_and(|(since, last)| last.elapsed() < PATIENCE && since.elapsed() < PATIENCE_WITH_FAILING)
+    }
+
     /// It is this one's turn, and of those behind it that are over already.
     fn serve(&mut self, number: u64) {
         self.serving = number;
@@ -159,6 +181,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut line = self.alerts.line();
         line.waiting.remove(&self.number);
+        line.failing.remove(&self.number);
         // One that was passed over is not counted again.
         if self.number >= line.serving {
             line.over.insert(self.number);
@@ -210,5 +233,21 @@ mod tests {
         let last = alerts.turn();
         last.comes().await;
         assert_eq!(alerts.line().serving, last.number);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_tried_again_is_waited_for() {
+        let (alerts, order) = (Alerts::default(), Arc::default());
+        let (failing, next) = (alerts.turn(), alerts.turn());
+        let begun = Instant::now();
+        let next = waiting(next, &order);
+        while begun.elapsed() < PATIENCE + Duration::from_secs(1) {
+            failing.fails();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        assert!(!next.is_finished(), "it was not passed over");
+        drop(failing);
+        next.await.unwrap();
+        assert!(alerts.line().failing.is_empty());
     }
 }

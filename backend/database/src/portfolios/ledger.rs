@@ -11,7 +11,7 @@ use domain::{
 use rust_decimal::Decimal;
 use smol_str::SmolStr;
 
-use super::entry;
+use super::transactions::entry;
 use crate::{
     Context as _, Result,
     apart::apart,
