@@ -76,7 +76,7 @@ pub async fn list_transactions(
     let which = "portfolio_id = $1 AND ($2::bigint IS NULL OR id = $2) AND ($3::text IS NULL OR symbol = $3)
         AND ($4::text IS NULL OR type = $4) AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)";
     let query = format!(
-        "WITH page AS MATERIALIZED (
+        "WITH RECURSIVE page AS MATERIALIZED (
              SELECT {COLUMNS} FROM portfolio.transaction WHERE {which} ORDER BY at DESC, id DESC OFFSET $7 LIMIT $8
          ), named AS (
              SELECT id, field, code, place
@@ -84,12 +84,17 @@ pub async fn list_transactions(
                                 (3, 'fee_currency', CASE WHEN type = 'TRADE' AND fee > 0 THEN fee_currency END)) AS named (place, field, code)
              -- What the portfolio is counted in needs no rate.
              WHERE field = 'symbol' OR code <> (SELECT own.currency FROM portfolio.portfolio AS own WHERE own.id = $1)
+         ), base AS (
+             -- From one currency to the next, by an index: rates are many, currencies are few.
+             SELECT min(base) AS code FROM fiat_rate
+             UNION ALL SELECT (SELECT min(rate.base) FROM fiat_rate AS rate WHERE rate.base > base.code) FROM base WHERE code IS NOT NULL
+         ), quote AS (
+             SELECT min(quote) AS code FROM fiat_rate
+             UNION ALL SELECT (SELECT min(rate.quote) FROM fiat_rate AS rate WHERE rate.quote > quote.code) FROM quote WHERE code IS NOT NULL
          ), unknown AS MATERIALIZED (
-             -- Each code once, each by an index.
-             SELECT code FROM (SELECT DISTINCT code FROM named) AS codes
-             WHERE code NOT IN ('USD', 'USDT') AND (SELECT true FROM symbol AS known WHERE known.code = codes.code LIMIT 1) IS NULL
-               AND (SELECT true FROM fiat_rate WHERE base = code LIMIT 1) IS NULL
-               AND (SELECT true FROM fiat_rate WHERE quote = code LIMIT 1) IS NULL
+             SELECT DISTINCT code FROM named
+             WHERE code NOT IN ('USD', 'USDT') AND NOT EXISTS (SELECT FROM symbol AS known WHERE known.code = named.code)
+               AND NOT EXISTS (SELECT FROM base WHERE base.code = named.code) AND NOT EXISTS (SELECT FROM quote WHERE quote.code = named.code)
          ), first AS (
              SELECT DISTINCT ON (id) id, field, code FROM named JOIN unknown USING (code) ORDER BY id, place
          )
