@@ -1,10 +1,13 @@
 //! Transactions out of files, and into them.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
-    accounts::send,
+    accounts::{log_in, send, with},
     portfolios::{NONE, add, server, told},
 };
 
@@ -140,4 +143,36 @@ async fn what_was_written_down_by_hand_is_known_again() {
     assert_eq!(numbers(&server.send_file("/portfolios/1/import", &token, other).await.1), ["3", "0", "3", "0"]);
     let (_, page) = send(&server, Method::GET, "/portfolios/1/transactions", &token, NONE).await;
     assert_eq!(page["count"], json!(6));
+}
+
+#[tokio::test]
+async fn a_file_that_comes_slowly_keeps_out_nobody_but_its_sender() {
+    let server = with(&["ada", "grace"]).await;
+    let (ada, _) = log_in(&server, "ada").await;
+    let (grace, _) = log_in(&server, "grace").await;
+    for token in [&ada, &grace] {
+        assert_eq!(send(&server, Method::POST, "/portfolios", token, json!({"name": "savings"})).await.0, 201);
+    }
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!(
+        "POST /portfolios/1/import HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\nauthorization: Bearer {ada}\r\ncontent-length: 1000\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let own = async || server.send_file("/portfolios/1/import", &ada, FILE).await;
+    // Until its beginning has arrived.
+    let refused = loop {
+        let (status, answer) = own().await;
+        if status != 200 {
+            break (status, answer["code"].clone());
+        }
+    };
+    assert_eq!(refused, (503, json!("too_many_imports")));
+    assert_eq!(server.send_file("/portfolios/2/import", &grace, FILE).await.0, 200);
+    drop(stream);
+    let again = async {
+        while own().await.0 != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), again).await.expect("its place is free again");
 }
