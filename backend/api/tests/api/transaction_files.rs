@@ -153,19 +153,24 @@ async fn a_file_that_comes_slowly_keeps_out_nobody_but_its_sender() {
     for token in [&ada, &grace] {
         assert_eq!(send(&server, Method::POST, "/portfolios", token, json!({"name": "savings"})).await.0, 201);
     }
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = format!(
         "POST /portfolios/1/import HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\nauthorization: Bearer {ada}\r\ncontent-length: 1000\r\n\r\n"
     );
-    stream.write_all(head.as_bytes()).await.unwrap();
     let own = async || server.send_file("/portfolios/1/import", &ada, FILE).await;
-    // Until its beginning has arrived.
-    let refused = loop {
-        let (status, answer) = own().await;
-        if status != 200 {
-            break (status, answer["code"].clone());
+    let begun = async {
+        loop {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // It may arrive behind the next one, or beside it, and is then the one that is refused.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let (status, answer) = own().await;
+            if status != 200 {
+                break (stream, (status, answer["code"].clone()));
+            }
         }
     };
+    let (stream, refused) =
+        tokio::time::timeout(Duration::from_secs(30), begun).await.expect("a slow one is being taken");
     assert_eq!(refused, (503, json!("too_many_imports")));
     assert_eq!(server.send_file("/portfolios/2/import", &grace, FILE).await.0, 200);
     drop(stream);
