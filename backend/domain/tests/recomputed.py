@@ -100,7 +100,7 @@ def rate_of(paid, value):
         last = len(came) - 1
         return sum(amount * factor ** (last - day) for day, amount in enumerate(came)) - float(value)
 
-    grid = [0.5 * 1.002**step for step in range(700)]
+    grid = [0.01 * 1.01**step for step in range(926)]
     turns = [(low, high) for low, high in zip(grid, grid[1:]) if (over(low) < 0) != (over(high) < 0)]
     if len(turns) != 1 or abs(over(turns[0][0])) < 1e-6 or abs(over(turns[0][1])) < 1e-6:
         return None

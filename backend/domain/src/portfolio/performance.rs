@@ -218,7 +218,15 @@ pub fn money_weighted(money: &[Money], value: Decimal, until: NaiveDate) -> Opti
 
 /// Between which factors a day the rate is looked for, in ten-thousandths: first between a loss of all but a tenth of a percent a year and
 /// a fiftyfold of it.
-const FACTORS: [(i64, i64); 4] = [(9_812, 10_108), (9_000, 11_000), (5_000, 20_000), (1, 1_000_000)];
+const FACTORS: [(i64, i64); 7] = [
+    (9_812, 10_108),
+    (9_000, 11_000),
+    (7_000, 15_000),
+    (5_000, 20_000),
+    (2_000, 50_000),
+    (100, 1_000_000),
+    (1, 1_000_000),
+];
 
 /// The largest factor up to `most` with which can be computed: over many years, the highest rates are more than that.
 fn largest(over: impl Fn(Decimal) -> Option<Decimal>, most: Decimal) -> Decimal {
