@@ -35,9 +35,9 @@ fn dump(database: &TestDatabase, file: &Path) {
 
 #[tokio::test]
 async fn a_dump_restores_every_row_and_a_db_handler_goes_on_with_it() {
-    let (recorded, pool) = sample::stored().await;
+    let (recorded, own_pool) = sample::stored().await;
     // As long as somebody records: what is not folded yet, and half a day of new partitions.
-    let client = pool.get().await.unwrap();
+    let client = own_pool.get().await.unwrap();
     client
         .batch_execute("UPDATE candle SET updated_at = now() WHERE width = '1m' AND open_time > '2025-04-02 11:00Z'")
         .await
@@ -55,15 +55,16 @@ async fn a_dump_restores_every_row_and_a_db_handler_goes_on_with_it() {
     let pool = database::connect(&DatabaseSettings::at(restored.url())).unwrap();
     let client = pool.get().await.unwrap();
     assert_eq!(content(&client).await, before);
-    let definitions_before = definitions(&recorded);
-    assert_eq!(definitions(&restored), definitions_before);
+    assert_eq!(definitions(&restored), definitions(&recorded));
 
     drop(client);
     migrate(&pool).await.unwrap();
     assert!(migrate::is_current(&pool).await.unwrap());
     let mut client = pool.get().await.unwrap();
     assert_eq!(content(&client).await, before, "the db-handler has nothing to migrate");
-    assert_eq!(definitions(&restored), definitions_before);
+    // A day that has begun meanwhile has its partitions in both.
+    migrate(&own_pool).await.unwrap();
+    assert_eq!(definitions(&restored), definitions(&recorded));
 
     // It goes on: keys are given, partitions made, candles folded.
     let inserted =
