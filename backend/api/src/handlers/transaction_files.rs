@@ -111,7 +111,7 @@ pub(crate) async fn import(
     let account_id = bearer.account.id;
     let portfolio = state.reader.read(async |client| of_account(client, account_id, &id).await).await?;
     let place = state.present.place(account_id)?;
-    let file = File { text: text(payload).await?, _place: place };
+    let file = File { text: text(payload).await?, place };
     if taking.progress {
         return Ok(line_by_line(async move |told| take(&state, &portfolio, &taking, file, told).await));
     }
@@ -122,7 +122,7 @@ pub(crate) async fn import(
 /// A file, which has a place as long as it is there.
 struct File {
     text: String,
-    _place: Place,
+    place: Place,
 }
 
 /// Whose files are there. Clones are the same.
@@ -203,9 +203,9 @@ async fn take(
     let unreadable = |error: Unreadable| Failure::new(Code::UnreadableFile, error.to_string());
     let read = apart(move || {
         // Whoever goes away gives place and seat up when this is done, not before.
-        let File { text, _place } = file;
+        let File { text, place } = file;
         let lines = import::read(format, &text, &currency, Utc::now()).map_err(unreadable)?;
-        Ok((lines, _place, seat))
+        Ok((lines, place, seat))
     });
     let (lines, _place, _seat) = read.await?;
     let mut row = counted(format, taking.preview, &lines);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+    hash::{BuildHasher as _, RandomState},
 };
 
 use chrono::{DateTime, Utc};
@@ -177,11 +177,10 @@ const IS_KNOWN: &str = "(
 
 /// Of entries out of a file: how many of those before each say the same, and it itself. Of others, 0.
 fn ordinals(entries: &[Entry]) -> Vec<i64> {
-    let mut seen: HashMap<u64, i64> = HashMap::new();
+    let (hasher, mut seen) = (RandomState::new(), HashMap::<u64, i64>::new());
     let ordinal = |entry: &Entry| {
         let unnamed = Entry { source_id: None, ..entry.clone() };
-        let count =
-            seen.entry(BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{unnamed:?}"))).or_default();
+        let count = seen.entry(hasher.hash_one(unnamed)).or_default();
         *count += 1;
         *count
     };

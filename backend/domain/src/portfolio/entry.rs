@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 use super::{Direction, Trade};
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Coins were bought or sold.
     Trade,
@@ -18,7 +18,7 @@ pub enum Kind {
 }
 
 /// Which way a trade went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
     /// Coins were bought.
     Buy,
@@ -67,7 +67,7 @@ impl Order {
 }
 
 /// One line of somebody's accounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// When it happened.
     pub at: DateTime<Utc>,
